@@ -1,0 +1,1 @@
+"""Capture an environment; build it again."""

@@ -1,0 +1,1 @@
+"""What is written down: text to frozen values and back, without any input or output."""

@@ -1,0 +1,1 @@
+"""Blobs: a local store, remote stores, and what goes between them."""
