@@ -1,0 +1,38 @@
+"""How long work tells whoever waits for it."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """What the terminal implements and the core calls, in batches rather than once a file."""
+
+    def begin(self, what: str, *, files: int = 0, size: int = 0) -> None:
+        """Start a piece of work of so many files and bytes; 0 where that is not known."""
+
+    def advance(self, files: int = 0, size: int = 0) -> None:
+        """So many more files and bytes are done."""
+
+    def end(self) -> None:
+        """The piece of work is over."""
+
+    def say(self, message: str) -> None:
+        """One sentence that the user should see now, not at the end."""
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    def begin(self, what: str, *, files: int = 0, size: int = 0) -> None:
+        """Start nothing."""
+
+    def advance(self, files: int = 0, size: int = 0) -> None:
+        """Count nothing."""
+
+    def end(self) -> None:
+        """End nothing."""
+
+    def say(self, message: str) -> None:
+        """Say nothing."""
+
+
+silent: Progress = Silent()
