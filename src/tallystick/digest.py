@@ -1,13 +1,14 @@
 """Names for bytes: BLAKE3 says what they are, XXH3 only whether they changed."""
 
-from collections.abc import Buffer
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol, Self
+from typing import Protocol, Self
 
 import blake3
 import xxhash
 
 from tallystick.errors import BadRecord
+
+Buffer = bytes | bytearray | memoryview
 
 ALGORITHM = "blake3"
 PIECE = 1 << 20
@@ -87,12 +88,18 @@ def fingerprint(data: Buffer) -> bytes:
     return xxhash.xxh3_128_digest(data)  # type: ignore[no-any-return, unused-ignore]
 
 
-def hash_stream(stream: BinaryIO) -> Hashed:
+class Readable(Protocol):
+    """A stream that fills a buffer it is given."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Fill the buffer from its start; say how many bytes, 0 at the end."""
+
+
+def hash_stream(stream: Readable) -> Hashed:
     """Read a stream to its end, in pieces through one buffer."""
     identity, change, size = blake3.blake3(), xxhash.xxh3_128(), 0
-    buffer = bytearray(PIECE)
-    view = memoryview(buffer)
-    while count := stream.readinto(buffer):  # type: ignore[attr-defined]
+    view = memoryview(bytearray(PIECE))
+    while count := stream.readinto(view):
         identity.update(view[:count])
         change.update(view[:count])
         size += count
@@ -102,4 +109,4 @@ def hash_stream(stream: BinaryIO) -> Hashed:
 def hash_file(path: str | bytes) -> Hashed:
     """Hash a file's bytes."""
     with open(path, "rb", buffering=0) as file:
-        return hash_stream(file)  # type: ignore[arg-type]
+        return hash_stream(file)

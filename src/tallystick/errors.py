@@ -2,7 +2,8 @@
 
 TallyError                 3   an expected failure
 ├── Refused                3   what was asked can't be done as asked
-├── GitFailed              3   git said no
+├── ProgramFailed          3   a program that we rely on ended badly
+│   └── GitFailed          3   git said no
 ├── DiskFull               3   no room left for the bytes
 ├── WrongUsage             2   the command line makes no sense
 ├── NotAProject           10   no git repository, or `tally init` never ran
@@ -39,7 +40,15 @@ class Refused(TallyError):
     """What was asked can't be done as asked."""
 
 
-class GitFailed(TallyError):
+class ProgramFailed(TallyError):
+    """A program that we rely on ended badly; `complaint` is what it wrote to stderr."""
+
+    def __init__(self, message: str, complaint: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.complaint = complaint
+
+
+class GitFailed(ProgramFailed):
     """A git command failed in a way that has no class of its own."""
 
 

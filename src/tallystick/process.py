@@ -1,0 +1,145 @@
+"""Run other programs: the only door to them."""
+
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tallystick.errors import ProgramFailed, Refused, TallyError
+
+PATIENCE = 5.0
+"""Seconds that a program gets to end by itself after each signal."""
+
+PIECE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a program left behind."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        """Its output as text, without the last line's end."""
+        return self.stdout.decode(errors="surrogateescape").rstrip("\n")
+
+    @property
+    def complaint(self) -> str:
+        """What it wrote to stderr, for an error message."""
+        return self.stderr.decode(errors="replace").strip()
+
+
+@cache
+def find(program: str, path: str | None = None) -> str:
+    """Where a program lies, never in the current folder; raise Refused if it is nowhere on PATH."""
+    search = os.environ.get("PATH", os.defpath) if path is None else path
+    absolute = os.pathsep.join(folder for folder in search.split(os.pathsep) if os.path.isabs(folder))
+    found = shutil.which(program, path=absolute)
+    if found is None:
+        raise Refused(f"the program `{program}` is not on PATH", hint=f"install {program}")
+    return found
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    data: bytes = b"",
+    check: bool = True,
+    timeout: float | None = None,
+) -> Completed:
+    """Run a program to its end, `data` on its stdin; raise ProgramFailed if `check` and it fails."""
+    try:
+        done = subprocess.run(
+            argv, cwd=cwd, env=env, input=data, capture_output=True, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TallyError(f"`{argv[0]}` did not end within {timeout} s") from error
+    except OSError as error:
+        raise TallyError(f"`{argv[0]}` can't be started: {error.strerror}") from error
+    completed = Completed(done.returncode, done.stdout, done.stderr)
+    if check and completed.exit_code != 0:
+        words = " ".join(argv[:3])
+        complaint = completed.complaint
+        raise ProgramFailed(f"`{words}` ended with exit code {completed.exit_code}: {complaint}", complaint)
+    return completed
+
+
+def stream(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    output: Callable[[bytes], None],
+    timeout: float | None = None,
+) -> int:
+    """Run a program, handing on its stdout and stderr, mixed, as they come; return its exit code.
+
+    It gets a process group of its own, no stdin, and on Ctrl-C or `timeout` (seconds; raises TimeoutError)
+    SIGINT, then SIGTERM, then SIGKILL, to the whole group. A death by signal n is exit code 128 + n.
+    """
+    try:
+        child = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        output(f"{argv[0]}: {error.strerror}\n".encode())
+        return 127
+    try:
+        _hand_on(child, output, timeout)
+    except BaseException:
+        _stop(child)
+        raise
+    code = child.wait()
+    return code if code >= 0 else 128 - code
+
+
+def _hand_on(
+    child: "subprocess.Popen[bytes]", output: Callable[[bytes], None], timeout: float | None
+) -> None:
+    """Copy the child's output until it closes it, or raise TimeoutError."""
+    assert child.stdout is not None
+    descriptor = child.stdout.fileno()
+    deadline = None if timeout is None else time.monotonic() + timeout
+    with child.stdout, selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        while True:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError(f"did not end within {timeout} s")
+            if not selector.select(left):
+                continue
+            piece = os.read(descriptor, PIECE)
+            if not piece:
+                return
+            output(piece)
+
+
+def _stop(child: "subprocess.Popen[bytes]") -> None:
+    """End a program and everything it started, gently first."""
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, signal_number)
+            child.wait(PATIENCE)
+        except ProcessLookupError:
+            break
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    child.wait()
