@@ -10,7 +10,7 @@ LONGEST_PATH = 4096
 DEEPEST = 128
 
 _PLAIN = re.compile(
-    rb"(?:(?:^|/)(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|$)|git~1)[a-z0-9_~@=+,#-]"
+    rb"(?!/)(?:(?:^|/)(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|$)|git~1)[a-z0-9_~@=+,#-]"
     rb"(?:[a-z0-9_~@=+,#.-]{0,60}[a-z0-9_~@=+,#-])?){1,32}",
     re.IGNORECASE,
 )
@@ -70,10 +70,11 @@ def _objection_to_part(part: bytes) -> str | None:
         return f"it has a part {part.decode()!r}"
     if b"\0" in part:
         return "it holds a NUL byte"
-    if b"\\" in part or b":" in part:
-        return "it holds a backslash or a colon"
+    if b"\\" in part:
+        return "it holds a backslash"
     text = _folded(part.decode("utf-8", "surrogateescape"))
-    if text in _FORBIDDEN or not text:
+    # What follows a colon names a stream of the same file on Windows; timestamps hold them, so only this is refused.
+    if text.partition(":")[0] in _FORBIDDEN or not text:
         return "it leads into a folder that belongs to git or tally"
     if _RESERVED.fullmatch(text):
         return "it is a reserved name on Windows"
