@@ -73,7 +73,7 @@ def _objection_to_part(part: bytes) -> str | None:
     if b"\\" in part:
         return "it holds a backslash"
     text = _folded(part.decode("utf-8", "surrogateescape"))
-    # What follows a colon names a stream of the same file on Windows; timestamps hold them, so only this is refused.
+    # On Windows a colon begins the name of a stream: `.git:x` writes to `.git`. Timestamps may keep theirs.
     if text.partition(":")[0] in _FORBIDDEN or not text:
         return "it leads into a folder that belongs to git or tally"
     if _RESERVED.fullmatch(text):

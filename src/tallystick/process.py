@@ -132,14 +132,20 @@ def _hand_on(
 
 
 def _stop(child: "subprocess.Popen[bytes]") -> None:
-    """End a program and everything it started, gently first."""
+    """End a program and everything it started, gently first.
+
+    The group is asked, not only the program: a shell's background jobs ignore SIGINT and outlive it.
+    """
     for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + PATIENCE
         try:
             os.killpg(child.pid, signal_number)
-            child.wait(PATIENCE)
+            while time.monotonic() < deadline:
+                if child.poll() is not None:
+                    os.killpg(child.pid, 0)
+                    # What ignored the first signal will not follow it later.
+                    deadline = min(deadline, time.monotonic() + PATIENCE / 10)
+                time.sleep(0.02)
         except ProcessLookupError:
             break
-        except subprocess.TimeoutExpired:
-            continue
-        break
     child.wait()

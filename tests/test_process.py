@@ -1,0 +1,88 @@
+"""Programs run from here."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tallystick import process
+from tallystick.errors import ProgramFailed, Refused, TallyError
+
+
+def collect(argv: list[str], tmp_path: Path, **options: float) -> tuple[int, bytes]:
+    pieces: list[bytes] = []
+    code = process.stream(argv, cwd=tmp_path, env=dict(os.environ), output=pieces.append, **options)
+    return code, b"".join(pieces)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process lives; a zombie that nobody has buried yet does not."""
+    state = process.run(["ps", "-o", "stat=", "-p", str(pid)], check=False).text
+    return bool(state) and not state.startswith("Z")
+
+
+def test_a_program_gets_its_data_and_gives_its_output() -> None:
+    done = process.run([sys.executable, "-c", "print(input())"], data=b"hello\n")
+    assert (done.exit_code, done.text) == (0, "hello")
+
+
+def test_a_failure_carries_what_the_program_said() -> None:
+    with pytest.raises(ProgramFailed, match="exit code 3") as caught:
+        process.run(
+            [
+                sys.executable,
+                "-c",
+                "import sys; sys.exit('no') if 0 else (sys.stderr.write('no'), sys.exit(3))",
+            ]
+        )
+    assert caught.value.complaint == "no"
+
+
+def test_a_program_that_is_nowhere_is_refused() -> None:
+    with pytest.raises(Refused, match="not on PATH"):
+        process.find("no-such-program-anywhere")
+    with pytest.raises(TallyError, match="can't be started"):
+        process.run(["/no/such/program"])
+
+
+def test_a_program_in_the_current_folder_is_never_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "planted-program"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refused):
+        process.find("planted-program", f".:{os.pathsep}:bin")
+
+
+def test_output_and_errors_come_in_the_order_they_were_written(tmp_path: Path) -> None:
+    code, output = collect(["/bin/sh", "-c", "echo one; echo two >&2; echo three; exit 7"], tmp_path)
+    assert (code, output) == (7, b"one\ntwo\nthree\n")
+
+
+def test_a_program_killed_by_a_signal_has_the_shells_exit_code(tmp_path: Path) -> None:
+    code, _ = collect(["/bin/sh", "-c", "kill -9 $$"], tmp_path)
+    assert code == 128 + signal.SIGKILL
+
+
+def test_a_program_that_never_ends_is_ended_with_its_children(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        collect(["/bin/sh", "-c", "sleep 60 & echo $! > child; wait"], tmp_path, timeout=0.5)
+    assert time.monotonic() - started < 30
+    child = int((tmp_path / "child").read_text())
+    assert not is_running(child)
+
+
+def test_an_interrupt_reaches_the_program_before_it_reaches_us(tmp_path: Path) -> None:
+    script = "trap 'echo stopped > seen; exit 1' INT; echo ready; while :; do sleep 0.05; done"
+    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        collect(["/bin/sh", "-c", script], tmp_path)
+    assert (tmp_path / "seen").read_text() == "stopped\n"
