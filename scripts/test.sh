@@ -1,0 +1,31 @@
+#!/bin/sh
+# Checks everything: style, types, tests. Sets itself up where git and Python 3.11 or later are all there is.
+#   sh scripts/test.sh                 what CI runs
+#   sh scripts/test.sh --all           the slow tests too
+#   sh scripts/test.sh tests/store     what follows goes to pytest
+set -eu
+cd "$(dirname "$0")/.."
+sh scripts/setup.sh dev
+
+failed=""
+check() {
+    echo "== $*"
+    ".venv/bin/$@" || failed="$failed
+failed: $*"
+}
+
+check ruff check .
+check ruff format --check .
+check mypy
+if [ "${1:-}" = --all ]; then
+    shift
+    set -- -m "" "$@"
+fi
+# Last, also when a check before it failed: pytest's closing line ends the report.
+status=0
+.venv/bin/python -m pytest -n 2 "$@" || status=$?
+if [ -n "$failed" ]; then
+    printf '%s\n' "$failed" >&2
+    exit 1
+fi
+exit "$status"
