@@ -183,7 +183,10 @@ def owner_of(pointers: Pointers, path: str) -> Tracked | None:
 
 def blobs_of(project: Project, tracked: Tracked) -> set[Digest]:
     """All blobs a pointer stands for, its tree's text among them; the text must be in the local store."""
-    return {tracked.pointer.digest, *(entry.digest for entry in entries_of(project, tracked) if entry.mode != "d")}
+    return {
+        tracked.pointer.digest,
+        *(entry.digest for entry in entries_of(project, tracked) if entry.mode != "d"),
+    }
 
 
 def entries_of(project: Project, tracked: Tracked) -> list[Entry]:
