@@ -10,8 +10,8 @@ sh scripts/setup.sh dev
 failed=""
 check() {
     echo "== $*"
-    ".venv/bin/$@" || failed="$failed
-failed: $*"
+    ".venv/bin/$@" || failed="${failed}failed: $*
+"
 }
 
 check ruff check .
@@ -22,10 +22,5 @@ if [ "${1:-}" = --all ]; then
     set -- -m "" "$@"
 fi
 # Last, also when a check before it failed: pytest's closing line ends the report.
-status=0
-.venv/bin/python -m pytest -n 2 "$@" || status=$?
-if [ -n "$failed" ]; then
-    printf '%s\n' "$failed" >&2
-    exit 1
-fi
-exit "$status"
+[ -z "$failed" ] || printf '%s' "$failed" >&2
+.venv/bin/python -m pytest -n 2 "$@" && [ -z "$failed" ]
