@@ -1,0 +1,32 @@
+"""Starts the program."""
+
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+
+from tallystick import __version__
+
+PROGRAM = "tallystick.cli.main"
+
+
+def main() -> int:
+    """Run the command line that the process was given and return its exit code."""
+    # The one answer that needs no parser: loading it would take three times as long as the rest.
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(f"tally {__version__}\n")
+        return 0
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(import_module(PROGRAM).main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Treat a request to end like Ctrl-C, so that whatever is half done is cleaned up."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

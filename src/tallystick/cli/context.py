@@ -1,0 +1,66 @@
+"""What the options that every command has say, and the project they lead to."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from tallystick.cli.progress import Bar, Lines
+from tallystick.progress import Progress, silent
+from tallystick.project import Project, open_project
+
+
+@dataclass(slots=True)
+class Context:
+    """One call of the program; `json`, `quiet`, `verbose` and `directory` are its global options."""
+
+    directory: Path = field(default_factory=Path.cwd)
+    quiet: bool = False
+    verbose: bool = False
+    json: bool = False
+    opened: Project | None = None
+
+    def project(self) -> Project:
+        """Open the project around the directory, once."""
+        if self.opened is None:
+            self.opened = open_project(self.directory, settings_home())
+        return self.opened
+
+    def progress(self) -> Progress:
+        """How long work shows on stderr: a bar, lines in a log, or nothing when quiet."""
+        if self.quiet:
+            return silent
+        return Bar(sys.stderr) if is_terminal(sys.stderr) else Lines(sys.stderr)
+
+    def output(self) -> Callable[[bytes], None]:
+        """Where a stage's own output goes: with `--json` stdout belongs to the result."""
+        if self.quiet:
+            return lambda _data: None
+        stream = (sys.stderr if self.json else sys.stdout).buffer
+
+        def write(data: bytes) -> None:
+            stream.write(data)
+            stream.flush()
+
+        return write
+
+
+def context(ctx: click.Context) -> Context:
+    """Return the context that belongs to a click context."""
+    return ctx.ensure_object(Context)
+
+
+def settings_home() -> Path:
+    """Return the user's own folder for grants: `$XDG_CONFIG_HOME/tally`."""
+    configured = os.environ.get("XDG_CONFIG_HOME", "")
+    home = Path(configured) if os.path.isabs(configured) else Path.home() / ".config"
+    return home / "tally"
+
+
+def is_terminal(stream: object) -> bool:
+    """Say whether a person reads the stream as it is written."""
+    isatty = getattr(stream, "isatty", None)
+    return bool(isatty and isatty()) and os.environ.get("TERM") != "dumb"
