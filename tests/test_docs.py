@@ -3,14 +3,22 @@
 import re
 from pathlib import Path
 
+import click
 import pytest
+from scripts.commands import page
 
 from tallystick import errors
+from tallystick.cli.main import VERBS, program
 from tests.source import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/*.md")])
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 CODES = re.compile(r"^\| (\d+) \|", re.MULTILINE)
+# Code, in a block or between backticks, and a call of the program within it.
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+VERB = re.compile(r"(?:^|[`$ ] ?)tally ([a-z][a-z-]+)(?=[ `\n]|$)", re.MULTILINE)
+CALL = re.compile(r"(?:^|[`$ ] ?)tally ([a-z][a-z-]+)((?: [^`#]*)?)")
+OPTION = re.compile(r"(?<= )(--[a-z][a-z-]*|-[a-zA-Z])(?=[ =\n]|$)")
 # Codes without a class: success, "no", Ctrl-C and our own faults.
 CLASSLESS = {0, 1, 130, 255}
 
@@ -29,3 +37,45 @@ def test_every_exit_code_is_documented_and_every_documented_one_exists() -> None
 def test_links_inside_the_documents_lead_somewhere(document: Path) -> None:
     targets = LINK.findall(document.read_text("utf-8"))
     assert not [target for target in targets if not (document.parent / target).exists()]
+
+
+def test_the_page_of_commands_is_what_their_help_says() -> None:
+    assert (ROOT / "docs/commands.md").read_text("utf-8") == page(), "run scripts/commands.py"
+
+
+def test_every_command_named_in_the_documents_exists() -> None:
+    named = {
+        (document.name, verb)
+        for document in DOCUMENTS
+        for verb in VERB.findall("\n".join(CODE.findall(document.read_text("utf-8"))))
+    }
+    assert not [f"{name}: tally {verb}" for name, verb in sorted(named) if verb not in VERBS]
+
+
+def test_every_option_named_in_the_documents_exists() -> None:
+    offences = [
+        f"{document.name}: tally {verb} {option}"
+        for document in DOCUMENTS
+        for line in "\n".join(CODE.findall(document.read_text("utf-8"))).splitlines()
+        for verb, rest in CALL.findall(line)
+        for option in OPTION.findall(rest.split(" -- ")[0])
+        if verb in VERBS and option not in _options(verb)
+    ]
+    assert not offences, "\n".join(offences)
+
+
+def _options(verb: str) -> set[str]:
+    root = click.Context(program, info_name="tally")
+    command = program.get_command(root, verb)
+    assert command is not None
+    parts = [command, *(command.commands.values() if isinstance(command, click.Group) else ())]
+    names = {name for part in parts for parameter in part.params for name in parameter.opts}
+    return names | {"-h", "--help"}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_command_shows_an_example_in_its_help(verb: str) -> None:
+    root = click.Context(program, info_name="tally")
+    command = program.get_command(root, verb)
+    assert command is not None
+    assert f"tally {verb}" in command.get_help(click.Context(command, info_name="COMMAND"))

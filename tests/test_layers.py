@@ -28,13 +28,14 @@ DOORS = {
     "gitdb": ("git.objects",),
     "click": ("cli",),
     "rich": ("cli",),
-    "yaml": ("records.syntax", "records.params", "records.pipeline"),
+    "yaml": ("records.yamltree",),
     "blake3": ("digest",),
     "xxhash": ("digest",),
     "pyfastcdc": ("store.chunker",),
     "zstandard": ("store.pack",),
     "uv": ("envs",),
-    "importlib": ("cli.main", "store.remote", "envs.probe"),
+    # Lazy loading: start-up, the table of commands, the table of backends.
+    "importlib": ("__main__", "cli.main", "store.remote"),
 }
 NEVER = {"pickle", "shelve", "marshal", "dbm", "sqlite3", "pty", "imp"}
 
