@@ -1,0 +1,27 @@
+"""The environment variables that make a command use a rebuilt environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from tallystick.envs.rebuild import Rebuilt
+from tallystick.paths import check_path
+from tallystick.records.environment import Lock
+
+_OTHERS = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONINSPECT", "CONDA_PREFIX")
+
+
+def variables(rebuilt: Rebuilt, base: Mapping[str, str], lock: Lock, worktree: Path) -> dict[str, str]:
+    """`base` with the rebuilt environment in front; the project's own package is imported from `worktree`."""
+    kept = {name: value for name, value in base.items() if name not in _OTHERS}
+    path = os.pathsep.join(part for part in (str(rebuilt.bin), base.get("PATH", os.defpath)) if part)
+    chosen = {"PATH": path, "VIRTUAL_ENV": str(rebuilt.bin.parent), "PYTHONNOUSERSITE": "1"}
+    own = os.pathsep.join(str(worktree / root) for root in own_roots(lock))
+    return kept | chosen | ({"PYTHONPATH": own} if own else {})
+
+
+def own_roots(lock: Lock) -> list[str]:
+    """The folders of the project that its environment imports from, as editable installs do."""
+    editable = [package for package in lock.packages if package.source == "editable" and package.url]
+    roots = [root for package in editable for root in (package.url or "").split(":")]
+    return [root if root == "." else check_path(root, "environment.lock") for root in dict.fromkeys(roots)]

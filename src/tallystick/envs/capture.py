@@ -1,0 +1,187 @@
+"""Write down the environment that a stage runs in, as it is and not as a file claims."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from tallystick.digest import Digest
+from tallystick.envs.editable import Root, roots
+from tallystick.envs.installed import Distribution, distributions, essential, record_digest, recorded
+from tallystick.envs.probe import Probed, probe
+from tallystick.envs.wheel import build
+from tallystick.errors import Refused
+from tallystick.records.environment import Lock, Package
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptWheel:
+    """A package that no index has: its wheel belongs into the store, under `digest`."""
+
+    name: str
+    digest: Digest
+    distribution: Distribution
+    roots: tuple[Root, ...]
+    linked: bool
+
+    def data(self) -> bytes:
+        """Make the wheel's bytes; raise Refused if what is installed has changed since the capture."""
+        wheel = build(self.distribution, self.roots, linked=self.linked)
+        if wheel.digest != self.digest:
+            raise Refused(f"the package `{self.name}` changed while it was read", hint="repeat the command")
+        return wheel.data
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """An environment: what pins it, what the store must hold for a rebuild, and what can't be rebuilt."""
+
+    lock: Lock
+    python: str
+    platform: str
+    interpreter: str
+    wheels: tuple[KeptWheel, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    package: Package
+    wheel: KeptWheel | None = None
+    problem: str | None = None
+
+
+def capture(
+    interpreter: str, env: Mapping[str, str], project_root: Path, *, cwd: Path | None = None
+) -> Captured:
+    """Ask an interpreter what it is, then read what is installed for it; `cwd` is where the stage runs.
+
+    Starts the interpreter: callers see to the grant. Raises Refused if it is no working Python.
+    """
+    return described(probe(interpreter, env, cwd or project_root), project_root)
+
+
+def described(probed: Probed, project_root: Path) -> Captured:
+    """What an interpreter that has answered already can import, as a lock."""
+    found = distributions(probed.paths)
+    each = [_describe(distribution, Path(os.path.realpath(project_root))) for distribution in found]
+    return Captured(
+        lock=Lock(probed.implementation, probed.python, tuple(one.package for one in each)),
+        python=probed.python,
+        platform=probed.platform,
+        interpreter=probed.executable,
+        wheels=tuple(one.wheel for one in each if one.wheel is not None),
+        problems=(*(one.problem for one in each if one.problem is not None), *_unsure(found)),
+    )
+
+
+def _describe(distribution: Distribution, project_root: Path) -> _Described:
+    direct = distribution.direct
+    if direct is None:
+        return _Described(_package(distribution, "index", record=installed_record(distribution)))
+    url = urlsplit(direct["url"])
+    if distribution.editable:
+        return _describe_editable(distribution, Path(unquote(url.path)), project_root)
+    if "vcs_info" in direct:
+        return _kept(distribution, "vcs", _vcs_url(direct))
+    if url.scheme == "file":
+        return _kept(distribution, "path", None)
+    sha256 = _archive_sha256(direct)
+    if sha256 is not None and url.path.endswith(".whl"):
+        record = installed_record(distribution)
+        return _Described(
+            _package(distribution, "url", _public(direct["url"]), record, (f"sha256:{sha256}",))
+        )
+    return _kept(distribution, "url", _public(direct["url"]))
+
+
+def _describe_editable(distribution: Distribution, folder: Path, project_root: Path) -> _Described:
+    """An editable install: of the project itself, whose code is the commit's, or of a folder elsewhere."""
+    found = roots(distribution)
+    inside = [path for root in found if (path := _inside(root.folder, project_root)) is not None]
+    if found and len(inside) == len(found):
+        return _kept(distribution, "editable", ":".join(inside), linked=True)
+    if not found or not all(root.names for root in found):
+        reason = f"its code in `{folder}` is linked in a way that tally can't follow"
+        hint = "install it without `--editable`"
+        problem = (
+            f"`{distribution.name}` {distribution.version} can't be kept for a rebuild: {reason}; {hint}"
+        )
+        return _Described(_package(distribution, "path"), problem=problem)
+    return _kept(distribution, "path", None, found)
+
+
+def _kept(
+    distribution: Distribution,
+    source: str,
+    url: str | None,
+    found: tuple[Root, ...] = (),
+    *,
+    linked: bool = False,
+) -> _Described:
+    """A package whose wheel goes into the store."""
+    try:
+        wheel = build(distribution, found, linked=linked)
+    except Refused as refused:
+        return _Described(_package(distribution, source, url), problem=refused.message)
+    record = None if linked else wheel.record
+    package = _package(distribution, source, url, record, (str(wheel.digest),))
+    kept = KeptWheel(distribution.name, wheel.digest, distribution, found, linked)
+    return _Described(package, kept)
+
+
+def _package(
+    distribution: Distribution,
+    source: Any,
+    url: str | None = None,
+    record: Digest | None = None,
+    hashes: tuple[str, ...] = (),
+) -> Package:
+    return Package(distribution.name, distribution.version, source, url, record, hashes)
+
+
+def installed_record(distribution: Distribution) -> Digest | None:
+    """The digest of what its installer recorded, None where it recorded nothing."""
+    rows = recorded(distribution)
+    return None if rows is None else record_digest(essential(rows))
+
+
+def _inside(folder: Path, project_root: Path) -> str | None:
+    """A folder as a path in the project, `.` for the project itself; None if it lies elsewhere."""
+    real = Path(os.path.realpath(folder))
+    return real.relative_to(project_root).as_posix() if real.is_relative_to(project_root) else None
+
+
+def _vcs_url(direct: dict[str, Any]) -> str:
+    info = direct["vcs_info"]
+    return f"{info.get('vcs', 'git')}+{_public(direct['url'])}@{info.get('commit_id', '')}"
+
+
+def _public(url: str) -> str:
+    """A URL without what may be a secret in it: user, password, query, fragment (rule K1)."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def _archive_sha256(direct: dict[str, Any]) -> str | None:
+    info = direct.get("archive_info") or {}
+    value = str((info.get("hashes") or {}).get("sha256") or str(info.get("hash", "")).removeprefix("sha256="))
+    return value if _SHA256.fullmatch(value) else None
+
+
+def _unsure(found: tuple[Distribution, ...]) -> tuple[str, ...]:
+    """One sentence about packages that the operating system brought: an index need not have them."""
+    names = [each.name for each in found if not (each.metadata / "RECORD").is_file()]
+    if not names:
+        return ()
+    shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    return (
+        f"{len(names)} packages have no record of their files ({shown}): a rebuild takes them from the "
+        "package index, if it has them",
+    )

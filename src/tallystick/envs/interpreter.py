@@ -1,0 +1,86 @@
+"""Find the Python that a stage's command uses, by reading, never by running."""
+
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_PYTHON = re.compile(r"(python|pypy)(\d+(\.\d+)*t?)?")
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_SEPARATORS = {";", "&", "&&", "|", "||", "(", ")", "{", "}", "!", "\n", "if", "then", "else", "do", "while"}
+_WRAPPERS = {"exec", "env", "nice", "nohup", "time", "command", "stdbuf", "taskset", "ionice", "timeout"}
+_LONGEST_SHEBANG = 512
+
+
+def interpreter_of(cmd: str | Sequence[str], env: Mapping[str, str], cwd: Path) -> str | None:
+    """The absolute path of the Python that a command runs in; None where there is no Python at all.
+
+    The first program that is called `python…` decides; then the first script whose first line names one
+    (`pytest`, `papermill`); then whatever `python3` or `python` is on PATH.
+    """
+    programs = _programs(cmd)
+    for word in programs:
+        if _PYTHON.fullmatch(os.path.basename(word)) and (found := _which(word, env, cwd)):
+            return found
+    for word in programs:
+        script = _which(word, env, cwd)
+        if script and (found := _named_by(script)):
+            return found
+    return _which("python", env, cwd) or _which("python3", env, cwd)
+
+
+def _programs(cmd: str | Sequence[str]) -> list[str]:
+    """The words of a command that name programs, in order."""
+    words = _words(cmd) if isinstance(cmd, str) else list(cmd)
+    programs, expected = [], True
+    for word in words:
+        if word in _SEPARATORS:
+            expected = True
+        elif expected and not _ASSIGNMENT.match(word):
+            programs.append(word)
+            expected = os.path.basename(word) in _WRAPPERS
+        elif _PYTHON.fullmatch(os.path.basename(word)) and "/" not in word.strip("/"):
+            # `uv run python …`, `timeout 60 python …`: a bare `python` further on is meant to run too.
+            programs.append(word)
+    return programs
+
+
+def _words(cmd: str) -> list[str]:
+    lexer = shlex.shlex(cmd.replace("\n", " ; "), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    try:
+        return list(lexer)
+    except ValueError:
+        # An unclosed quote: the shell will say so; here any guess is as good.
+        return cmd.split()
+
+
+def _which(word: str, env: Mapping[str, str], cwd: Path) -> str | None:
+    """Where a shell in `cwd` would find a program; links are kept, for they tell virtual environments apart."""
+    if "/" in word:
+        candidates = [os.path.expanduser(word)]
+    else:
+        candidates = [os.path.join(folder, word) for folder in env.get("PATH", os.defpath).split(os.pathsep)]
+    for candidate in candidates:
+        path = os.path.normpath(os.path.join(cwd, candidate))
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    return None
+
+
+def _named_by(script: str) -> str | None:
+    """The Python that a script's first line names with its full path."""
+    try:
+        with open(script, "rb") as file:
+            head = file.read(_LONGEST_SHEBANG)
+    except OSError:
+        return None
+    if not head.startswith(b"#!"):
+        return None
+    # Where a path is too long or holds a space, installers write `#!/bin/sh` and `'''exec' "/path/python"`.
+    named = re.search(
+        rb"^(?:#!\s*|'''exec' \"?)(/[^\"\n]*?/(?:python|pypy)[0-9.]*t?)[\" \n]", head, re.MULTILINE
+    )
+    path = named[1].decode(errors="surrogateescape") if named else ""
+    return path if path and os.access(path, os.X_OK) else None

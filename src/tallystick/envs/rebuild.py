@@ -1,0 +1,198 @@
+"""Build a recorded environment again, and make sure that it is the recorded one."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from uv import find_uv_bin
+
+from tallystick.envs.capture import installed_record
+from tallystick.envs.installed import distributions, normalised
+from tallystick.envs.probe import probe
+from tallystick.envs.requirements import Read, installer_settings, requirement
+from tallystick.errors import EnvironmentNotRebuilt, Refused
+from tallystick.files import lock as locked
+from tallystick.files import write_atomic
+from tallystick.process import Completed, find, run
+from tallystick.progress import Progress, silent
+from tallystick.records import environment as record
+from tallystick.records.environment import Lock
+
+MARKER = "tally-environment.json"
+"""The lock that an environment was built from; written last, so that a half-built one is never used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """An environment that is equal to the recorded one; `reused` if it stood there already."""
+
+    python: Path
+    bin: Path
+    reused: bool
+    seconds: float
+    version: str
+    platform: str
+
+
+def folder_of(environments: Path, lock: Lock) -> Path:
+    """Where an environment is built: equal locks share one."""
+    return environments / record.identity(lock).hex()[:32]
+
+
+def rebuild(
+    lock: Lock,
+    folder: Path,
+    *,
+    read: Read,
+    env: Mapping[str, str] | None = None,
+    python: str | None = None,
+    offline: bool = False,
+    any_python: bool = False,
+    progress: Progress = silent,
+) -> Rebuilt:
+    """Make `folder` the locked environment; `read` brings wheels from the store by their digest.
+
+    `python` is tried first where its version is the right one. `env` is where the user's own settings for
+    indexes are read from (this process's by default). Installs wheels only, so nothing is executed before
+    the result has been compared with the lock. Raises EnvironmentNotRebuilt, or what `read` raises.
+    """
+    started = time.monotonic()
+    settings = installer_settings(os.environ if env is None else env)
+    settings |= {"UV_PYTHON_DOWNLOADS": "never"} | ({"UV_OFFLINE": "1"} if offline else {})
+    with locked(folder.with_name(f"{folder.name}.lock"), what="the environment", wait=600.0):
+        reused = _is_complete(lock, folder, any_python)
+        if not reused:
+            progress.begin("rebuilding the environment", files=len(lock.packages))
+            _build(lock, folder, read, settings, python, any_python)
+            progress.advance(files=len(lock.packages))
+            progress.end()
+        answered = probe(str(folder / "bin" / "python"), {"PATH": os.defpath}, folder)
+    seconds = time.monotonic() - started
+    programs = folder / "bin"
+    return Rebuilt(programs / "python", programs, reused, seconds, answered.python, answered.platform)
+
+
+def _is_complete(lock: Lock, folder: Path, any_python: bool) -> bool:
+    """Whether an environment stands there whole, from this lock, and nobody has changed it since."""
+    try:
+        marked = (folder / MARKER).read_bytes() == record.render(lock)
+    except OSError:
+        return False
+    return marked and (folder / "bin/python").exists() and not _objections(lock, folder, any_python)
+
+
+def _build(
+    lock: Lock, folder: Path, read: Read, env: Mapping[str, str], python: str | None, any_python: bool
+) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="tally-") as scratch:
+        lines = [requirement(package, Path(scratch), read) for package in lock.packages]
+        _make(lock, folder, env, python, any_python)
+        if lines:
+            _install(lines, folder, Path(scratch), env)
+    if objections := _objections(lock, folder, any_python):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise EnvironmentNotRebuilt(
+            f"the rebuilt environment is not the recorded one: {'; '.join(objections)}",
+            hint="the package index no longer gives what was recorded; another index may (UV_INDEX)",
+        )
+    write_atomic(folder / MARKER, record.render(lock))
+
+
+def _make(lock: Lock, folder: Path, env: Mapping[str, str], python: str | None, any_python: bool) -> None:
+    """Make an empty virtual environment of the recorded Python."""
+    wanted = _request(lock, any_python)
+    chosen = _matching(lock, python, env) or wanted
+    done = _uv(["venv", "--quiet", "--no-project", "--python", chosen, str(folder)], folder.parent, env)
+    if done.exit_code == 0:
+        return
+    found = ", ".join(_found(folder.parent, env)) or "none"
+    raise EnvironmentNotRebuilt(
+        f"Python {lock.python} ({lock.implementation}) is needed and not here; found: {found}",
+        hint=f"install it (`uv python install {lock.python}`, pyenv, your system's packages) and repeat",
+    )
+
+
+def _request(lock: Lock, any_python: bool) -> str:
+    version = ".".join(lock.python.split(".")[:2]) if any_python else lock.python
+    return f"{lock.implementation}@{version}"
+
+
+def _matching(lock: Lock, python: str | None, env: Mapping[str, str]) -> str | None:
+    """The Python behind the one that is at hand, if it is the recorded one."""
+    if python is None:
+        return None
+    try:
+        probed = probe(python, env, Path(os.path.dirname(python)))
+    except Refused:
+        return None
+    same = (probed.implementation, probed.python) == (lock.implementation, lock.python)
+    return probed.base if same else None
+
+
+def _found(cwd: Path, env: Mapping[str, str]) -> list[str]:
+    """The versions of Python that this machine has."""
+    done = _uv(["python", "list", "--only-installed", "--output-format", "json"], cwd, env)
+    try:
+        listed = json.loads(done.stdout)
+        return sorted({f"{each['version']}" for each in listed})
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _install(lines: list[str], folder: Path, scratch: Path, env: Mapping[str, str]) -> None:
+    """Install exactly these, wheels only, without asking what they depend on."""
+    requirements = scratch / "requirements.txt"
+    requirements.write_text("\n".join(lines) + "\n")
+    python = str(folder / "bin" / "python")
+    options = ["--quiet", "--python", python, "--no-deps", "--no-build", "--requirement", str(requirements)]
+    done = _uv(["pip", "install", *options], scratch, env)
+    if done.exit_code == 0:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    raise EnvironmentNotRebuilt(
+        f"the recorded packages can't be installed: {' '.join(done.complaint.split())}",
+        hint="is the package index reachable, and does it still have them?",
+    )
+
+
+def _uv(words: list[str], cwd: Path, env: Mapping[str, str]) -> Completed:
+    try:
+        program = find_uv_bin()
+    except FileNotFoundError:
+        program = find("uv")
+    return run([program, *words], cwd=cwd, env=env, check=False)
+
+
+def _objections(lock: Lock, folder: Path, any_python: bool) -> list[str]:
+    """In what an environment differs from its lock, found by reading alone."""
+    objections = [] if any_python else _of_python(lock, folder)
+    site = [str(path) for path in folder.glob("lib*/*/site-packages")]
+    present = {each.name: each for each in distributions(site)}
+    for package in lock.packages:
+        found = present.pop(normalised(package.name), None)
+        if found is None:
+            objections.append(f"`{package.name}` is missing")
+        elif found.version != package.version:
+            objections.append(f"`{package.name}` is {found.version}, not {package.version}")
+        elif package.record is not None and installed_record(found) != package.record:
+            objections.append(f"`{package.name}` {package.version} has other files than the recorded one")
+    return objections + [f"`{name}` is there besides" for name in present]
+
+
+def _of_python(lock: Lock, folder: Path) -> list[str]:
+    try:
+        text = (folder / "pyvenv.cfg").read_text("utf-8", "replace")
+    except OSError:
+        return ["its `pyvenv.cfg` is missing"]
+    settings = {
+        name.strip(): value.strip() for name, _, value in (line.partition("=") for line in text.splitlines())
+    }
+    version = settings.get("version_info") or settings.get("version") or ""
+    return [] if version == lock.python.removesuffix("t") else [f"its Python is {version}, not {lock.python}"]

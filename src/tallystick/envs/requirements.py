@@ -1,0 +1,75 @@
+"""Turn a lock into what an installer reads."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tallystick.digest import ALGORITHM, Digest
+from tallystick.envs.wheel import file_name
+from tallystick.errors import BadRecord, EnvironmentNotRebuilt
+from tallystick.records.environment import Package
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+_URL = re.compile(r"https?://[^\s'\"\\;]+\.whl")
+_HASH = re.compile(r"sha(256|384|512):[0-9a-f]{64,128}")
+
+Read = Callable[[Digest], bytes]
+
+
+def kept_wheel(package: Package) -> Digest | None:
+    """The digest under which the store holds a package's wheel, if it has to."""
+    named = next((text for text in package.hashes if text.startswith(f"{ALGORITHM}:")), None)
+    return None if named is None else Digest.parse(named, "environment.lock")
+
+
+def requirement(package: Package, folder: Path, read: Read) -> str:
+    """One line of a requirements file; the wheel of a package that no index has is written to `folder`."""
+    # Nothing of a lock may become an option or a second line: it comes from whoever wrote the repository.
+    if not _NAME.fullmatch(package.name) or not _VERSION.fullmatch(package.version):
+        raise BadRecord(f"`{package.name} {package.version}` is no package", "environment.lock")
+    digest = kept_wheel(package)
+    if digest is not None:
+        return f"{package.name} @ {_written(package, digest, folder, read).as_uri()}"
+    hashes = "".join(f" --hash={text}" for text in package.hashes if _HASH.fullmatch(text))
+    if package.source == "index":
+        return f"{package.name}=={package.version}{hashes}"
+    if package.source == "url" and package.url is not None and _URL.fullmatch(package.url):
+        return f"{package.name} @ {package.url}{hashes}"
+    raise EnvironmentNotRebuilt(
+        f"`{package.name}` {package.version} was installed from a {package.source} and was not kept",
+        hint="install it from a package index or as a wheel, and run the stage again",
+    )
+
+
+def _written(package: Package, digest: Digest, folder: Path, read: Read) -> Path:
+    data = read(digest)
+    path = folder / digest.hex()[:16] / Path(file_name(data)).name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def installer_settings(env: Mapping[str, str]) -> dict[str, str]:
+    """The user's own environment for uv: their indexes count, whether told to uv or to pip; files do not."""
+    kept = {name: value for name, value in env.items() if name not in _UNWANTED}
+    for theirs, ours in _OF_PIP.items():
+        if env.get(theirs) and not env.get(ours):
+            kept[ours] = env[theirs]
+    kept.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
+    return kept | {"UV_NO_CONFIG": "1", "NO_COLOR": "1", "UV_NO_PROGRESS": "1"}
+
+
+_OF_PIP = {
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
+    "PIP_CERT": "SSL_CERT_FILE",
+    "PIP_NO_INDEX": "UV_NO_INDEX",
+}
+"""What pip calls a setting, and what uv calls it."""
+
+_UNWANTED = frozenset(
+    "VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT UV_PROJECT_ENVIRONMENT "
+    "UV_CONFIG_FILE UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE_NEWER UV_WORKING_DIRECTORY UV_PYTHON_DOWNLOADS".split()
+)
+"""What would make uv look at another project or another Python."""
