@@ -59,16 +59,16 @@ class Module:
 
     def imports(self) -> Iterator[Import]:
         """Yield every import; `from a import b` gives `a.b` where that is a module."""
-        top = set(map(id, self.tree.body))
+        inner = {id(node) for function in self.functions() for node in ast.walk(function)}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
-                    yield Import(node.lineno, alias.name, id(node) in top)
+                    yield Import(node.lineno, alias.name, id(node) not in inner)
             elif isinstance(node, ast.ImportFrom):
                 base = self._base(node)
                 for alias in node.names:
                     full = f"{base}.{alias.name}"
-                    yield Import(node.lineno, full if full in names() else base, id(node) in top)
+                    yield Import(node.lineno, full if full in names() else base, id(node) not in inner)
 
     def _base(self, node: ast.ImportFrom) -> str:
         if not node.level:
