@@ -1,0 +1,253 @@
+"""Every receipt of every run, in a commit chain of its own beside the project's."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import islice
+
+from tallystick import files
+from tallystick.digest import Digest
+from tallystick.errors import BadRecord, GitFailed, Refused
+from tallystick.project import Project
+from tallystick.records import receipt as receipts
+from tallystick.records import verdict as verdicts
+from tallystick.records.receipt import Receipt
+from tallystick.records.verdict import Verdict
+
+REF = "refs/tally/ledger"
+THEIRS = "refs/tally/remotes/{}/ledger"
+
+SHORTEST = 4
+"""Hex digits that are enough to mean a run."""
+
+PORTION = 100
+"""Receipts that are read at a time: the newest are often all that is wanted."""
+
+ATTEMPTS = 5
+"""How often a ledger is sent again when somebody else's run arrived first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run in the ledger."""
+
+    id: Digest
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """An entry of the ledger whose receipt can't be believed."""
+
+    id: Digest
+    error: BadRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """What two ledgers gave each other."""
+
+    remote: str
+    received: int
+    sent: bool
+
+
+def append(project: Project, receipt: Receipt) -> Digest:
+    """Keep a receipt beside the snapshot of the code that ran, and return the run's id."""
+    data = receipts.render(receipt)
+    identity = Digest.of(data)
+    folder = _run_folder(identity)
+    _commit(
+        project,
+        f"run {identity.hex()}",
+        [_file(f"{folder}/receipt.json", data), _tree(f"{folder}/code", receipt.code.tree)],
+    )
+    return identity
+
+
+def append_verdict(project: Project, verdict: Verdict) -> Digest:
+    """Keep a verdict, and return its id."""
+    data = verdicts.render(verdict)
+    identity = Digest.of(data)
+    _commit(project, f"verdict {identity.hex()}", [_file(_verdict_path(identity), data)])
+    return identity
+
+
+def run_ids(project: Project) -> list[Digest]:
+    """The ids of all runs, newest first."""
+    return _ids(project, "run")
+
+
+def runs(project: Project) -> Iterator[Run | Damaged]:
+    """All runs, newest first, read as they are asked for."""
+    for some in _portions(run_ids(project)):
+        texts = project.git.read_at(REF, [_receipt_path(identity) for identity in some])
+        for identity in some:
+            data = texts.get(_receipt_path(identity))
+            if data is not None:
+                yield _read(identity, data)
+
+
+def find(project: Project, prefix: str) -> Run:
+    """The run whose id begins with some hex digits; raise Refused if none or several do."""
+    digits = prefix.removeprefix("blake3:").lower()
+    known = run_ids(project)
+    found = [identity for identity in known if identity.hex().startswith(digits)]
+    if not found or len(digits) < SHORTEST:
+        raise Refused(f"there is no run `{prefix}` in the ledger", hint="see `tally log`")
+    if len(found) > 1:
+        some = ", ".join(identity.short for identity in islice(found, 5))
+        raise Refused(f"`{prefix}` may mean {len(found)} runs: {some}", hint="give more digits")
+    data = project.git.read_at(REF, [_receipt_path(found[0])]).get(_receipt_path(found[0]), b"")
+    run = _read(found[0], data)
+    if isinstance(run, Damaged):
+        raise run.error
+    return run
+
+
+def seems_run(text: str) -> bool:
+    """Whether a word could be (the beginning of) a run's id."""
+    digits = text.removeprefix("blake3:").lower()
+    return SHORTEST <= len(digits) <= 64 and not set(digits) - set("0123456789abcdef")
+
+
+def verdicts_of(project: Project) -> Iterator[tuple[Digest, Verdict]]:
+    """All verdicts, newest first; those that can't be believed are left out."""
+    for some in _portions(_ids(project, "verdict")):
+        texts = project.git.read_at(REF, [_verdict_path(identity) for identity in some])
+        for identity in some:
+            data = texts.get(_verdict_path(identity))
+            if data is not None and Digest.of(data) == identity:
+                yield identity, verdicts.parse(data, f"verdict {identity.short}")
+
+
+def exchange(project: Project, git_remote: str) -> Exchanged:
+    """Bring another repository's runs into this ledger, and send it those it lacks."""
+    received = receive(project, git_remote)
+    for _ in range(ATTEMPTS):
+        ours = project.git.resolve_ref(REF)
+        if ours is None or ours == project.git.resolve_ref(THEIRS.format(git_remote)):
+            return Exchanged(git_remote, received, sent=False)
+        try:
+            project.git.push_ref(git_remote, f"{REF}:{REF}")
+        except GitFailed as error:
+            # Somebody else's run may have arrived since: only if so does trying again make sense.
+            news = receive(project, git_remote)
+            if not news:
+                raise error
+            received += news
+        else:
+            return Exchanged(git_remote, received, sent=True)
+    raise Refused(f"the ledger of `{git_remote}` changes too quickly", hint="repeat the command")
+
+
+def receive(project: Project, git_remote: str) -> int:
+    """Bring another repository's runs and verdicts into this ledger; say how many there were."""
+    theirs_ref = THEIRS.format(git_remote)
+    if not project.git.fetch_ref(git_remote, f"+{REF}:{theirs_ref}"):
+        return 0
+    with _locked(project):
+        ours, theirs = project.git.resolve_ref(REF), project.git.resolve_ref(theirs_ref)
+        if theirs is None or ours == theirs:
+            return 0
+        if ours is None:
+            project.git.update_ref(REF, theirs, None)
+            return len(_entries(project, theirs))
+        known, offered = _entries(project, ours), _entries(project, theirs)
+        news = {path: entry for path, entry in offered.items() if path not in known}
+        if news:
+            changes = [b"M %s %s %s\n" % (mode, oid, path) for path, (mode, oid) in sorted(news.items())]
+            _write(project, "merge", changes, ours, [theirs])
+        return len(news)
+
+
+def _read(identity: Digest, data: bytes) -> Run | Damaged:
+    """Parse an entry, which must hash to its name."""
+    source = f"run {identity.short}"
+    if Digest.of(data) != identity:
+        return Damaged(identity, BadRecord("its receipt in the ledger does not hash to its id", source))
+    try:
+        return Run(identity, receipts.parse(data, source))
+    except BadRecord as error:
+        return Damaged(identity, error)
+
+
+def _ids(project: Project, kind: str) -> list[Digest]:
+    """Ids named by the chain's commit messages, newest first, each once."""
+    found: dict[Digest, None] = {}
+    for subject in project.git.subjects(REF):
+        word, _, digits = subject.partition(" ")
+        if word == kind and len(digits) == 64 and seems_run(digits):
+            found[Digest(bytes.fromhex(digits))] = None
+    return list(found)
+
+
+def _portions(ids: Sequence[Digest]) -> Iterator[Sequence[Digest]]:
+    """Ids in portions that one git reads at a time."""
+    for start in range(0, len(ids), PORTION):
+        yield ids[start : start + PORTION]
+
+
+def _run_folder(identity: Digest) -> str:
+    return f"runs/{identity.hex()[:2]}/{identity.hex()}"
+
+
+def _receipt_path(identity: Digest) -> str:
+    return f"{_run_folder(identity)}/receipt.json"
+
+
+def _verdict_path(identity: Digest) -> str:
+    return f"verdicts/{identity.hex()[:2]}/{identity.hex()}.json"
+
+
+def _file(path: str, data: bytes) -> bytes:
+    """A fast-import command that adds a file."""
+    return b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(data), data)
+
+
+def _tree(path: str, tree: str) -> bytes:
+    """A fast-import command that adds a folder which git has already."""
+    return b"M 040000 %s %s\n" % (tree.encode(), path.encode())
+
+
+def _locked(project: Project) -> AbstractContextManager[None]:
+    return files.lock(project.home / "locks" / "ledger", what="the ledger", wait=60)
+
+
+def _commit(project: Project, message: str, changes: Sequence[bytes]) -> None:
+    """Add one commit to the chain."""
+    with _locked(project):
+        _write(project, message, changes, project.git.resolve_ref(REF), [])
+
+
+def _write(
+    project: Project, message: str, changes: Sequence[bytes], parent: str | None, others: Iterable[str]
+) -> None:
+    """Move the ledger's ref to a new commit on top of `parent`; git refuses if the ref moved meanwhile."""
+    text = message.encode()
+    lines = [
+        b"commit %s\n" % REF.encode(),
+        b"committer %s %d +0000\n" % (project.git.author().encode(), int(time.time())),
+        b"data %d\n%s\n" % (len(text), text),
+        *([b"from %s\n" % parent.encode()] if parent else []),
+        *(b"merge %s\n" % other.encode() for other in others),
+        *changes,
+        b"done\n",
+    ]
+    project.git.fast_import(b"feature done\n" + b"".join(lines))
+
+
+def _entries(project: Project, commit: str) -> dict[bytes, tuple[bytes, bytes]]:
+    """The runs (as folders) and verdicts of a ledger: path -> mode and object."""
+    found: dict[bytes, tuple[bytes, bytes]] = {}
+    for kind in ("runs", "verdicts"):
+        folders = [path + b"/" for path in _listed(project, commit, [f"{kind}/".encode()])]
+        if folders:
+            found.update(_listed(project, commit, folders))
+    return found
+
+
+def _listed(project: Project, commit: str, folders: Sequence[bytes]) -> dict[bytes, tuple[bytes, bytes]]:
+    """What stands directly in some folders of a commit."""
+    return {path: (mode, oid) for mode, oid, path in project.git.list_folders(commit, folders)}

@@ -1,0 +1,288 @@
+"""Every stage of a project in one graph: who makes what, and in which order."""
+
+import difflib
+import posixpath
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tallystick.errors import BadRecord, Refused
+from tallystick.paths import check_path
+from tallystick.project import Project
+from tallystick.records import pipeline as pipeline_record
+from tallystick.records.pipeline import Pipeline, Stage
+
+PATTERN = f"*{pipeline_record.FILE}"
+"""How git names every `tally.yaml`: its `*` crosses folders."""
+
+RECEIPTS = "receipts"
+ENVIRONMENT_LOCK = "environment.lock"
+
+LARGEST = 16 << 20
+"""Bytes of the largest pipeline, parameter file or receipt that is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A path that a stage writes; without `cache` its bytes belong into git."""
+
+    path: str
+    cache: bool
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Keys that a stage reads from one file; none means the whole file."""
+
+    path: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stage where it stands: every path is relative to the project."""
+
+    folder: str
+    stage: Stage
+    cwd: str
+    deps: tuple[str, ...]
+    params: tuple[Params, ...]
+    outs: tuple[Output, ...]
+
+    @property
+    def address(self) -> str:
+        """What the stage is called in the whole project: `train`, or `sub/folder:train`."""
+        return f"{self.folder}:{self.stage.name}" if self.folder else self.stage.name
+
+    @property
+    def source(self) -> str:
+        """The `tally.yaml` that declares it."""
+        return posixpath.join(self.folder, pipeline_record.FILE)
+
+    @property
+    def receipt_path(self) -> str:
+        """Where the receipt of its last successful run lies."""
+        return posixpath.join(self.folder, RECEIPTS, f"{self.stage.name}.json")
+
+    @property
+    def lock_path(self) -> str:
+        """Where the environment that last ran it is written down."""
+        return posixpath.join(self.folder, ENVIRONMENT_LOCK)
+
+    @property
+    def command(self) -> str:
+        """The command as a person would type it."""
+        return self.stage.cmd if isinstance(self.stage.cmd, str) else shlex.join(self.stage.cmd)
+
+    def relative(self, path: str) -> str:
+        """A path of the project as the stage itself writes it."""
+        return posixpath.relpath(path, self.cwd or ".")
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """All stages in an order in which each comes after those it depends on."""
+
+    steps: Mapping[str, Step]
+    makers: Mapping[str, str]
+    needs: Mapping[str, tuple[str, ...]]
+
+    def maker(self, path: str) -> str | None:
+        """The stage that makes a path, or the whole that the path is a part of."""
+        return next((self.makers[part] for part in _with_parents(path) if part in self.makers), None)
+
+    def select(self, targets: Sequence[str], folder: str = "") -> tuple[Step, ...]:
+        """The stages that targets name, with all they depend on, in order; all stages without targets."""
+        if not targets:
+            return tuple(self.steps.values())
+        wanted: set[str] = set()
+        todo = [address for target in targets for address in self.addresses(target, folder)]
+        while todo:
+            address = todo.pop()
+            if address not in wanted:
+                wanted.add(address)
+                todo.extend(self.needs[address])
+        return tuple(step for address, step in self.steps.items() if address in wanted)
+
+    def addresses(self, target: str, folder: str = "") -> tuple[str, ...]:
+        """What a target means: a stage, an out of one, a whole `tally.yaml`; raise Refused for anything else."""
+        local = f"{folder}:{target}" if folder else target
+        for name in (local, target):
+            if name in self.steps:
+                return (name,)
+        for path in (posixpath.normpath(posixpath.join(folder, target)), target):
+            inside = tuple(step.address for step in self.steps.values() if step.source == path)
+            if inside:
+                return inside
+            maker = self.maker(path)
+            if maker is not None:
+                return (maker,)
+        raise self._unknown(target)
+
+    def _unknown(self, target: str) -> Refused:
+        if not self.steps:
+            return Refused(
+                f"there is no stage `{target}`: the project has no `{pipeline_record.FILE}` with stages",
+                hint="make one: tally run -n train -d train.py -o model.npz -- python train.py",
+            )
+        close = difflib.get_close_matches(target, self.steps, n=1)
+        known = ", ".join(list(self.steps)[:10])
+        hint = f"did you mean `{close[0]}`?" if close else f"the stages are: {known}"
+        return Refused(f"there is no stage `{target}`", hint=hint)
+
+
+def load(project: Project, overlay: Mapping[str, bytes] | None = None) -> Graph:
+    """Read every `tally.yaml` of the worktree; `overlay` holds files as they would become."""
+    changed = dict(overlay or {})
+    paths = {path for path in project.git.list_files([PATTERN]) if _is_pipeline(path)}
+    found = {path: read_file(project, path) for path in sorted(paths - changed.keys())}
+    texts = {path: text for path, text in found.items() if text is not None}
+    texts.update({path: text for path, text in changed.items() if _is_pipeline(path)})
+    return graph(texts)
+
+
+def load_at(project: Project, treeish: str) -> Graph:
+    """Read every `tally.yaml` of a commit or tree."""
+    paths = [path for path, _, _ in project.git.list_tree(treeish, [PATTERN]) if _is_pipeline(path)]
+    return graph(project.git.read_at(treeish, paths))
+
+
+def _is_pipeline(path: str) -> bool:
+    return posixpath.basename(path) == pipeline_record.FILE
+
+
+def read_file(project: Project, path: str) -> bytes | None:
+    """A small file of the worktree; None if there is none. Raises BadRecord if it can't be read."""
+    try:
+        with open(project.git.root / path, "rb") as file:
+            data = file.read(LARGEST + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise BadRecord(f"it can't be read: {error.strerror}", path) from error
+    if len(data) > LARGEST:
+        raise BadRecord(f"it is larger than {LARGEST >> 20} MiB", path)
+    return data
+
+
+def graph(texts: Mapping[str, bytes]) -> Graph:
+    """Join pipelines, given as text by path, into one graph; raise BadRecord where they contradict."""
+    steps = {
+        step.address: step
+        for path in sorted(texts, key=lambda path: (path.count("/"), path))
+        for step in place(posixpath.dirname(path), pipeline_record.parse(texts[path], path))
+    }
+    makers = _makers(steps.values())
+    holders = _holders(makers)
+    needs = {step.address: _needs(step, makers, holders) for step in steps.values()}
+    return Graph({address: steps[address] for address in _ordered(steps, needs)}, makers, needs)
+
+
+def place(folder: str, pipeline: Pipeline) -> Iterator[Step]:
+    """The stages of the `tally.yaml` in a folder, with paths relative to the project."""
+    for stage in pipeline.stages.values():
+        yield step_of(folder, stage)
+
+
+def step_of(folder: str, stage: Stage) -> Step:
+    """A stage with its paths made relative to the project."""
+    source = posixpath.join(folder, pipeline_record.FILE)
+    cwd = _join(source, folder, stage.wdir)
+
+    def at(path: str) -> str:
+        return check_path(_join(source, cwd, path), source)
+
+    kinds = (("out", stage.outs), ("metrics", stage.metrics), ("plot", stage.plots))
+    return Step(
+        folder=folder,
+        stage=stage,
+        cwd=cwd,
+        deps=tuple(at(path) for path in stage.deps),
+        params=tuple(Params(at(part.file), part.keys) for part in stage.params),
+        outs=tuple(Output(at(out.path), out.cache, kind) for kind, outs in kinds for out in outs),
+    )
+
+
+def _join(source: str, folder: str, path: str) -> str:
+    """A path as seen from the project; raise BadRecord if it leads out of it."""
+    joined = posixpath.normpath(posixpath.join(folder, path))
+    if joined == ".." or joined.startswith(("../", "/")):
+        raise BadRecord(f"`{path}` leads out of the project", source)
+    return "" if joined == "." else joined
+
+
+def _with_parents(path: str) -> Iterator[str]:
+    """A path, then every folder above it."""
+    while path:
+        yield path
+        path = posixpath.dirname(path)
+
+
+def _makers(steps: Iterable[Step]) -> dict[str, str]:
+    """Who writes each out; raise BadRecord if two stages would write the same bytes."""
+    makers: dict[str, str] = {}
+    for step in steps:
+        for out in step.outs:
+            if out.path in makers:
+                raise _written_twice(step, out.path, makers[out.path])
+            makers[out.path] = step.address
+    for step in steps:
+        for out in step.outs:
+            for parent in _with_parents(posixpath.dirname(out.path)):
+                if parent in makers:
+                    raise _written_twice(step, out.path, makers[parent])
+    return makers
+
+
+def _written_twice(step: Step, path: str, other: str) -> BadRecord:
+    hint = "give each stage an out of its own"
+    if other == step.address:
+        return BadRecord(f"stage `{step.address}` names the out `{path}` twice", step.source, hint=hint)
+    return BadRecord(f"stages `{other}` and `{step.address}` both write `{path}`", step.source, hint=hint)
+
+
+def _holders(makers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """For every folder, the stages that write something inside it."""
+    holders: dict[str, dict[str, None]] = {}
+    for path, address in makers.items():
+        for parent in _with_parents(posixpath.dirname(path)):
+            holders.setdefault(parent, {})[address] = None
+    return {folder: tuple(addresses) for folder, addresses in holders.items()}
+
+
+def _needs(step: Step, makers: Mapping[str, str], holders: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The stages whose outs a stage reads, as a whole, in part, or among others in a folder."""
+    found: dict[str, None] = {}
+    for path in (*step.deps, *(part.path for part in step.params)):
+        found.update((makers[part], None) for part in _with_parents(path) if part in makers)
+        found.update((address, None) for address in holders.get(path, ()))
+    return tuple(found)
+
+
+def _ordered(steps: Mapping[str, Step], needs: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Addresses, each after all it needs, otherwise as written; raise BadRecord on a cycle."""
+    done: dict[str, None] = {}
+    for start in steps:
+        path: dict[str, Iterator[str]] = {start: iter(needs[start])} if start not in done else {}
+        while path:
+            address = next(reversed(path))
+            following = next((need for need in path[address] if need not in done), None)
+            if following is None:
+                path.popitem()
+                done[address] = None
+            elif following in path:
+                raise _cycle(steps[following], list(path))
+            else:
+                path[following] = iter(needs[following])
+    return list(done)
+
+
+def _cycle(step: Step, path: list[str]) -> BadRecord:
+    """The complaint about stages that wait for each other."""
+    round_trip = [*path[path.index(step.address) :], step.address]
+    if len(round_trip) == 2:
+        return BadRecord(f"stage `{step.address}` depends on its own out", step.source)
+    return BadRecord(
+        f"stages wait for each other: {' -> '.join(f'`{name}`' for name in round_trip)}", step.source
+    )
