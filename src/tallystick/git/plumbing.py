@@ -1,0 +1,229 @@
+"""What the program asks of git and does in it, by running the user's own git."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from tallystick.errors import GitFailed, Refused, RemoteUnreachable, WouldLoseChanges
+from tallystick.git import reading, settings, snapshots, temporary
+from tallystick.git.command import Command, batches, failure, last_line, not_an_option, nul_ended
+from tallystick.git.reading import TreeFile
+from tallystick.git.snapshots import Snapshot
+from tallystick.process import Completed
+
+NOBODY = "unknown <unknown>"
+"""The author where the user has told git no name."""
+
+LARGEST = 16 << 20
+"""No record is larger, so nothing larger is read from git into memory."""
+
+_PATTERNS = {"GIT_LITERAL_PATHSPECS": "0"}
+_UNREACHABLE = ("Could not read from remote repository", "unable to access", "Could not resolve host")
+_IN_THE_WAY = ("would be overwritten by checkout", "would be removed by checkout")
+
+
+@dataclass(frozen=True, slots=True)
+class Git(Command):
+    """One worktree of a git repository."""
+
+    def head(self) -> str | None:
+        """The id of the commit that is checked out; None before the first one."""
+        return self.text("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+
+    def branch(self) -> str | None:
+        """The branch that is checked out; None when HEAD is detached."""
+        return self.text("symbolic-ref", "--short", "--quiet", "HEAD")
+
+    def resolve(self, rev: str) -> str:
+        """The id of the commit that a name means; raise Refused if it means none."""
+        not_an_option(rev, "a commit")
+        commit = self.text("rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
+        if commit is None:
+            hint = "no commit has been made yet" if self.head() is None else "see `git log --oneline --all`"
+            raise Refused(f"git knows no commit `{rev}`", hint=hint)
+        return commit
+
+    def resolve_ref(self, ref: str) -> str | None:
+        """The object that a full ref name (`refs/…`) points to; None if there is no such ref."""
+        return self.text("show-ref", "--verify", "--hash", "--", _ref(ref))
+
+    def tree_of(self, treeish: str) -> str:
+        """The id of a commit's tree."""
+        tree = self.text("rev-parse", "--verify", "--quiet", "--end-of-options", f"{treeish}^{{tree}}")
+        if tree is None:
+            raise Refused(f"git knows no tree `{treeish}`")
+        return tree
+
+    def is_dirty(self) -> bool:
+        """Whether something that git sees differs from the last commit, new files included."""
+        return bool(self.run("--no-optional-locks", "status", "--porcelain", "-z").stdout)
+
+    def author(self) -> str:
+        """Who makes commits here, as `Name <email>`."""
+        identity = self.text("var", "GIT_AUTHOR_IDENT")
+        return identity.rsplit(" ", 2)[0] if identity else NOBODY
+
+    def list_files(self, patterns: Sequence[str] = ()) -> list[str]:
+        """Files of the worktree that git tracks or would track; a pattern's `*` crosses folders."""
+        words = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns)
+        done = self.run(*words, environment=_PATTERNS)
+        found = {os.fsdecode(name) for name in done.stdout.split(b"\0") if name}
+        return sorted(name for name in found if os.path.lexists(self.root / name))
+
+    def tracked(self, paths: Iterable[str]) -> set[str]:
+        """The files, among and below some paths, that git itself tracks."""
+        found: set[str] = set()
+        for some in batches(paths):
+            found.update(self.names("ls-files", "-z", "--", *some))
+        return found
+
+    def ignored(self, paths: Iterable[str]) -> set[str]:
+        """Those of some paths that git ignores."""
+        # Its paths can't be taken literally, and one that begins with a colon must not be taken for magic.
+        listed = nul_ended(f"./{path}" for path in paths)
+        if not listed:
+            return set()
+        done = self.run("check-ignore", "-z", "--stdin", data=listed, check=False, environment=_PATTERNS)
+        if done.exit_code not in (0, 1):
+            raise failure("check-ignore", done)
+        return {os.fsdecode(name[2:]) for name in done.stdout.split(b"\0") if name}
+
+    def stage(self, paths: Iterable[str]) -> None:
+        """Bring files as they now are, or their absence, into the index, ignored or not."""
+        listed = nul_ended(paths)
+        if listed:
+            self.run("update-index", "--add", "--remove", "--replace", "-z", "--stdin", data=listed)
+
+    def list_tree(self, treeish: str, patterns: Sequence[str] = ()) -> list[TreeFile]:
+        """The files of a commit or tree as (path, mode, oid); a pattern's `*` crosses folders."""
+        listed = reading.list_tree(self, treeish)
+        if not patterns:
+            return listed
+        return [file for file in listed if any(fnmatchcase(file.path, pattern) for pattern in patterns)]
+
+    def list_folders(self, treeish: str, folders: Sequence[bytes]) -> list[tuple[bytes, bytes, bytes]]:
+        """What stands directly in some folders (each ending in `/`) of a commit: mode, oid, path."""
+        return reading.list_folders(self, treeish, folders)
+
+    def read_at(self, treeish: str, paths: Sequence[str], limit: int = LARGEST) -> dict[str, bytes]:
+        """The contents of those files that a commit or tree has; raise BadRecord for one above the limit."""
+        return reading.read_at(self, treeish, paths, limit)
+
+    def read_blobs(self, oids: Iterable[str]) -> dict[str, bytes]:
+        """The contents of git's blobs, read in one process; one that git lacks is left out."""
+        return reading.read_blobs(self, oids)
+
+    def subjects(self, ref: str) -> list[str]:
+        """The first lines of the messages of a ref's commits, newest first; none if there is no such ref."""
+        if self.resolve_ref(ref) is None:
+            return []
+        done = self.run("log", "-z", "--topo-order", "--format=%s", "--end-of-options", ref)
+        return done.stdout.decode(errors="replace").split("\0")[:-1]
+
+    def snapshot(self, leave_out: Callable[[str, int], bool] = snapshots.too_large_or_secret) -> Snapshot:
+        """Write the worktree, dirty or not, as a git tree; the user's index stays as it is."""
+        return snapshots.snapshot(self, leave_out)
+
+    def checkout(self, target: str) -> None:
+        """Let git check out a branch or commit (`-` is the previous one), its hooks and filters included.
+
+        Raises Refused for an unknown target, WouldLoseChanges when uncommitted edits are in the way.
+        """
+        if target != "-":
+            not_an_option(target, "a commit")
+        done = self.run("checkout", "--quiet", target, "--", check=False, hooks=True)
+        if done.exit_code != 0:
+            raise self._not_checked_out(target, done)
+
+    def temporary_worktree(self, treeish: str, parent: Path) -> AbstractContextManager[Path]:
+        """A worktree of its own at a commit or tree, below `parent`, gone when the block ends."""
+        return temporary.worktree(self, treeish, parent)
+
+    def config_entries(self, file: Path | None, prefix: str = "") -> list[tuple[str, str]]:
+        """Settings of a file, or with None the user's own, below a prefix, which is cut off."""
+        return settings.entries(self, file, prefix)
+
+    def set_config(self, key: str, value: str, file: Path | None = None) -> None:
+        """Set one value in a file, or with None in this repository's own settings."""
+        settings.set_value(self, key, value, file)
+
+    def unset_config(self, key: str, file: Path | None = None) -> bool:
+        """Take a key out; say whether it was there."""
+        return settings.unset(self, key, file)
+
+    def remove_section(self, section: str, file: Path | None = None) -> bool:
+        """Take a whole section (`remote.origin`) out; say whether it was there."""
+        return settings.remove_section(self, section, file)
+
+    def write_blob(self, data: bytes) -> str:
+        """Keep bytes as a git blob; return its id."""
+        return self.run("hash-object", "-w", "--stdin", data=data).text
+
+    def update_ref(self, ref: str, new: str, old: str | None) -> bool:
+        """Move a ref if it still is at `old` (None: does not exist); say whether it was."""
+        before = old or "0" * len(new)
+        done = self.run("update-ref", "-m", "tally", "--end-of-options", _ref(ref), new, before, check=False)
+        if done.exit_code == 0:
+            return True
+        if self.resolve_ref(ref) != old:
+            return False
+        raise failure("update-ref", done)
+
+    def fast_import(self, stream: bytes) -> bytes:
+        """Feed git's importer; return what the stream asked it to print."""
+        return self.run("fast-import", "--quiet", "--date-format=raw-permissive", data=stream).stdout
+
+    def remotes(self) -> list[str]:
+        """The names of git's own remotes."""
+        return self.run("remote").text.split()
+
+    def push_ref(self, remote: str, refspec: str) -> None:
+        """Send a ref to a git remote; raise RemoteUnreachable, or GitFailed if it was refused."""
+        words = ("push", "--quiet", "--no-verify", "--no-follow-tags", "--no-recurse-submodules")
+        done = self.run(*words, "--end-of-options", not_an_option(remote, "a remote"), refspec, check=False)
+        if done.exit_code != 0:
+            raise _not_exchanged(remote, "push", done)
+
+    def fetch_ref(self, remote: str, refspec: str) -> bool:
+        """Fetch a ref from a git remote; say whether the remote has it."""
+        words = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+        done = self.run(*words, "--end-of-options", not_an_option(remote, "a remote"), refspec, check=False)
+        if done.exit_code == 0:
+            return True
+        if b"couldn't find remote ref" in done.stderr:
+            return False
+        raise _not_exchanged(remote, "fetch", done)
+
+    def _not_checked_out(self, target: str, done: Completed) -> Exception:
+        """The error for a checkout that git refused."""
+        complaint = done.stderr.decode(errors="surrogateescape")
+        if any(phrase in complaint for phrase in _IN_THE_WAY):
+            paths = [line.strip() for line in complaint.splitlines() if line.startswith("\t")]
+            return WouldLoseChanges(
+                f"`{target}` can't be checked out: uncommitted changes in {', '.join(paths[:5])}",
+                paths,
+                hint="commit or `git stash` them first",
+            )
+        if "did not match any file" in complaint or "invalid reference" in complaint:
+            return Refused(f"git knows no branch or commit `{target}`", hint="see `git log --oneline --all`")
+        return failure("checkout", done)
+
+
+def _ref(name: str) -> str:
+    if not name.startswith("refs/"):
+        raise Refused(f"`{name}` is not the full name of a ref")
+    return name
+
+
+def _not_exchanged(remote: str, verb: str, done: Completed) -> GitFailed | RemoteUnreachable:
+    """The error for a remote that did not answer, or said no."""
+    complaint = done.complaint
+    if any(phrase in complaint for phrase in _UNREACHABLE):
+        return RemoteUnreachable(
+            f"the git remote `{remote}` can't be reached: {last_line(done.stderr)}",
+            hint=f"try `git {verb} {remote}`",
+        )
+    return failure(verb, done)

@@ -1,0 +1,99 @@
+"""Read trees and blobs at a commit in bulk."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from tallystick.errors import BadRecord, GitFailed, Refused
+from tallystick.git.command import Command, batches, last_line, not_an_option
+
+FILES = ("100644", "100755")
+"""Modes of regular files; a link's blob is the name of another file, a submodule's is not there."""
+
+FEW = 200
+"""So many paths are looked up one by one; for more the whole tree is listed."""
+
+
+class TreeFile(NamedTuple):
+    """A file of a git tree."""
+
+    path: str
+    mode: str
+    oid: str
+
+
+def list_tree(git: Command, treeish: str) -> list[TreeFile]:
+    """All files of a commit or tree, links and submodules among them."""
+    return [TreeFile(os.fsdecode(path), mode, oid) for mode, oid, _, path in _listed(git, treeish, ["-r"])]
+
+
+def list_folders(git: Command, treeish: str, folders: Sequence[bytes]) -> list[tuple[bytes, bytes, bytes]]:
+    """What stands directly in some folders, each ending in a slash."""
+    names = [os.fsdecode(folder) for folder in folders]
+    return [
+        (mode.encode(), oid.encode(), path)
+        for some in batches(names)
+        for mode, oid, _, path in _listed(git, treeish, ["--", *some])
+    ]
+
+
+def read_at(git: Command, treeish: str, paths: Sequence[str], limit: int) -> dict[str, bytes]:
+    """The contents of those paths that are regular files at a commit or tree."""
+    wanted = set(paths)
+    if not wanted:
+        return {}
+    found: dict[str, str] = {}
+    selections = [["--", *some] for some in batches(sorted(wanted))] if len(wanted) <= FEW else [["-r"]]
+    for selection in selections:
+        for mode, oid, size, path in _listed(git, treeish, ["-l", *selection]):
+            name = os.fsdecode(path)
+            if name in wanted and mode in FILES:
+                if int(size) > limit:
+                    raise BadRecord(f"it has {int(size):,} bytes; a record has at most {limit:,}", name)
+                found[name] = oid
+    contents = read_blobs(git, found.values())
+    return {path: contents[oid] for path, oid in found.items() if oid in contents}
+
+
+def read_blobs(git: Command, oids: Iterable[str]) -> dict[str, bytes]:
+    """The contents of blobs, by id, from one `git cat-file`."""
+    asked = sorted(set(oids))
+    if not asked:
+        return {}
+    done = git.run("cat-file", "--batch", data="".join(f"{oid}\n" for oid in asked).encode())
+    return dict(_replies(done.stdout))
+
+
+def _replies(output: bytes) -> Iterator[tuple[str, bytes]]:
+    """Take apart what `cat-file --batch` says: `<oid> <type> <size>`, the content, a line end."""
+    start = 0
+    while start < len(output):
+        end = output.index(b"\n", start)
+        oid, kind, *rest = output[start:end].decode().split(" ")
+        start = end + 1
+        if kind != "missing":
+            size = int(rest[0])
+            yield oid, output[start : start + size]
+            start += size + 1
+
+
+def _listed(git: Command, treeish: str, words: Sequence[str]) -> Iterator[tuple[str, str, str, bytes]]:
+    """Mode, id, size (`-` where not asked for) and path of what `git ls-tree` lists."""
+    options, _, paths = _split(words)
+    not_an_option(treeish, "a commit or tree")
+    done = git.run("ls-tree", "-z", "--full-tree", *options, "--end-of-options", treeish, *paths, check=False)
+    if done.exit_code != 0:
+        if b"Not a valid object name" in done.stderr or b"not a tree object" in done.stderr:
+            raise Refused(f"git knows no commit or tree `{treeish}`")
+        raise GitFailed(f"`git ls-tree` failed: {last_line(done.stderr)}", done.complaint)
+    for line in done.stdout.split(b"\0"):
+        if line:
+            head, path = line.split(b"\t", 1)
+            mode, _, oid, *size = head.decode().split()
+            yield mode, oid, size[0] if size else "-", path
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], str, list[str]]:
+    """Options before `--`, paths after it."""
+    place = words.index("--") if "--" in words else len(words)
+    return list(words[:place]), "--", list(words[place + 1 :])

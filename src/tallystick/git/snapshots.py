@@ -1,0 +1,96 @@
+"""Write the worktree as a git tree, without touching the user's index."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tallystick.git.command import Command, nul_ended
+
+LARGEST = 1 << 20
+"""New files above so many bytes are data, not code."""
+
+_SECRET = re.compile(
+    r"\.env(\..*)?|.*\.env|\.envrc|\.netrc|_netrc|\.pgpass|\.pypirc|\.npmrc|\.htpasswd|\.git-credentials"
+    r"|id_(rsa|dsa|ecdsa|ed25519)(_sk)?|.*\.(pem|key|p12|pfx|ppk|jks|keystore|kdbx|asc|gpg|ovpn)"
+    r"|.*(credentials?|secrets?|passwords?|service[-_]?account)([._-].*)?",
+    re.IGNORECASE,
+)
+_SECRET_FOLDERS = frozenset({".ssh", ".aws", ".gnupg", ".azure", ".kube", ".docker"})
+_PUBLIC = (".py", ".pyi", ".md", ".rst", ".example", ".sample", ".template", ".pub")
+"""Code and text about secrets is no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A git tree of the worktree as it was, and the new files that it leaves out."""
+
+    tree: str
+    left_out: tuple[str, ...]
+
+
+def too_large_or_secret(path: str, size: int) -> bool:
+    """Whether a file that git does not track yet should stay out of a snapshot."""
+    return size > LARGEST or looks_secret(path)
+
+
+def looks_secret(path: str) -> bool:
+    """Whether a file's name is one that keys and passwords are kept under."""
+    *folders, name = path.split("/")
+    if not _SECRET_FOLDERS.isdisjoint(folders):
+        return True
+    return _SECRET.fullmatch(name) is not None and not name.lower().endswith(_PUBLIC)
+
+
+def snapshot(git: Command, leave_out: Callable[[str, int], bool]) -> Snapshot:
+    """Write everything that git tracks, as it is now, and the new files that `leave_out` lets in."""
+    with _scratch_index(git) as environment:
+        git.run("add", "--update", "--", ".", environment=environment)
+        kept, left_out = _sorted_new(git, environment, leave_out)
+        words = ("update-index", "--add", "--remove", "--replace", "-z", "--stdin")
+        git.run(*words, data=nul_ended(kept), environment=environment)
+        tree = git.run("write-tree", environment=environment).text
+    return Snapshot(tree, tuple(left_out))
+
+
+@contextmanager
+def _scratch_index(git: Command) -> Iterator[dict[str, str]]:
+    """A copy of the user's index to work in.
+
+    It starts as a copy so that unchanged files are known by their stat data; with its time, because git
+    trusts an entry only if it is older than the index.
+    """
+    index = Path(git.environment.get("GIT_INDEX_FILE", git.directory / "index"))
+    home = git.common / "tally"
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".tally-index-", dir=home) as folder:
+        scratch = Path(folder, "index")
+        if index.exists():
+            shutil.copy2(index, scratch)
+        yield {"GIT_INDEX_FILE": str(scratch), "GIT_OPTIONAL_LOCKS": "0"}
+
+
+def _sorted_new(
+    git: Command, environment: dict[str, str], leave_out: Callable[[str, int], bool]
+) -> tuple[list[str], list[str]]:
+    """New files that git does not ignore: those to keep and those to leave out."""
+    done = git.run("ls-files", "-z", "--others", "--exclude-standard", environment=environment)
+    kept: list[str] = []
+    left_out: list[str] = []
+    for name in sorted(os.fsdecode(name) for name in done.stdout.split(b"\0") if name):
+        size = _size(git.root / name)
+        if size is not None:
+            # A name with a slash at its end is another repository inside this one.
+            (left_out if name.endswith("/") or leave_out(name, size) else kept).append(name)
+    return kept, left_out
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return None
