@@ -1,0 +1,56 @@
+"""Several indexes seen as one, minus whatever lies in packs that are gone."""
+
+from collections.abc import Collection, Container, Iterator
+
+from tallystick.digest import Digest
+from tallystick.store.index import Index, Place, Recipe
+
+
+class Catalogue:
+    """Looks blobs up in indexes; only places in the packs that are `present` count."""
+
+    def __init__(self) -> None:
+        self._indexes: list[tuple[Index, tuple[bool, ...]]] = []
+
+    def add(self, index: Index, present: Container[Digest]) -> None:
+        """Take an index in; its packs that are not present are as good as not there."""
+        self._indexes.append((index, tuple(pack.digest in present for pack in index.packs)))
+
+    def __contains__(self, digest: Digest) -> bool:
+        return any(
+            (row := index.find(digest)) >= 0 and alive[index.pack_of(row)] for index, alive in self._indexes
+        )
+
+    def place(self, digest: Digest) -> Place | None:
+        """Where a blob lies."""
+        return next((place for _, place in self.places((digest,))), None)
+
+    def known(self, wanted: Collection[Digest]) -> set[Digest]:
+        """Which of these blobs lie in packs."""
+        found: set[Digest] = set()
+        for index, alive in self._indexes:
+            left = wanted if not found else [digest for digest in wanted if digest not in found]
+            found.update(digest for digest, row in index.rows(left) if alive[index.pack_of(row)])
+        return found
+
+    def places(self, wanted: Collection[Digest]) -> Iterator[tuple[Digest, Place]]:
+        """These blobs' places, one each, for those that lie in packs."""
+        found: set[Digest] = set()
+        for index, alive in self._indexes:
+            left = wanted if not found else [digest for digest in wanted if digest not in found]
+            for digest, row in index.rows(left):
+                if alive[index.pack_of(row)]:
+                    found.add(digest)
+                    yield digest, index.place(row)
+
+    def recipe(self, digest: Digest) -> Recipe | None:
+        """The first recipe of a large file whose chunks are all here."""
+        for index, _ in self._indexes:
+            recipe = index.recipe(digest)
+            if recipe is not None and self._is_complete(recipe):
+                return recipe
+        return None
+
+    def _is_complete(self, recipe: Recipe) -> bool:
+        chunks = {digest for digest, _ in recipe.chunks}
+        return len(self.known(chunks)) == len(chunks)

@@ -1,0 +1,190 @@
+"""The index format: which pack holds a blob, and of which chunks a large file is made."""
+
+import struct
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from tallystick.digest import Buffer, Digest
+from tallystick.errors import BadRecord
+from tallystick.store.pack import Entry, is_possible
+
+MAGIC = b"TLYINDX\x01"
+HEADER = struct.Struct("<8sIIII")
+PACK = struct.Struct("<32sQ")
+PLACE = struct.Struct("<IIIII")
+RECIPE = struct.Struct("<32sQII")
+CHUNK = struct.Struct("<32sI")
+_DIGEST = 32
+_MANY = 16
+"""Looking up more than one in so many of an index's blobs is faster by a table than by bisecting."""
+
+
+class PackName(NamedTuple):
+    """A pack and how many bytes it has."""
+
+    digest: Digest
+    size: int
+
+
+class Place(NamedTuple):
+    """Where a blob lies: `stored` bytes from `offset` of a pack."""
+
+    pack: Digest
+    offset: int
+    stored: int
+    size: int
+    encoding: int
+
+
+class Recipe(NamedTuple):
+    """A large file as the chunks it is made of, in order: digest and length of each."""
+
+    size: int
+    chunks: tuple[tuple[Digest, int], ...]
+
+
+def build(packs: Iterable[tuple[PackName, Sequence[Entry]]], recipes: Mapping[Digest, Recipe]) -> bytes:
+    """Write the index of some packs and large files; equal input gives equal bytes."""
+    named = sorted(packs, key=lambda pack: pack[0].digest)
+    places: dict[bytes, bytes] = {}
+    for number, (_, entries) in enumerate(named):
+        for digest, *where in entries:
+            places.setdefault(digest, PLACE.pack(number, *where))
+    digests = sorted(places)
+    ordered = sorted(recipes.items())
+    count = sum(len(recipe.chunks) for _, recipe in ordered)
+    return b"".join(
+        (
+            HEADER.pack(MAGIC, len(named), len(digests), len(ordered), count),
+            *(PACK.pack(name.digest, name.size) for name, _ in named),
+            *digests,
+            *(places[digest] for digest in digests),
+            *_recipe_rows(ordered),
+            *(CHUNK.pack(*chunk) for _, recipe in ordered for chunk in recipe.chunks),
+        )
+    )
+
+
+def _recipe_rows(ordered: Iterable[tuple[Digest, Recipe]]) -> Iterator[bytes]:
+    """Name each recipe's run in the table of chunks."""
+    first = 0
+    for digest, recipe in ordered:
+        yield RECIPE.pack(digest, recipe.size, first, len(recipe.chunks))
+        first += len(recipe.chunks)
+
+
+class Index:
+    """A read index: a view into its bytes, which may be a memory map."""
+
+    __slots__ = ("_chunks", "_data", "_digests", "_places", "_recipes", "_source", "_table", "count", "packs")
+
+    def __init__(self, data: Buffer, source: str = "") -> None:
+        """Check the outline; every row is checked when it is used, so opening costs the same at any size."""
+        view = memoryview(data)
+        packs, self.count, recipes, chunks = _header(view, source)
+        self._data, self._source = view, source
+        self._digests = HEADER.size + packs * PACK.size
+        self._places = self._digests + self.count * _DIGEST
+        self._recipes = self._places + self.count * PLACE.size
+        self._chunks = self._recipes + recipes * RECIPE.size
+        if self._chunks + chunks * CHUNK.size != len(view):
+            raise BadRecord("the index is cut off or damaged", source)
+        rows = PACK.iter_unpack(view[HEADER.size : self._digests])
+        self.packs = tuple(PackName(Digest(digest), size) for digest, size in rows)
+        self._table: dict[bytes, int] | None = None
+
+    def __len__(self) -> int:
+        return self.count
+
+    def digests(self) -> tuple[bytes, ...]:
+        """All blobs in packs, sorted."""
+        column = self._data[self._digests : self._places]
+        return struct.unpack(f"{'32s' * self.count}", column)
+
+    def find(self, digest: bytes) -> int:
+        """The row of a blob, or -1."""
+        if self._table is not None:
+            return self._table.get(digest, -1)
+        data, start = self._data, self._digests
+        row = bisect_left(
+            range(self.count), digest, key=lambda at: bytes(data[start + at * 32 : start + at * 32 + 32])
+        )
+        at = start + row * _DIGEST
+        return row if row < self.count and data[at : at + _DIGEST] == digest else -1
+
+    def rows(self, wanted: Collection[Digest]) -> Iterator[tuple[Digest, int]]:
+        """The blobs of `wanted` that are here, with their rows."""
+        if self._table is None and len(wanted) * _MANY > self.count:
+            self._table = dict(zip(self.digests(), range(self.count), strict=True))
+        if self._table is not None:
+            table = self._table
+            return ((digest, table[digest]) for digest in wanted if digest in table)
+        return ((digest, row) for digest in wanted if (row := self.find(digest)) >= 0)
+
+    def pack_of(self, row: int) -> int:
+        """The number of the pack that a row names."""
+        number: int = struct.unpack_from("<I", self._data, self._places + row * PLACE.size)[0]
+        if number >= len(self.packs):
+            raise BadRecord("the index names a pack that it does not list", self._source)
+        return number
+
+    def place(self, row: int) -> Place:
+        """Where the blob of a row lies."""
+        number, offset, stored, size, encoding = PLACE.unpack_from(
+            self._data, self._places + row * PLACE.size
+        )
+        if number >= len(self.packs):
+            raise BadRecord("the index names a pack that it does not list", self._source)
+        pack = self.packs[number]
+        if not is_possible(stored, size, encoding) or offset + stored > pack.size:
+            raise BadRecord("the index names an impossible place", self._source)
+        return Place(pack.digest, offset, stored, size, encoding)
+
+    def entries(self, pack: Digest) -> Iterator[Entry]:
+        """All blobs of one pack, in no order."""
+        for row, digest in enumerate(self.digests()):
+            place = self.place(row)
+            if place.pack == pack:
+                yield Entry(digest, place.offset, place.stored, place.size, place.encoding)
+
+    def recipe(self, digest: bytes) -> Recipe | None:
+        """The recipe of a large file, if it is here."""
+        data, start = self._data, self._recipes
+        count = (self._chunks - start) // RECIPE.size
+        row = bisect_left(
+            range(count), digest, key=lambda at: bytes(data[start + at * 48 : start + at * 48 + 32])
+        )
+        if row >= count:
+            return None
+        name, size, first, length = RECIPE.unpack_from(data, start + row * RECIPE.size)
+        return self._recipe(size, first, length) if name == digest else None
+
+    def _recipe(self, size: int, first: int, length: int) -> Recipe:
+        """Read a run of the table of chunks."""
+        begin = self._chunks + first * CHUNK.size
+        end = begin + length * CHUNK.size
+        if end > len(self._data):
+            raise BadRecord("the index holds a recipe that is cut off", self._source)
+        chunks = tuple((Digest(digest), count) for digest, count in CHUNK.iter_unpack(self._data[begin:end]))
+        if sum(count for _, count in chunks) != size:
+            raise BadRecord("the index holds a recipe that does not add up", self._source)
+        return Recipe(size, chunks)
+
+    def recipes(self) -> Iterator[Digest]:
+        """The large files whose recipes are here, sorted."""
+        rows = RECIPE.iter_unpack(self._data[self._recipes : self._chunks])
+        return (Digest(row[0]) for row in rows)
+
+
+def _header(view: memoryview, source: str) -> tuple[int, int, int, int]:
+    """Read how many packs, blobs, recipes and chunks an index has."""
+    if len(view) < HEADER.size:
+        raise BadRecord("the index is cut off", source)
+    magic, *counts = HEADER.unpack_from(view)
+    if magic[:7] == MAGIC[:7] and magic != MAGIC:
+        raise BadRecord("the index's format is not known to this version of tally", source)
+    if magic != MAGIC:
+        raise BadRecord("this is no index", source)
+    packs, blobs, recipes, chunks = counts
+    return packs, blobs, recipes, chunks

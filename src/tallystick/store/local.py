@@ -1,0 +1,199 @@
+"""The local store: every blob this machine has, large ones as files, small ones in packs."""
+
+import io
+import os
+import stat
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import groupby
+from pathlib import Path
+from typing import BinaryIO
+
+from tallystick.digest import Digest, hash_file
+from tallystick.errors import ObjectCorrupt, ObjectMissing, TallyError
+from tallystick.files import translated
+from tallystick.store.index import Place
+from tallystick.store.pack import decode
+from tallystick.store.packs import Packs
+from tallystick.store.writer import Writer
+
+_LIST_FROM = 64
+"""Looking for more large blobs than this, listing all of them is quicker than asking for each."""
+
+
+class LocalStore:
+    """Blobs by digest, in a folder of their own; several processes may use it at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.objects = root / "objects"
+        self.packs = root / "packs"
+        self.quarantine = root / "quarantine"
+        self._packs = Packs(self.packs)
+
+    def contains(self, digest: Digest) -> bool:
+        """Whether a blob is here."""
+        return self.is_packed(digest) or self.is_whole(digest)
+
+    def is_packed(self, digest: Digest) -> bool:
+        """Whether a blob is in a pack."""
+        return digest in self._packs.catalogue
+
+    def is_whole(self, digest: Digest) -> bool:
+        """Whether a blob is a file of its own."""
+        return self.object_path(digest) is not None
+
+    def missing(self, digests: Iterable[Digest]) -> set[Digest]:
+        """Which of these blobs are not here."""
+        wanted = set(digests)
+        wanted -= self._packs.catalogue.known(wanted)
+        if len(wanted) > _LIST_FROM:
+            return wanted - self._whole()
+        return {digest for digest in wanted if not self.is_whole(digest)}
+
+    def size(self, digest: Digest) -> int:
+        """How many bytes a blob has."""
+        place = self._packs.catalogue.place(digest)
+        if place is not None:
+            return place.size
+        path = self.object_path(digest)
+        if path is None:
+            raise self._absent(digest)
+        with translated(path):
+            return os.stat(path).st_size
+
+    def object_name(self, digest: Digest) -> Path:
+        """Where a large blob lies, if it is here."""
+        name = digest.hex()
+        return self.objects / name[:2] / name
+
+    def object_path(self, digest: Digest) -> Path | None:
+        """The read-only file of a large blob; None if it is not here or lies in a pack."""
+        path = self.object_name(digest)
+        try:
+            is_file = stat.S_ISREG(os.lstat(path).st_mode)
+        except FileNotFoundError:
+            return None
+        return path if is_file else None
+
+    def read(self, digest: Digest) -> bytes:
+        """A blob's bytes, verified."""
+        for _, data in self.read_many((digest,)):
+            return data
+        raise self._absent(digest)
+
+    def read_many(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        """Blobs' bytes, verified, in the order in which they lie; raise ObjectMissing for those not here."""
+        wanted = set(digests)
+        places = sorted(self._packs.catalogue.places(wanted), key=lambda found: found[1])
+        wanted.difference_update([digest for digest, _ in places])
+        for pack, group in groupby(places, key=lambda found: found[1].pack):
+            yield from self._read_pack(pack, list(group))
+        for digest in wanted:
+            path = self.object_path(digest)
+            if path is None:
+                raise self._absent(digest)
+            yield digest, self._read_whole(digest, path)
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """A blob to read from, verified before its first byte."""
+        path = self.object_path(digest)
+        if path is None:
+            return io.BytesIO(self.read(digest))
+        self.verify(digest)
+        with translated(path):
+            return path.open("rb")
+
+    def verify(self, digest: Digest) -> None:
+        """Read a blob again; raise ObjectMissing or ObjectCorrupt, and set a damaged one aside."""
+        path = self.object_path(digest)
+        if path is None:
+            self.read(digest)
+            return
+        with translated(path):
+            found = hash_file(str(path)).digest
+        if found != digest:
+            raise self._set_aside_whole(digest, path)
+
+    def places(self, digests: Collection[Digest]) -> Iterator[tuple[Digest, Place]]:
+        """Where those blobs lie that are in packs."""
+        return self._packs.catalogue.places(digests)
+
+    def pack(self, name: Digest) -> memoryview:
+        """All bytes of a pack."""
+        return self._packs.map(name)
+
+    @contextmanager
+    def writer(self) -> Iterator[Writer]:
+        """Store blobs; at the end they are durable. What was complete when something failed is kept."""
+        writer = Writer(self)
+        try:
+            try:
+                yield writer
+            except BaseException:
+                with suppress(TallyError, OSError):
+                    writer.commit()
+                raise
+            writer.commit()
+        finally:
+            writer.close()
+            self._packs.publish(writer.sealed)
+
+    def set_aside_pack(self, pack: Digest) -> None:
+        """Move a damaged pack to the quarantine, storing again every blob in it that is still whole."""
+        sound = list(self._packs.sound(pack))
+        self._packs.exclude(pack)
+        with self.writer() as writer:
+            for digest, data in sound:
+                writer.put(digest, data)
+        self._packs.move(pack, self.quarantine)
+
+    def _read_pack(
+        self, pack: Digest, found: Collection[tuple[Digest, Place]]
+    ) -> Iterator[tuple[Digest, bytes]]:
+        view, name = self._packs.map(pack), str(self._packs.path(pack))
+        for digest, place in found:
+            stored = view[place.offset : place.offset + place.stored]
+            try:
+                data = decode(stored, digest, place.size, place.encoding, name)
+            except ObjectCorrupt:
+                self.set_aside_pack(pack)
+                raise
+            yield digest, data
+
+    def _read_whole(self, digest: Digest, path: Path) -> bytes:
+        with translated(path):
+            data = path.read_bytes()
+        if Digest.of(data) != digest:
+            raise self._set_aside_whole(digest, path)
+        return data
+
+    def _set_aside_whole(self, digest: Digest, path: Path) -> ObjectCorrupt:
+        """Move a damaged large blob to the quarantine; give the error to raise."""
+        with translated(path):
+            self.quarantine.mkdir(parents=True, exist_ok=True)
+            os.rename(path, self.quarantine / path.name)
+        return ObjectCorrupt(
+            f"{digest} was damaged in the local store and is now in `{self.quarantine}`",
+            [digest],
+            [str(path)],
+            hint="`tally fetch` brings it back from a remote",
+        )
+
+    def _whole(self) -> set[Digest]:
+        """All large blobs."""
+        found: set[Digest] = set()
+        with suppress(FileNotFoundError):
+            for folder in os.listdir(self.objects):
+                with suppress(NotADirectoryError, ValueError):
+                    names = os.listdir(self.objects / folder)
+                    found.update(Digest(bytes.fromhex(name)) for name in names if len(name) == 64)
+        return found
+
+    def _absent(self, digest: Digest) -> ObjectMissing:
+        return ObjectMissing(
+            f"{digest} is not in the local store",
+            [digest],
+            [str(self.root)],
+            hint="`tally fetch` may bring it",
+        )

@@ -1,0 +1,169 @@
+"""The pack format: many blobs in one immutable file, named by the digest of its bytes."""
+
+import os
+import struct
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import zstandard
+
+from tallystick.digest import Buffer, Digest
+from tallystick.errors import BadRecord, ObjectCorrupt
+
+MAGIC = b"TLYPACK\x01"
+PACK_SIZE = 32 << 20
+"""A pack that has grown to this many bytes is closed."""
+
+RAW, ZSTD = 0, 1
+LARGE = 1 << 20
+"""Blobs below this many bytes are never cut; in the local store, those from here on lie whole."""
+
+LARGEST_BLOB = 16 << 20
+"""No blob or chunk in a pack is larger."""
+
+ROW = struct.Struct("<32sIIII")
+TRAILER = struct.Struct("<16sII32s8s")
+LARGEST_PACK = (1 << 32) - 1
+_SAMPLE = 16 << 10
+_COMPRESSION_LEVEL = 1
+
+
+class Entry(NamedTuple):
+    """One blob of a pack: `stored` bytes from `offset` that decode to `size` bytes of digest `digest`."""
+
+    digest: bytes
+    offset: int
+    stored: int
+    size: int
+    encoding: int
+
+
+class Trailer(NamedTuple):
+    """The pack's last 64 bytes: how many entries, and where the bodies end and the contents begin."""
+
+    rows: int
+    end: int
+    checksum: bytes
+
+
+class Contents:
+    """A pack's table of contents while the pack grows."""
+
+    __slots__ = ("end", "entries")
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.end = len(MAGIC)
+
+    def append(self, digest: bytes, stored: int, size: int, encoding: int) -> None:
+        """Note the blob whose `stored` bytes come next."""
+        self.entries.append(Entry(digest, self.end, stored, size, encoding))
+        self.end += stored
+
+    def footer(self) -> bytes:
+        """The bytes that close the pack; a fresh nonce in it makes each pack's name its own."""
+        return footer(self.entries, self.end)
+
+
+def footer(entries: Sequence[Entry], end: int, nonce: bytes | None = None) -> bytes:
+    """Write the table of contents and the trailer of a pack whose bodies end at `end`."""
+    nonce = os.urandom(16) if nonce is None else nonce
+    table = b"".join([ROW.pack(*entry) for entry in entries])
+    counted = nonce + struct.pack("<II", len(entries), end)
+    return table + TRAILER.pack(nonce, len(entries), end, Digest.of(table + counted), MAGIC)
+
+
+def read_trailer(data: Buffer, pack_size: int, source: str = "") -> Trailer:
+    """Read the last 64 bytes of a pack of `pack_size` bytes."""
+    if len(data) != TRAILER.size or pack_size < len(MAGIC) + TRAILER.size:
+        raise BadRecord("the pack is too short", source)
+    _, count, end, checksum, magic = TRAILER.unpack(data)
+    if magic[:7] == MAGIC[:7] and magic != MAGIC:
+        raise BadRecord("the pack's format is not known to this version of tally", source)
+    if magic != MAGIC or end < len(MAGIC) or end + count * ROW.size + TRAILER.size != pack_size:
+        raise BadRecord("the pack is cut off or no pack", source)
+    return Trailer(count, end, checksum)
+
+
+def read_contents(data: Buffer, pack_size: int, source: str = "") -> list[Entry]:
+    """Read a pack's table of contents from its last bytes, `data` (at least the table and the trailer)."""
+    view = memoryview(data)
+    trailer = read_trailer(view[-TRAILER.size :], pack_size, source)
+    start = len(view) - TRAILER.size - trailer.rows * ROW.size
+    if start < 0:
+        raise BadRecord("the pack's contents are cut off", source)
+    table = view[start : -TRAILER.size]
+    counted = view[-TRAILER.size :][:24]
+    if Digest.of(b"".join((table, counted))) != trailer.checksum:
+        raise BadRecord("the pack's contents are damaged", source)
+    entries = [Entry(*row) for row in ROW.iter_unpack(table)]
+    _check_contiguous(entries, trailer.end, source)
+    return entries
+
+
+def _check_contiguous(entries: Iterable[Entry], end: int, source: str) -> None:
+    """Refuse contents that overlap, leave gaps or name impossible sizes."""
+    expected = len(MAGIC)
+    for entry in entries:
+        if entry.offset != expected or not is_possible(entry.stored, entry.size, entry.encoding):
+            raise BadRecord("the pack's contents make no sense", source)
+        expected += entry.stored
+    if expected != end:
+        raise BadRecord("the pack's contents do not add up", source)
+
+
+def is_possible(stored: int, size: int, encoding: int) -> bool:
+    """Whether a writer of this format could have written a blob with these numbers."""
+    if size > LARGEST_BLOB:
+        return False
+    return stored == size if encoding == RAW else encoding == ZSTD and stored < size
+
+
+def decode(stored: Buffer, digest: bytes, size: int, encoding: int, place: str) -> bytes:
+    """Give back a blob's bytes, verified; raise ObjectCorrupt naming `place`."""
+    data = _decoded(stored, size, encoding)
+    if data is None or Digest.of(data) != digest:
+        name = Digest(digest)
+        raise ObjectCorrupt(f"{name} is damaged in {place}", [name], [place])
+    return data
+
+
+def _decoded(stored: Buffer, size: int, encoding: int) -> bytes | None:
+    """Undo the encoding; None when that can't be done or gives another size."""
+    if encoding == RAW:
+        return bytes(stored) if len(stored) == size else None
+    if encoding != ZSTD:
+        return None
+    try:
+        # The frame's own claim is checked first: the library would allocate whatever a hostile one says.
+        if size > LARGEST_BLOB or zstandard.get_frame_parameters(stored).content_size != size:
+            return None
+        return zstandard.ZstdDecompressor().decompress(stored, max_output_size=size, allow_extra_data=False)
+    except zstandard.ZstdError:
+        return None
+
+
+class Encoder:
+    """Compresses blobs that are worth it; one per thread."""
+
+    __slots__ = ("_zstd",)
+
+    def __init__(self) -> None:
+        self._zstd = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
+
+    def encode(self, data: Buffer) -> tuple[bytes | Buffer, int]:
+        """The bytes to store, and their encoding: zstd when a sample and the whole shrink by a tenth."""
+        if len(data) > 4 * _SAMPLE:
+            middle = len(data) // 2
+            if not self.shrinks([data[middle : middle + _SAMPLE]]):
+                return data, RAW
+        packed = self._zstd.compress(data)
+        return (packed, ZSTD) if len(packed) * 10 <= len(data) * 9 else (data, RAW)
+
+    def shrinks(self, samples: Iterable[Buffer]) -> bool:
+        """Whether compression takes a tenth or more off these samples together."""
+        before = after = 0
+        for sample in samples:
+            before += len(sample)
+            after += len(self._zstd.compress(sample))
+        return after * 10 <= before * 9

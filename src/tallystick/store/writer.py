@@ -1,0 +1,290 @@
+"""Puts blobs into the local store: small ones into packs, large ones whole."""
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+import xxhash
+
+from tallystick.digest import PIECE, Buffer, Digest, Hashed, blake3_hasher, fingerprint
+from tallystick.errors import ObjectCorrupt, Refused
+from tallystick.files import reflink, sync_folder, temporary_name, translated
+from tallystick.store.background import Background
+from tallystick.store.index import PackName
+from tallystick.store.pack import LARGE, MAGIC, PACK_SIZE, RAW, Contents, Entry
+
+_BATCH = 4 << 20
+"""Bytes of small blobs gathered before they are handed to the disk."""
+
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+SEALED = 0o444
+"""Nobody writes to a stored file again, not even by mistake."""
+
+
+class _PackFile:
+    """A pack being written under a temporary name; its methods run on the background thread."""
+
+    def __init__(self, temporary: Path, descriptor: int) -> None:
+        self.temporary = temporary
+        self.descriptor = descriptor
+        self.hasher = blake3_hasher()
+        self.size = 0
+
+    def write(self, data: Buffer) -> None:
+        _write_all(self.descriptor, data, self.temporary)
+        self.hasher.update(data)
+        self.size += len(data)
+
+    def seal(self) -> PackName:
+        """Make the pack durable and give it its name."""
+        name = PackName(Digest(self.hasher.digest()), self.size)
+        with translated(self.temporary):
+            os.fsync(self.descriptor)
+            os.rename(self.temporary, self.temporary.parent / f"{name.digest.hex()}.pack")
+        return name
+
+
+class Shelf(Protocol):
+    """What a writer needs of the store it writes to."""
+
+    objects: Path
+    packs: Path
+
+    def is_packed(self, digest: Digest) -> bool:
+        """Whether a small blob is there already."""
+
+    def is_whole(self, digest: Digest) -> bool:
+        """Whether a large blob is there already."""
+
+    def object_name(self, digest: Digest) -> Path:
+        """Where a large blob goes."""
+
+
+class Writer:
+    """Takes blobs; each pack is durable once it is full, and found once `commit` has returned."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._disk = Background()
+        self._seen: set[bytes] = set()
+        self._pack: _PackFile | None = None
+        self._contents = Contents()
+        self._batch: list[Buffer] = []
+        self._batched = 0
+        self._folders: set[Path] = set()
+        self._unfinished: dict[Path, int] = {}
+        self.sealed: list[tuple[PackName, list[Entry]]] = []
+
+    def add(self, data: bytes) -> Digest:
+        """Store bytes; say what they are called."""
+        digest = Digest.of(data)
+        self.put(digest, data)
+        return digest
+
+    def put(self, digest: Digest, data: Buffer) -> None:
+        """Store bytes whose digest the caller has just computed from them."""
+        if len(data) >= LARGE:
+            if not self._is_whole(digest):
+                with self._object(digest) as write:
+                    write(data)
+            return
+        if digest in self._seen or self._shelf.is_packed(digest):
+            return
+        self._seen.add(digest)
+        self._contents.append(digest, len(data), len(data), RAW)
+        self._batch.append(data)
+        self._batched += len(data)
+        if self._batched >= _BATCH:
+            self._flush()
+        if self._contents.end >= PACK_SIZE:
+            self._seal()
+
+    def put_pieces(self, digest: Digest, pieces: Iterable[Buffer]) -> None:
+        """Store a large blob that comes in pieces; raise ObjectCorrupt if they make another."""
+        if self._is_whole(digest):
+            return
+        hasher = blake3_hasher()
+        with self._object(digest) as write:
+            for piece in pieces:
+                hasher.update(piece)
+                write(piece)
+            if hasher.digest() != digest:
+                raise ObjectCorrupt(f"{digest} does not come out of its chunks", [digest])
+
+    def add_file(self, path: bytes | str | Path) -> Hashed:
+        """Store a file as it is now, in one read; raise Refused if it doesn't hold still (rule C8)."""
+        for _ in range(2):
+            hashed = self._add_once(os.fspath(path))
+            if hashed is not None:
+                return hashed
+        name = os.fsdecode(path)
+        raise Refused(
+            f"`{name}` changed while it was read", hint="wait until nothing writes to it, then repeat"
+        )
+
+    def commit(self) -> None:
+        """Make everything durable."""
+        if self._contents.entries:
+            self._seal()
+        self._disk.finish()
+        with translated(self._shelf.objects):
+            for folder in self._folders:
+                sync_folder(folder)
+            if self.sealed:
+                sync_folder(self._shelf.packs)
+
+    def close(self) -> None:
+        """Delete what `commit` did not finish; packs that are sealed stay, for the next try."""
+        with suppress(Exception):
+            self._disk.finish()
+        for temporary, descriptor in self._unfinished.items():
+            os.close(descriptor)
+            temporary.unlink(missing_ok=True)
+        self._unfinished.clear()
+
+    def _is_whole(self, digest: Digest) -> bool:
+        return digest in self._seen or self._shelf.is_whole(digest)
+
+    def _flush(self) -> None:
+        """Hand what is gathered to the disk."""
+        pack, batch = self._open_pack(), self._batch
+        self._batch, self._batched = [], 0
+        self._disk.submit(lambda: pack.write(b"".join(batch)))
+
+    def _open_pack(self) -> _PackFile:
+        if self._pack is None:
+            self._pack = _PackFile(*self._create(self._shelf.packs))
+            self._batch.insert(0, MAGIC)
+        return self._pack
+
+    def _create(self, folder: Path) -> tuple[Path, int]:
+        """Open a new file under a temporary name."""
+        temporary = folder / temporary_name()
+        with translated(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(temporary, _CREATE, SEALED)
+        self._unfinished[temporary] = descriptor
+        return temporary, descriptor
+
+    def _close(self, temporary: Path) -> None:
+        """A file is finished, under its own name, or not wanted."""
+        os.close(self._unfinished.pop(temporary))
+        temporary.unlink(missing_ok=True)
+
+    def _seal(self) -> None:
+        """Close the pack; the next blob opens a new one."""
+        self._batch.append(self._contents.footer())
+        self._flush()
+        pack, entries = self._open_pack(), self._contents.entries
+        self._disk.submit(lambda: self._finish_pack(pack, entries))
+        self._pack, self._contents = None, Contents()
+
+    def _finish_pack(self, pack: _PackFile, entries: list[Entry]) -> None:
+        """On the background thread: make a pack durable and note that it can be found."""
+        self.sealed.append((pack.seal(), entries))
+        self._close(pack.temporary)
+
+    def _add_once(self, path: bytes | str) -> Hashed | None:
+        """Store a file; None if it changed meanwhile."""
+        with _opened(path) as source:
+            before = os.fstat(source)
+            if not stat.S_ISREG(before.st_mode):
+                raise Refused(f"`{os.fsdecode(path)}` is not a regular file")
+            if before.st_size < LARGE:
+                data = os.read(source, before.st_size + 1)
+                if len(data) == before.st_size and _is_same(before, os.fstat(source)):
+                    return Hashed(self.add(data), fingerprint(data), len(data))
+                return None
+            return self._add_large(source, before)
+
+    def _add_large(self, source: int, before: os.stat_result) -> Hashed | None:
+        """Copy a large file in, hashing the copy's bytes; None if the file changed meanwhile."""
+        identity, change, size = blake3_hasher(), xxhash.xxh3_128(), 0
+        with self._unnamed() as (write, target, give_name):
+            cloned = reflink(source, target)
+            for piece in _pieces(target if cloned else source):
+                if not cloned:
+                    write(piece)
+                identity.update(piece)
+                change.update(piece)
+                size += len(piece)
+            digest = Digest(identity.digest())
+            held_still = size == before.st_size and _is_same(before, os.fstat(source))
+            if held_still and not self._is_whole(digest):
+                give_name(digest)
+        return Hashed(digest, change.digest(), size) if held_still else None
+
+    @contextmanager
+    def _object(self, digest: Digest) -> Iterator[Callable[[Buffer], None]]:
+        """Write a large blob: the body gets a function that takes its bytes, in order."""
+        with self._unnamed() as (write, _, give_name):
+            yield write
+            give_name(digest)
+
+    @contextmanager
+    def _unnamed(self) -> Iterator[tuple[Callable[[Buffer], None], int, Callable[[Digest], None]]]:
+        """A new file: how to write to it, its descriptor, how to name it. Without a name it is deleted."""
+        temporary, target = self._create(self._shelf.objects)
+        named: list[Digest] = []
+        yield (
+            lambda data: self._disk.submit(lambda: _write_all(target, data, temporary)),
+            target,
+            named.append,
+        )
+        self._seen.update(named)
+        self._disk.submit(lambda: self._finish_object(temporary, named))
+
+    def _finish_object(self, temporary: Path, named: list[Digest]) -> None:
+        """On the background thread: make a large blob durable, then name it."""
+        with translated(temporary):
+            for digest in named:
+                os.fsync(self._unfinished[temporary])
+                self._name_object(temporary, digest)
+        self._close(temporary)
+
+    def _name_object(self, temporary: Path, digest: Digest) -> None:
+        final = self._shelf.object_name(digest)
+        if not final.parent.is_dir():
+            final.parent.mkdir(exist_ok=True)
+            self._folders.add(final.parent.parent)
+        os.rename(temporary, final)
+        self._folders.add(final.parent)
+
+
+def _write_all(descriptor: int, data: Buffer, path: Path) -> None:
+    """Write all bytes, however many calls that takes."""
+    view = memoryview(data)
+    with translated(path):
+        while view:
+            view = view[os.write(descriptor, view) :]
+
+
+@contextmanager
+def _opened(path: bytes | str) -> Iterator[int]:
+    """Open a user's file for reading, never through a link."""
+    with translated(os.fsdecode(path)):
+        descriptor = os.open(path, _READ)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _pieces(descriptor: int) -> Iterator[bytes]:
+    """The bytes of an open file."""
+    while piece := os.read(descriptor, PIECE):
+        yield piece
+
+
+def _is_same(before: os.stat_result, after: os.stat_result) -> bool:
+    """Whether a file looks untouched between two looks."""
+    return (
+        before.st_size == after.st_size
+        and before.st_mtime_ns == after.st_mtime_ns
+        and before.st_ctime_ns == after.st_ctime_ns
+        and before.st_ino == after.st_ino
+    )
