@@ -12,7 +12,7 @@ from tallystick.digest import Digest
 from tallystick.envs.editable import Root, roots
 from tallystick.envs.installed import Distribution, distributions, essential, record_digest, recorded
 from tallystick.envs.probe import Probed, probe
-from tallystick.envs.wheel import build
+from tallystick.envs.wheel import build, cannot_keep
 from tallystick.errors import Refused
 from tallystick.records.environment import Lock, Package
 
@@ -107,12 +107,8 @@ def _describe_editable(distribution: Distribution, folder: Path, project_root: P
     if found and len(inside) == len(found):
         return _kept(distribution, "editable", ":".join(inside), linked=True)
     if not found or not all(root.names for root in found):
-        reason = f"its code in `{folder}` is linked in a way that tally can't follow"
-        hint = "install it without `--editable`"
-        problem = (
-            f"`{distribution.name}` {distribution.version} can't be kept for a rebuild: {reason}; {hint}"
-        )
-        return _Described(_package(distribution, "path"), problem=problem)
+        reason = f"tally can't follow the link to its code in `{folder}`; install it without `--editable`"
+        return _Described(_package(distribution, "path"), problem=cannot_keep(distribution, reason))
     return _kept(distribution, "path", None, found)
 
 

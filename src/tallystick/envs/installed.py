@@ -12,7 +12,17 @@ from typing import Any
 from tallystick.digest import Digest
 
 OWN_TO_INSTALLER = frozenset(
-    "INSTALLER REQUESTED RECORD RECORD.jws RECORD.p7s direct_url.json provenance_url.json uv_build.json uv_cache.json".split()
+    {
+        "INSTALLER",
+        "RECORD",
+        "RECORD.jws",
+        "RECORD.p7s",
+        "REQUESTED",
+        "direct_url.json",
+        "provenance_url.json",
+        "uv_build.json",
+        "uv_cache.json",
+    }
 )
 """Files of a `.dist-info` that say how it got there, not what it is."""
 
@@ -59,7 +69,7 @@ def normalised(name: str) -> str:
 
 
 def distributions(paths: Sequence[str]) -> tuple[Distribution, ...]:
-    """Every package that is importable from `paths`, sorted by name; the first of a name wins, as for Python."""
+    """Every package importable from `paths`, sorted by name; the first of a name wins, as in Python."""
     found: dict[str, Distribution] = {}
     for path in dict.fromkeys(os.path.realpath(path) for path in paths):
         for metadata in sorted(_metadata_folders(path)):

@@ -10,7 +10,8 @@ _PYTHON = re.compile(r"(python|pypy)(\d+(\.\d+)*t?)?")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _SEPARATORS = {";", "&", "&&", "|", "||", "(", ")", "{", "}", "!", "\n", "if", "then", "else", "do", "while"}
 _WRAPPERS = {"exec", "env", "nice", "nohup", "time", "command", "stdbuf", "taskset", "ionice", "timeout"}
-_LONGEST_SHEBANG = 512
+_SHEBANG = re.compile(rb"^(?:#!\s*|'''exec' \"?)(/[^\"\n]*?/(?:python|pypy)[0-9.]*t?)[\" \n]", re.MULTILINE)
+_LONGEST_HEAD = 512
 
 
 def interpreter_of(cmd: str | Sequence[str], env: Mapping[str, str], cwd: Path) -> str | None:
@@ -57,7 +58,7 @@ def _words(cmd: str) -> list[str]:
 
 
 def _which(word: str, env: Mapping[str, str], cwd: Path) -> str | None:
-    """Where a shell in `cwd` would find a program; links are kept, for they tell virtual environments apart."""
+    """Where a shell in `cwd` would find a program; links are kept, they tell virtual environments apart."""
     if "/" in word:
         candidates = [os.path.expanduser(word)]
     else:
@@ -73,14 +74,12 @@ def _named_by(script: str) -> str | None:
     """The Python that a script's first line names with its full path."""
     try:
         with open(script, "rb") as file:
-            head = file.read(_LONGEST_SHEBANG)
+            head = file.read(_LONGEST_HEAD)
     except OSError:
         return None
     if not head.startswith(b"#!"):
         return None
     # Where a path is too long or holds a space, installers write `#!/bin/sh` and `'''exec' "/path/python"`.
-    named = re.search(
-        rb"^(?:#!\s*|'''exec' \"?)(/[^\"\n]*?/(?:python|pypy)[0-9.]*t?)[\" \n]", head, re.MULTILINE
-    )
+    named = _SHEBANG.search(head)
     path = named[1].decode(errors="surrogateescape") if named else ""
     return path if path and os.access(path, os.X_OK) else None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -191,8 +192,6 @@ def _of_python(lock: Lock, folder: Path) -> list[str]:
         text = (folder / "pyvenv.cfg").read_text("utf-8", "replace")
     except OSError:
         return ["its `pyvenv.cfg` is missing"]
-    settings = {
-        name.strip(): value.strip() for name, _, value in (line.partition("=") for line in text.splitlines())
-    }
-    version = settings.get("version_info") or settings.get("version") or ""
+    told = re.search(r"^version(?:_info)?\s*=\s*(\S+)", text, re.MULTILINE)
+    version = told[1] if told else "unknown"
     return [] if version == lock.python.removesuffix("t") else [f"its Python is {version}, not {lock.python}"]

@@ -30,7 +30,7 @@ def requirement(package: Package, folder: Path, read: Read) -> str:
         raise BadRecord(f"`{package.name} {package.version}` is no package", "environment.lock")
     digest = kept_wheel(package)
     if digest is not None:
-        return f"{package.name} @ {_written(package, digest, folder, read).as_uri()}"
+        return f"{package.name} @ {_written(digest, folder, read).as_uri()}"
     hashes = "".join(f" --hash={text}" for text in package.hashes if _HASH.fullmatch(text))
     if package.source == "index":
         return f"{package.name}=={package.version}{hashes}"
@@ -42,7 +42,7 @@ def requirement(package: Package, folder: Path, read: Read) -> str:
     )
 
 
-def _written(package: Package, digest: Digest, folder: Path, read: Read) -> Path:
+def _written(digest: Digest, folder: Path, read: Read) -> Path:
     data = read(digest)
     path = folder / digest.hex()[:16] / Path(file_name(data)).name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,21 @@ _OF_PIP = {
 """What pip calls a setting, and what uv calls it."""
 
 _UNWANTED = frozenset(
-    "VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT UV_PROJECT_ENVIRONMENT "
-    "UV_CONFIG_FILE UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE_NEWER UV_WORKING_DIRECTORY UV_PYTHON_DOWNLOADS".split()
+    {
+        "CONDA_PREFIX",
+        "PYTHONHOME",
+        "PYTHONPATH",
+        "UV_CONFIG_FILE",
+        "UV_CONSTRAINT",
+        "UV_EXCLUDE_NEWER",
+        "UV_OVERRIDE",
+        "UV_PROJECT",
+        "UV_PROJECT_ENVIRONMENT",
+        "UV_PYTHON",
+        "UV_PYTHON_DOWNLOADS",
+        "UV_SYSTEM_PYTHON",
+        "UV_WORKING_DIRECTORY",
+        "VIRTUAL_ENV",
+    }
 )
 """What would make uv look at another project or another Python."""

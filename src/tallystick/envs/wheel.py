@@ -58,12 +58,12 @@ def build(distribution: Distribution, roots: tuple[Root, ...] = (), *, linked: b
     """
     rows = recorded(distribution)
     if rows is None or not (distribution.metadata / "WHEEL").is_file():
-        raise Refused(_cannot(distribution, "its installer left no record of its files"))
+        raise Refused(cannot_keep(distribution, "its installer left no record of its files"))
     members = list(_own_members(distribution, rows))
     if not linked:
         members += [member for root in roots for member in _code(distribution, root)]
     if sum(len(member.data) for member in members) > LARGEST:
-        raise Refused(_cannot(distribution, f"it is larger than {LARGEST >> 20} MiB"))
+        raise Refused(cannot_keep(distribution, f"it is larger than {LARGEST >> 20} MiB"))
     members.sort(key=lambda member: member.name)
     data = _packed(distribution, members)
     record = record_digest(essential(File(member.installed, member.digest) for member in members))
@@ -83,7 +83,8 @@ def file_name(data: bytes) -> str:
     return "-".join((stem, *(".".join(dict.fromkeys(part)) for part in zip(*whole, strict=True)))) + ".whl"
 
 
-def _cannot(distribution: Distribution, reason: str) -> str:
+def cannot_keep(distribution: Distribution, reason: str) -> str:
+    """The sentence about a package that a rebuild won't have."""
     return f"`{distribution.name}` {distribution.version} can't be kept for a rebuild: {reason}"
 
 
@@ -96,7 +97,7 @@ def _own_members(distribution: Distribution, rows: Iterable[File]) -> Iterator[M
         outside = row.path.startswith("../")
         inner = re.sub(r"^(\.\./)+", "", row.path)
         if ".." in inner.split("/"):
-            raise Refused(_cannot(distribution, f"its record names `{row.path}`"))
+            raise Refused(cannot_keep(distribution, f"its record names `{row.path}`"))
         if outside and inner.startswith("bin/"):
             if inner.removeprefix("bin/") not in generated:
                 yield _script(distribution, row.path, inner)
@@ -138,10 +139,10 @@ def _member(distribution: Distribution, name: str, installed: str, path: Path) -
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
             if status.st_size > LARGEST:
-                raise Refused(_cannot(distribution, f"`{installed}` is larger than {LARGEST >> 20} MiB"))
+                raise Refused(cannot_keep(distribution, f"`{installed}` is larger than {LARGEST >> 20} MiB"))
             return Member(name, installed, file.read(), bool(status.st_mode & 0o100))
     except OSError as error:
-        raise Refused(_cannot(distribution, f"`{path}`: {error.strerror}")) from error
+        raise Refused(cannot_keep(distribution, f"`{path}`: {error.strerror}")) from error
 
 
 def _packed(distribution: Distribution, members: Iterable[Member]) -> bytes:
