@@ -104,6 +104,10 @@ class Git(Command):
             return listed
         return [file for file in listed if any(fnmatchcase(file.path, pattern) for pattern in patterns)]
 
+    def list_history(self, until: str, since: str | None, patterns: Sequence[str]) -> list[TreeFile]:
+        """Each state of matching files that came with the commits up to one; without those up to `since`."""
+        return reading.list_history(self, until, since, patterns)
+
     def list_folders(self, treeish: str, folders: Sequence[bytes]) -> list[tuple[bytes, bytes, bytes]]:
         """What stands directly in some folders (each ending in `/`) of a commit: mode, oid, path."""
         return reading.list_folders(self, treeish, folders)

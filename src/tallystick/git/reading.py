@@ -10,6 +10,9 @@ from tallystick.git.command import Command, batches, last_line, not_an_option
 FILES = ("100644", "100755")
 """Modes of regular files; a link's blob is the name of another file, a submodule's is not there."""
 
+CROSSING = {"GIT_LITERAL_PATHSPECS": "0", "GIT_GLOB_PATHSPECS": "0"}
+"""Makes a `*` in a path mean anything, slashes among it."""
+
 FEW = 200
 """So many paths are looked up one by one; for more the whole tree is listed."""
 
@@ -35,6 +38,31 @@ def list_folders(git: Command, treeish: str, folders: Sequence[bytes]) -> list[t
         for some in batches(names)
         for mode, oid, _, path in _listed(git, treeish, ["--", *some])
     ]
+
+
+def list_history(git: Command, until: str, since: str | None, patterns: Sequence[str]) -> list[TreeFile]:
+    """Each state that matching files were brought into by commits up to one, without those up to another."""
+    not_an_option(until, "a commit")
+    words = (
+        "log",
+        "--raw",
+        "-z",
+        "--no-abbrev",
+        "--no-renames",
+        "--diff-filter=AMT",
+        "-m",
+        "--root",
+        "--format=",
+    )
+    hidden = [f"^{not_an_option(since, 'a commit')}"] if since else []
+    done = git.run(*words, until, *hidden, "--", *patterns, environment=CROSSING)
+    parts = iter(done.stdout.split(b"\0"))
+    found = []
+    for head in parts:
+        if head.startswith(b":"):
+            _, mode, _, oid, _ = head[1:].decode().split(" ")
+            found.append(TreeFile(os.fsdecode(next(parts)), mode, oid))
+    return found
 
 
 def read_at(git: Command, treeish: str, paths: Sequence[str], limit: int) -> dict[str, bytes]:
