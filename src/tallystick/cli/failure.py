@@ -102,7 +102,9 @@ def _print(error: TallyError, code: int, as_json: bool, *, verbose: bool = False
 
 
 def _as_lines(error: TallyError, verbose: bool) -> Iterator[str]:
-    yield f"{style('error:', 'bad')} {error.message}"
+    first, *more = error.message.splitlines() or [type(error).__name__]
+    yield f"{style('error:', 'bad')} {first}"
+    yield from (f"  {line}" for line in more)
     cause = error.__cause__
     while verbose and cause is not None:
         yield f"caused by: {type(cause).__name__}: {cause}"

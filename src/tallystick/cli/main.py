@@ -6,11 +6,13 @@ from importlib import import_module
 from typing import NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from tallystick import __version__
 from tallystick.cli.context import Context
 from tallystick.cli.failure import exit_code_of
 from tallystick.cli.options import common_options
+from tallystick.cli.shells import answer, asked
 
 
 class Verb(NamedTuple):
@@ -96,6 +98,16 @@ class Program(click.Group):
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(width), verb.summary) for name, verb in verbs.items()])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands, without loading them, and the program's own options."""
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        return [
+            CompletionItem(name, help=verb.summary)
+            for name, verb in VERBS.items()
+            if name.startswith(incomplete)
+        ]
+
 
 def _with_common_options(command: click.Command) -> None:
     """Add the common options to a command and its subcommands, once."""
@@ -145,6 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     current = Context()
     try:
+        if asked():
+            return answer(program)
         with program.make_context("tally", given.copy(), obj=current) as ctx:
             program.invoke(ctx)
         sys.stdout.flush()

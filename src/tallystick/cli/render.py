@@ -48,7 +48,9 @@ def print_lines(lines: Iterable[str], stream: TextIO | None = None) -> None:
     target = sys.stdout if stream is None else stream
     colour = is_terminal(target) and not os.environ.get("NO_COLOR")
     for line in lines:
-        target.write(_encodable(harmless(line) if colour else COLOUR.sub("", harmless(line)), target) + "\n")
+        # A name may hold a line's end, and must not pass for a line of ours.
+        shown = harmless(line).replace("\n", "\\n")
+        target.write(_encodable(shown if colour else COLOUR.sub("", shown), target) + "\n")
 
 
 def print_json(value: object) -> None:

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from uv import find_uv_bin
-
 from tallystick.envs.capture import installed_record
 from tallystick.envs.installed import distributions, normalised
+from tallystick.envs.installer import installer
 from tallystick.envs.probe import probe
 from tallystick.envs.requirements import Read, installer_settings, requirement
 from tallystick.errors import EnvironmentNotRebuilt, Refused
 from tallystick.files import lock as locked
 from tallystick.files import write_atomic
-from tallystick.process import Completed, find, run
+from tallystick.process import Completed, run
 from tallystick.progress import Progress, silent
 from tallystick.records import environment as record
 from tallystick.records.environment import Lock
@@ -164,11 +163,7 @@ def _install(lines: list[str], folder: Path, scratch: Path, env: Mapping[str, st
 
 
 def _uv(words: list[str], cwd: Path, env: Mapping[str, str]) -> Completed:
-    try:
-        program = find_uv_bin()
-    except FileNotFoundError:
-        program = find("uv")
-    return run([program, *words], cwd=cwd, env=env, check=False)
+    return run([installer(), *words], cwd=cwd, env=env, check=False)
 
 
 def _objections(lock: Lock, folder: Path, any_python: bool) -> list[str]:

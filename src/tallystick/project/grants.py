@@ -40,6 +40,10 @@ class Grants:
         allowed = self._read()
         return allowed.everything or allowed.commands.issuperset(commands)
 
+    def granted_all(self) -> bool:
+        """Whether anything that this repository says may run."""
+        return self._read().everything
+
     def known(self) -> frozenset[str]:
         """Which commands were allowed one by one, to show what differs from them."""
         return self._read().commands

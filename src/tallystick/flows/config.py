@@ -1,0 +1,36 @@
+"""Read and change settings."""
+
+from dataclasses import dataclass
+
+from tallystick.errors import Refused
+from tallystick.project import Project
+from tallystick.project.settings import Change, Setting, apply, key_name, listed
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings in the order in which they count: later ones win."""
+
+    settings: tuple[Setting, ...]
+
+
+def config(project: Project, key: str | None = None) -> Settings:
+    """All settings, or those of one key; raise Refused for a key that is not set."""
+    settings = listed(project.git)
+    if key is None:
+        return Settings(settings)
+    found = tuple(setting for setting in settings if setting.key == key_name(key))
+    if not found:
+        raise Refused(f"`{key}` is not set", hint="`tally config` lists what is set")
+    return Settings(found)
+
+
+def change_config(project: Project, key: str, value: str | None, *, shared: bool) -> Settings:
+    """Set a key, or take it out where the value is None; raise BadRecord for what makes no sense."""
+    if value is None and not any(
+        setting.key == key_name(key) and setting.shared == shared for setting in listed(project.git)
+    ):
+        where = "the shared settings" if shared else "this machine's settings"
+        raise Refused(f"`{key}` is not set in {where}", hint="`tally config` lists what is set")
+    apply(project.git, Change({key: value}, shared))
+    return Settings(tuple(setting for setting in listed(project.git) if setting.key == key_name(key)))
