@@ -1,0 +1,172 @@
+"""The environment's lock: which Python and which packages ran, equal on two machines that have the same."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from tallystick.digest import Digest
+from tallystick.errors import BadRecord
+from tallystick.records.fields import Fields, versioned
+from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
+
+FILE = "environment.lock"
+VERSION = 1
+
+Origin = Literal["index", "vcs", "url", "path", "editable"]
+ORIGINS: dict[str, Origin] = {
+    "index": "index",
+    "vcs": "vcs",
+    "url": "url",
+    "path": "path",
+    "editable": "editable",
+}
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+_HASH = re.compile(r"[a-z0-9]+:[0-9a-f]{32,128}")
+_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One installed distribution; `record` is the digest of its files as installed, `hashes` are an index's.
+
+    `wheel` is a blob: the package itself, where no index has it.
+    """
+
+    name: str
+    version: str
+    source: Origin = "index"
+    url: str | None = None
+    record: Digest | None = None
+    hashes: tuple[str, ...] = ()
+    wheel: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A Python and its packages, sorted by name."""
+
+    implementation: str
+    python: str
+    packages: tuple[Package, ...] = ()
+
+
+def normalised(name: str) -> str:
+    """A package's name as every index compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def render(lock: Lock) -> bytes:
+    """Write a lock in its canonical form."""
+    packages = sorted(lock.packages, key=lambda package: normalised(package.name))
+    return dump_json(
+        {
+            "tally": VERSION,
+            "implementation": lock.implementation,
+            "python": lock.python,
+            "packages": [_package_values(package) for package in packages],
+        }
+    )
+
+
+def _package_values(package: Package) -> dict[str, object]:
+    return {
+        "name": package.name,
+        "version": package.version,
+        "source": package.source,
+        "url": package.url,
+        "record": None if package.record is None else str(package.record),
+        "hashes": sorted(package.hashes),
+        "wheel": None if package.wheel is None else str(package.wheel),
+    }
+
+
+def identity(lock: Lock) -> Digest:
+    """The lock's id: the digest of its canonical form."""
+    return Digest.of(render(lock))
+
+
+def parse(data: bytes | str, source: str = FILE) -> Lock:
+    """Read a lock; raise BadRecord naming what is wrong."""
+    fields = versioned(load_json(data, source, RECEIPT_LIMIT), source, "environment lock", VERSION)
+    fields.only("tally", "implementation", "python", "packages")
+    packages = sorted(map(_package, fields.each("packages")), key=lambda package: normalised(package.name))
+    for one, two in pairwise(packages):
+        if normalised(one.name) == normalised(two.name):
+            raise BadRecord(f"package `{one.name}` stands twice", source)
+    return Lock(
+        implementation=_matching(fields, "implementation", _NAME),
+        python=_matching(fields, "python", _VERSION),
+        packages=tuple(packages),
+    )
+
+
+def _package(fields: Fields) -> Package:
+    fields.only("name", "version", "source", "url", "record", "hashes", "wheel")
+    package = Package(
+        name=_matching(fields, "name", _NAME),
+        version=_matching(fields, "version", _VERSION),
+        source=fields.choice("source", ORIGINS),
+        url=fields.optional("url", fields.line),
+        record=fields.optional("record", fields.digest),
+        hashes=tuple(sorted(fields.lines("hashes"))),
+        wheel=fields.optional("wheel", fields.digest),
+    )
+    for text in package.hashes:
+        if not _HASH.fullmatch(text):
+            fields.bad(f"package `{package.name}`: `{text[:80]}` is not a hash")
+    if (package.url is None) != (package.source == "index"):
+        fields.bad(f"package `{package.name}`: a URL belongs to every source but the index")
+    if package.url is not None and _PASSWORD.search(package.url):
+        fields.bad(f"package `{package.name}`: its URL holds a password")
+    return package
+
+
+def _matching(fields: Fields, key: str, pattern: re.Pattern[str]) -> str:
+    """A word that may later stand in a requirement, so nothing that could be an option or a marker."""
+    text = fields.line(key)
+    if not pattern.fullmatch(text):
+        fields.bad(f"`{text[:80]}` is not a valid {key}")
+    return text
+
+
+def compare(old: Lock, new: Lock) -> tuple[str, ...]:
+    """What changed from one lock to another, for people; nothing when a rebuild of both is the same."""
+    changes = []
+    for what in ("implementation", "python"):
+        before, after = getattr(old, what), getattr(new, what)
+        if before != after:
+            changes.append(f"{what} {before} -> {after}")
+    return (*changes, *_package_changes(_by_name(old.packages), _by_name(new.packages)))
+
+
+def _by_name(packages: Iterable[Package]) -> dict[str, Package]:
+    return {normalised(package.name): package for package in packages}
+
+
+def _package_changes(old: dict[str, Package], new: dict[str, Package]) -> Iterable[str]:
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if before is None and after is not None:
+            yield f"added {after.name} {after.version}"
+        elif after is None and before is not None:
+            yield f"removed {before.name} {before.version}"
+        elif before is not None and after is not None:
+            yield from _changes(before, after)
+
+
+def _changes(before: Package, after: Package) -> Iterable[str]:
+    """Hashes are left out: what is installed counts, not which wheels an index offered."""
+    if before.version != after.version:
+        yield f"{after.name} {before.version} -> {after.version}"
+    elif (before.source, before.url) != (after.source, after.url):
+        yield f"{after.name} {after.version} from {_origin(before)} -> {_origin(after)}"
+    elif before.record != after.record and before.record is not None and after.record is not None:
+        yield f"{after.name} {after.version}: other files under the same version"
+
+
+def _origin(package: Package) -> str:
+    return package.url or package.source

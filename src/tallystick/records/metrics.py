@@ -1,0 +1,31 @@
+"""Metrics: the numbers that a stage writes, by dotted key."""
+
+import re
+
+from tallystick.errors import BadRecord
+from tallystick.records.fields import is_number
+from tallystick.records.values import flatten, load
+
+_NOT_FINITE = re.compile(r"[-+]?(\.?nan|\.?inf(inity)?)", re.IGNORECASE)
+
+
+def read(data: bytes | str, file: str) -> dict[str, float]:
+    """Dotted key -> number of a metrics file; words, flags and lists are left out.
+
+    Raises BadRecord for NaN and infinity, which equal nothing: a run that made them has gone wrong.
+    """
+    try:
+        values = load(data, file)
+    except BadRecord as error:
+        if re.search(r"\b(NaN|Infinity)\b", error.reason):
+            raise BadRecord(f"a metric is {error.reason.split(': ')[-1]}", file, error.line) from error
+        raise
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise BadRecord("metrics must be a mapping", file, 1)
+    flat = flatten(values, file)
+    for key, value in flat.items():
+        if isinstance(value, str) and _NOT_FINITE.fullmatch(value):
+            raise BadRecord(f"metric `{key[:80]}` is {value}, not a number", file)
+    return {key: value for key, value in flat.items() if is_number(value)}

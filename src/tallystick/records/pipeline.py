@@ -1,0 +1,127 @@
+"""The pipeline `tally.yaml`: the stages of one folder, read and changed in place."""
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tallystick.errors import BadRecord
+from tallystick.records.fields import Fields, top
+from tallystick.records.stage import (
+    EVERY,
+    PARAMS,
+    Out,
+    ParamFile,
+    Stage,
+    Tolerance,
+    Tolerances,
+    read_stage,
+    render_stage,
+)
+from tallystick.records.syntax import PIPELINE_LIMIT, decode, load_yaml
+from tallystick.records.yamledit import content_end, line_span
+from tallystick.records.yamltree import Branch, parse_tree
+
+__all__ = [
+    "EVERY",
+    "FILE",
+    "PARAMS",
+    "Out",
+    "ParamFile",
+    "Pipeline",
+    "Stage",
+    "Tolerance",
+    "Tolerances",
+    "parse",
+    "with_stage",
+]
+
+FILE = "tally.yaml"
+
+_LATER = ("vars", "params", "metrics", "plots", "artifacts", "datasets")
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The stages of one file, in its order."""
+
+    stages: Mapping[str, Stage] = field(default_factory=dict)
+
+
+def parse(data: bytes | str, source: str = FILE) -> Pipeline:
+    """Read a pipeline; raise BadRecord naming file, line and stage."""
+    value = load_yaml(data, source, PIPELINE_LIMIT)
+    if value is None:
+        return Pipeline()
+    fields = top(value, source, "pipeline")
+    for key in _LATER:
+        if key in fields:
+            fields.bad(f"`{key}` is not supported by this version of tally", key)
+    fields.only("stages")
+    if not fields.has("stages"):
+        return Pipeline()
+    bodies = fields.fields("stages")
+    stages = {name: read_stage(name, bodies) for name in bodies.value}
+    _check_names(bodies)
+    _check_outs(stages, bodies)
+    return Pipeline(stages)
+
+
+def _check_names(bodies: Fields) -> None:
+    """Receipts are files named after stages; some file systems know no case."""
+    seen: dict[str, str] = {}
+    for name in bodies.value:
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            bodies.bad(f"the stages `{other}` and `{name}` differ in case only", name)
+
+
+def _check_outs(stages: Mapping[str, Stage], bodies: Fields) -> None:
+    makers: dict[str, str] = {}
+    for name, stage in stages.items():
+        for out in stage.all_outs:
+            path = posixpath.normpath(posixpath.join(stage.wdir, out.path))
+            other = makers.setdefault(path, name)
+            if other != name:
+                bodies.bad(f"both stage `{other}` and stage `{name}` make `{path}`", name)
+
+
+def with_stage(text: bytes, stage: Stage, source: str = FILE) -> bytes:
+    """Add a stage to a pipeline's text, or replace the one of its name; all else keeps every byte."""
+    before = parse(text, source)
+    after = {**before.stages, stage.name: stage}
+    changed = _inserted(decode(text, source, PIPELINE_LIMIT), stage, source).encode()
+    if dict(parse(changed, source).stages) != after:
+        raise BadRecord(
+            f"stage `{stage.name}` can't be written into this text", source, hint="add it by hand"
+        )
+    return changed
+
+
+def _inserted(text: str, stage: Stage, source: str) -> str:
+    root = parse_tree(text, source)
+    stages = root.child("stages") if isinstance(root, Branch) else None
+    if isinstance(stages, Branch) and not stages.flow:
+        return _into_block(text, stages, stage)
+    if isinstance(stages, Branch) and stages.items:
+        raise BadRecord("stages in braces can't be added to", source, stages.line, "write one key a line")
+    if stages is not None:
+        return text[: stages.start].rstrip(" ") + _after(text[stages.end :], render_stage(stage, "  "))
+    gap = "" if text.endswith("\n") or not text else "\n"
+    return f"{text}{gap}stages:\n{render_stage(stage, '  ')}"
+
+
+def _after(rest: str, body: str) -> str:
+    """A body to stand on the lines after `stages:`, whose own line may end in a comment."""
+    line, _, below = rest.partition("\n")
+    return f"{line}\n{body}{below}"
+
+
+def _into_block(text: str, stages: Branch, stage: Stage) -> str:
+    body = render_stage(stage, " " * stages.column)
+    for key, item in zip(stages.keys or (), stages.items, strict=True):
+        if key.text == stage.name:
+            begin, end = line_span(text, key.start, content_end(text, item))
+            return text[:begin] + body + text[end:]
+    _, end = line_span(text, stages.start, content_end(text, stages))
+    gap = "" if text[:end].endswith("\n") else "\n"
+    return text[:end] + gap + body + text[end:]

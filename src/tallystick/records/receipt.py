@@ -1,0 +1,264 @@
+"""The receipt: everything that one run of a stage came from, and what came out of it."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tallystick.digest import Digest
+from tallystick.errors import BadRecord
+from tallystick.paths import check_path
+from tallystick.records.fields import Fields, is_number, versioned
+from tallystick.records.pointer import KINDS, Kind
+from tallystick.records.stage import (
+    LARGEST_SEED,
+    Tolerances,
+    read_tolerances,
+    tolerance_values,
+)
+from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
+
+VERSION = 1
+
+Status = Literal["succeeded", "failed", "interrupted"]
+STATUSES: dict[str, Status] = {"succeeded": "succeeded", "failed": "failed", "interrupted": "interrupted"}
+
+_STARTED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
+_OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What a path held, relative to the project's root."""
+
+    path: str
+    kind: Kind
+    digest: Digest
+    size: int
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The code that ran: `tree` is the git tree of the worktree as it was, dirty or not."""
+
+    commit: str | None
+    tree: str
+    dirty: bool = False
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRef:
+    """The environment that ran: its lock's identity, and the lock's text as a blob."""
+
+    digest: Digest | None
+    python: str
+    platform: str
+    lock: Digest | None = None
+    container: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """The machine that ran; memory in bytes."""
+
+    cpu: str
+    cores: int
+    memory: int
+    gpus: tuple[str, ...] = ()
+    drivers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One run of one stage. `stage` is its address: `train`, or `sub/dir:train` below the root."""
+
+    stage: str
+    cmd: str | tuple[str, ...]
+    wdir: str
+    status: Status
+    exit_code: int
+    started: str
+    seconds: float
+    code: Code
+    environment: EnvironmentRef
+    hardware: Hardware
+    tool: str
+    author: str
+    deps: tuple[Artifact, ...] = ()
+    changed: tuple[str, ...] = ()
+    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seed: int | None = None
+    variables: Mapping[str, str | None] = field(default_factory=dict)
+    outs: tuple[Artifact, ...] = ()
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    undeclared: tuple[str, ...] = ()
+    produced_by: Mapping[str, str] = field(default_factory=dict)
+    log: Digest | None = None
+    tolerance: Tolerances = field(default_factory=dict)
+
+
+def identity(receipt: Receipt) -> Digest:
+    """A receipt's id: the digest of its canonical form, which is its file's."""
+    return Digest.of(render(receipt))
+
+
+def render(receipt: Receipt) -> bytes:
+    """Write a receipt in its canonical form."""
+    values = {
+        "tally": VERSION,
+        **_plain(receipt),
+        "seconds": float(receipt.seconds),
+        "code": _plain(receipt.code),
+        "environment": _plain(receipt.environment),
+        "hardware": _plain(receipt.hardware),
+        "deps": [_artifact_values(artifact) for artifact in receipt.deps],
+        "outs": [_artifact_values(artifact) for artifact in receipt.outs],
+        "tolerance": tolerance_values(receipt.tolerance),
+    }
+    return dump_json(values)
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass; digests become text."""
+    names = [item.name for item in dataclasses.fields(value)]
+    return {name: _plain_value(getattr(value, name)) for name in names}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Digest):
+        return str(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _artifact_values(artifact: Artifact) -> dict[str, Any]:
+    """An artifact's fields; `executable` only where it is so."""
+    values = _plain(artifact)
+    return values if artifact.executable else {key: values[key] for key in values if key != "executable"}
+
+
+def parse(data: bytes | str, source: str = "") -> Receipt:
+    """Read a receipt; raise BadRecord naming what is wrong."""
+    fields = versioned(load_json(data, source, RECEIPT_LIMIT), source, "receipt", VERSION)
+    fields.only("tally", *(item.name for item in dataclasses.fields(Receipt)))
+    return Receipt(
+        stage=_address(fields),
+        cmd=fields.lines("cmd") if isinstance(fields.require("cmd"), list) else fields.text("cmd"),
+        wdir=_wdir(fields),
+        status=fields.choice("status", STATUSES),
+        exit_code=fields.integer("exit_code", least=-(1 << 31)),
+        started=_started(fields),
+        seconds=fields.number("seconds"),
+        code=_code(fields.fields("code", "code")),
+        environment=_environment(fields.fields("environment", "environment")),
+        hardware=_hardware(fields.fields("hardware", "hardware")),
+        tool=fields.line("tool"),
+        author=fields.line("author"),
+        deps=_artifacts(fields, "deps"),
+        changed=fields.paths("changed"),
+        params=_params(fields),
+        seed=fields.optional("seed", lambda key: fields.integer(key, most=LARGEST_SEED)),
+        variables=_variables(fields),
+        outs=_artifacts(fields, "outs"),
+        metrics=_metrics(fields),
+        undeclared=fields.paths("undeclared"),
+        produced_by=_produced_by(fields),
+        log=fields.optional("log", fields.digest),
+        tolerance=read_tolerances(fields),
+    )
+
+
+def _address(fields: Fields) -> str:
+    """`train`, or `sub/dir:train`."""
+    address = fields.line("stage")
+    folder, colon, name = address.rpartition(":")
+    if colon:
+        check_path(folder, fields.source)
+    check_path(name, fields.source)
+    return address
+
+
+def _wdir(fields: Fields) -> str:
+    return "." if fields.text("wdir") == "." else fields.path("wdir")
+
+
+def _started(fields: Fields) -> str:
+    started = fields.line("started")
+    if not _STARTED.fullmatch(started):
+        fields.bad("`started` must be a time in UTC like `2026-01-31T12:00:00Z`")
+    return started
+
+
+def _code(fields: Fields) -> Code:
+    commit = fields.optional("commit", fields.line)
+    code = Code(commit, fields.line("tree"), fields.flag("dirty"), fields.lines("left_out"))
+    for name in (code.commit, code.tree):
+        if name is not None and not _OBJECT.fullmatch(name):
+            fields.bad(f"`{name[:80]}` is no git object's name")
+    return code
+
+
+def _environment(fields: Fields) -> EnvironmentRef:
+    return EnvironmentRef(
+        digest=fields.optional("digest", fields.digest),
+        python=fields.line("python"),
+        platform=fields.line("platform"),
+        lock=fields.optional("lock", fields.digest),
+        container=fields.optional("container", fields.line),
+    )
+
+
+def _hardware(fields: Fields) -> Hardware:
+    return Hardware(
+        cpu=fields.line("cpu"),
+        cores=fields.integer("cores"),
+        memory=fields.integer("memory"),
+        gpus=fields.lines("gpus"),
+        drivers=fields.lines("drivers"),
+    )
+
+
+def _artifacts(fields: Fields, key: str) -> tuple[Artifact, ...]:
+    artifacts = tuple(_artifact(item) for item in fields.each(key))
+    paths = [artifact.path for artifact in artifacts]
+    if len(set(paths)) != len(paths):
+        fields.bad(f"`{key}` names a path twice")
+    return artifacts
+
+
+def _artifact(fields: Fields) -> Artifact:
+    fields.only("path", "kind", "digest", "size", "executable")
+    return Artifact(
+        path=fields.path("path"),
+        kind=fields.choice("kind", KINDS),
+        digest=fields.digest("digest"),
+        size=fields.integer("size"),
+        executable=fields.flag("executable"),
+    )
+
+
+def _params(fields: Fields) -> dict[str, dict[str, Any]]:
+    table = fields.fields("params")
+    return {check_path(file, fields.source): dict(table.fields(file).value) for file in table.value}
+
+
+def _variables(fields: Fields) -> dict[str, str | None]:
+    table = fields.fields("variables")
+    return {name: table.optional(name, table.text) for name in table.value}
+
+
+def _metrics(fields: Fields) -> dict[str, dict[str, float]]:
+    table = fields.fields("metrics")
+    metrics = {check_path(file, fields.source): dict(table.fields(file).value) for file in table.value}
+    for file, numbers in metrics.items():
+        for key, number in numbers.items():
+            if not is_number(number):
+                raise BadRecord(f"metric `{key[:80]}` of `{file}` is not a number", fields.source)
+    return metrics
+
+
+def _produced_by(fields: Fields) -> dict[str, str]:
+    table = fields.fields("produced_by")
+    return {check_path(path, fields.source): str(table.digest(path)) for path in table.value}

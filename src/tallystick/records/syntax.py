@@ -1,0 +1,141 @@
+"""YAML and JSON to plain values and back: bounded, strict, one canonical form."""
+
+import json
+from typing import Any, NoReturn, SupportsIndex
+
+from tallystick.errors import BadRecord
+from tallystick.records.yamltree import DEEPEST, Branch, Leaf, Node, parse_tree
+
+POINTER_LIMIT = 64 << 10
+PIPELINE_LIMIT = 4 << 20
+RECEIPT_LIMIT = 16 << 20
+
+Plain = dict[str, Any] | list[Any] | str | int | float | bool | None
+"""What YAML and JSON can say, and nothing else."""
+
+
+class Table(dict[str, Any]):
+    """A mapping that remembers the line of each key, for error messages."""
+
+    lines: dict[str, int]
+
+
+class Row(list[Any]):
+    """A list that remembers the line of each item."""
+
+    lines: list[int]
+
+
+def decode(data: bytes | str, source: str, limit: int) -> str:
+    """Text of a bounded record; a byte order mark is dropped."""
+    if len(data) > limit:
+        raise BadRecord(f"larger than the {limit:,} bytes that such a record may have", source)
+    if isinstance(data, str):
+        return data
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise BadRecord("not UTF-8 text", source, line) from error
+
+
+def load_yaml(data: bytes | str, source: str = "", limit: int = PIPELINE_LIMIT) -> Any:
+    """Read YAML into plain values; mappings are Table, lists are Row. An empty text is None."""
+    node = parse_tree(decode(data, source, limit), source)
+    return None if node is None else plain(node)
+
+
+def plain(node: Node) -> Any:
+    """The value that a node stands for."""
+    if isinstance(node, Leaf):
+        return node.value
+    if node.keys is None:
+        row = Row(plain(item) for item in node.items)
+        row.lines = [item.line for item in node.items]
+        return row
+    return _table(node)
+
+
+def _table(node: Branch) -> Table:
+    keys = node.keys or ()
+    table = Table((key.text, plain(item)) for key, item in zip(keys, node.items, strict=True))
+    table.lines = {key.text: key.line for key in keys}
+    return table
+
+
+def line_of(value: object, key: SupportsIndex | str) -> int | None:
+    """The line of a key or an item, where it is known."""
+    if isinstance(value, Table):
+        return value.lines.get(str(key))
+    if isinstance(value, Row) and not isinstance(key, str):
+        return value.lines[key]
+    return None
+
+
+def load_json(data: bytes | str, source: str = "", limit: int = RECEIPT_LIMIT) -> Any:
+    """Read strict JSON: no NaN, no key twice, no lone surrogates, bounded depth."""
+    text = decode(data, source, limit)
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
+        )
+    except json.JSONDecodeError as error:
+        raise BadRecord(f"not valid JSON: {error.msg}", source, error.lineno) from error
+    except RecursionError:
+        raise BadRecord(f"nested deeper than {DEEPEST} levels", source) from None
+    except ValueError as error:
+        raise BadRecord(f"not valid JSON: {str(error)[:200]}", source) from error
+    # Only escapes can smuggle a surrogate in: UTF-8 has none.
+    _check_json(value, source, surrogates="\\u" in text)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key `{twice[:80]}` stands twice")
+    return table
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number
+
+
+def _check_json(root: Any, source: str, surrogates: bool) -> None:
+    """Walk level by level, so that the walk itself needs no depth."""
+    level = [root]
+    for _ in range(DEEPEST + 1):
+        if surrogates:
+            _check_text(level, source)
+        level = [item for value in level if isinstance(value, dict | list) for item in _children(value)]
+        if not level:
+            return
+    raise BadRecord(f"nested deeper than {DEEPEST} levels", source)
+
+
+def _children(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return [*value.keys(), *value.values()] if isinstance(value, dict) else value
+
+
+def _check_text(values: list[Any], source: str) -> None:
+    for value in values:
+        if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            raise BadRecord("not valid JSON: half of a surrogate pair", source)
+
+
+def dump_json(value: object) -> bytes:
+    """The one canonical form: sorted keys, two spaces, UTF-8, a newline at the end."""
+    text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError as error:
+        raise BadRecord("a text that is not Unicode can't be written down") from error

@@ -1,0 +1,160 @@
+"""The verdict: whether a repeated run's halves match, and by how much they don't."""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tallystick.digest import Digest
+from tallystick.errors import BadRecord
+from tallystick.records.fields import Fields, is_number, versioned
+from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
+
+VERSION = 1
+
+Outcome = Literal["identical", "within tolerance", "different", "missing", "could not be rebuilt"]
+OUTCOMES: dict[str, Outcome] = {
+    "identical": "identical",
+    "within tolerance": "within tolerance",
+    "different": "different",
+    "missing": "missing",
+    "could not be rebuilt": "could not be rebuilt",
+}
+"""From the best to the worst."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One value that differs; `allowed` shows the tolerance that it was judged by."""
+
+    name: str
+    expected: str | int | float | bool | None
+    actual: str | int | float | bool | None
+    absolute: float | None = None
+    relative: float | None = None
+    allowed: str | None = None
+    within: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One out, beside what its receipt says."""
+
+    path: str
+    outcome: Outcome
+    expected: Digest | None
+    actual: Digest | None
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StageVerdict:
+    """One stage that was executed again."""
+
+    stage: str
+    receipt: Digest
+    outcome: Outcome
+    comparisons: tuple[Comparison, ...]
+    seconds: float
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A whole reproduction."""
+
+    outcome: Outcome
+    target: str
+    commit: str | None
+    stages: tuple[StageVerdict, ...]
+    started: str
+    python: str
+    platform: str
+    environment: Digest | None
+    tool: str
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The outcome of a whole is that of its worst part; of nothing, identical."""
+    order = list(OUTCOMES.values())
+    return max(outcomes, key=order.index, default="identical")
+
+
+def render(verdict: Verdict) -> bytes:
+    """Write a verdict in its canonical form."""
+    return dump_json({"tally": VERSION, **_plain(verdict)})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Digest):
+        return str(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    return value
+
+
+def identity(verdict: Verdict) -> Digest:
+    """A verdict's id: the digest of its canonical form."""
+    return Digest.of(render(verdict))
+
+
+def parse(data: bytes | str, source: str = "") -> Verdict:
+    """Read a verdict; raise BadRecord naming what is wrong."""
+    fields = versioned(load_json(data, source, RECEIPT_LIMIT), source, "verdict", VERSION)
+    fields.only("tally", *(item.name for item in dataclasses.fields(Verdict)))
+    return Verdict(
+        outcome=fields.choice("outcome", OUTCOMES),
+        target=fields.line("target"),
+        commit=fields.optional("commit", fields.line),
+        stages=tuple(_stage(item) for item in fields.each("stages")),
+        started=fields.line("started"),
+        python=fields.line("python"),
+        platform=fields.line("platform"),
+        environment=fields.optional("environment", fields.digest),
+        tool=fields.line("tool"),
+    )
+
+
+def _stage(fields: Fields) -> StageVerdict:
+    fields.only(*(item.name for item in dataclasses.fields(StageVerdict)))
+    return StageVerdict(
+        stage=fields.line("stage"),
+        receipt=fields.digest("receipt"),
+        outcome=fields.choice("outcome", OUTCOMES),
+        comparisons=tuple(_comparison(item) for item in fields.each("comparisons")),
+        seconds=fields.number("seconds"),
+        reason=fields.optional("reason", fields.text),
+    )
+
+
+def _comparison(fields: Fields) -> Comparison:
+    fields.only(*(item.name for item in dataclasses.fields(Comparison)))
+    return Comparison(
+        path=fields.path("path"),
+        outcome=fields.choice("outcome", OUTCOMES),
+        expected=fields.optional("expected", fields.digest),
+        actual=fields.optional("actual", fields.digest),
+        differences=tuple(_difference(item) for item in fields.each("differences")),
+    )
+
+
+def _difference(fields: Fields) -> Difference:
+    fields.only(*(item.name for item in dataclasses.fields(Difference)))
+    return Difference(
+        name=fields.text("name"),
+        expected=_value(fields, "expected"),
+        actual=_value(fields, "actual"),
+        absolute=fields.optional("absolute", fields.number),
+        relative=fields.optional("relative", fields.number),
+        allowed=fields.optional("allowed", fields.line),
+        within=fields.flag("within"),
+    )
+
+
+def _value(fields: Fields, key: str) -> str | int | float | bool | None:
+    value = fields.require(key)
+    if value is None or isinstance(value, str | bool) or is_number(value):
+        return value  # type: ignore[no-any-return]
+    raise BadRecord(f"`{key}` of a difference must be a text or a number", fields.source)
