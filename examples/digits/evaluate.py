@@ -1,0 +1,42 @@
+"""Try the trained network on images that it has not seen."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
+
+
+def probabilities(model: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    """What the network makes of each image: a probability for each of the ten digits."""
+    layers = len(model) // 2
+    for layer in range(layers):
+        x = x @ model[f"weights_{layer}"] + model[f"biases_{layer}"]
+        if layer < layers - 1:
+            x = np.maximum(x, 0)
+    odds = np.exp(x - x.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def main() -> None:
+    with np.load("features.npz") as features, np.load("model.npz") as model:
+        x, y, weights = features["x_test"], features["y_test"], dict(model)
+    predicted = probabilities(weights, x)
+    guesses = predicted.argmax(axis=1)
+    report = {
+        "accuracy": float(accuracy_score(y, guesses)),
+        "log_loss": float(log_loss(y, predicted, labels=np.arange(10))),
+    }
+    Path("metrics.json").write_text(json.dumps(report, indent=2) + "\n")
+    Path("plots").mkdir(exist_ok=True)
+    with open("plots/confusion.csv", "w", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["digit", *(f"taken for {digit}" for digit in range(10))])
+        counts = confusion_matrix(y, guesses, labels=np.arange(10))
+        table.writerows([digit, *row] for digit, row in enumerate(counts.tolist()))
+    print(f"accuracy {report['accuracy']:.4f}, log loss {report['log_loss']:.4f}")
+
+
+if __name__ == "__main__":
+    main()
