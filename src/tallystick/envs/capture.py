@@ -14,7 +14,7 @@ from tallystick.envs.installed import Distribution, distributions, essential, re
 from tallystick.envs.probe import Probed, probe
 from tallystick.envs.wheel import build, cannot_keep
 from tallystick.errors import Refused
-from tallystick.records.environment import Lock, Package
+from tallystick.records.environment import Lock, Origin, Package
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -90,7 +90,7 @@ def _describe(distribution: Distribution, project_root: Path) -> _Described:
     if "vcs_info" in direct:
         return _kept(distribution, "vcs", _vcs_url(direct))
     if url.scheme == "file":
-        return _kept(distribution, "path", None)
+        return _kept(distribution, "path", _own_url(distribution))
     sha256 = _archive_sha256(direct)
     if sha256 is not None and url.path.endswith(".whl"):
         record = installed_record(distribution)
@@ -108,14 +108,15 @@ def _describe_editable(distribution: Distribution, folder: Path, project_root: P
         return _kept(distribution, "editable", ":".join(inside), linked=True)
     if not found or not all(root.names for root in found):
         reason = f"tally can't follow the link to its code in `{folder}`; install it without `--editable`"
-        return _Described(_package(distribution, "path"), problem=cannot_keep(distribution, reason))
-    return _kept(distribution, "path", None, found)
+        package = _package(distribution, "path", _own_url(distribution))
+        return _Described(package, problem=cannot_keep(distribution, reason))
+    return _kept(distribution, "path", _own_url(distribution), found)
 
 
 def _kept(
     distribution: Distribution,
-    source: str,
-    url: str | None,
+    source: Origin,
+    url: str,
     found: tuple[Root, ...] = (),
     *,
     linked: bool = False,
@@ -126,19 +127,20 @@ def _kept(
     except Refused as refused:
         return _Described(_package(distribution, source, url), problem=refused.message)
     record = None if linked else wheel.record
-    package = _package(distribution, source, url, record, (str(wheel.digest),))
+    package = _package(distribution, source, url, record, wheel=wheel.digest)
     kept = KeptWheel(distribution.name, wheel.digest, distribution, found, linked)
     return _Described(package, kept)
 
 
 def _package(
     distribution: Distribution,
-    source: Any,
+    source: Origin,
     url: str | None = None,
     record: Digest | None = None,
     hashes: tuple[str, ...] = (),
+    wheel: Digest | None = None,
 ) -> Package:
-    return Package(distribution.name, distribution.version, source, url, record, hashes)
+    return Package(distribution.name, distribution.version, source, url, record, hashes, wheel)
 
 
 def installed_record(distribution: Distribution) -> Digest | None:
@@ -151,6 +153,11 @@ def _inside(folder: Path, project_root: Path) -> str | None:
     """A folder as a path in the project, `.` for the project itself; None if it lies elsewhere."""
     real = Path(os.path.realpath(folder))
     return real.relative_to(project_root).as_posix() if real.is_relative_to(project_root) else None
+
+
+def _own_url(distribution: Distribution) -> str:
+    """What stands for a path of this machine: a lock is the same wherever the package is."""
+    return f"{distribution.name}-{distribution.version}.whl"
 
 
 def _vcs_url(direct: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tallystick.digest import ALGORITHM, Digest
+from tallystick.digest import Digest
 from tallystick.envs.wheel import file_name
 from tallystick.errors import BadRecord, EnvironmentNotRebuilt
 from tallystick.records.environment import Package
@@ -17,20 +17,13 @@ _HASH = re.compile(r"sha(256|384|512):[0-9a-f]{64,128}")
 Read = Callable[[Digest], bytes]
 
 
-def kept_wheel(package: Package) -> Digest | None:
-    """The digest under which the store holds a package's wheel, if it has to."""
-    named = next((text for text in package.hashes if text.startswith(f"{ALGORITHM}:")), None)
-    return None if named is None else Digest.parse(named, "environment.lock")
-
-
 def requirement(package: Package, folder: Path, read: Read) -> str:
     """One line of a requirements file; the wheel of a package that no index has is written to `folder`."""
     # Nothing of a lock may become an option or a second line: it comes from whoever wrote the repository.
     if not _NAME.fullmatch(package.name) or not _VERSION.fullmatch(package.version):
         raise BadRecord(f"`{package.name} {package.version}` is no package", "environment.lock")
-    digest = kept_wheel(package)
-    if digest is not None:
-        return f"{package.name} @ {_written(digest, folder, read).as_uri()}"
+    if package.wheel is not None:
+        return f"{package.name} @ {_written(package.wheel, folder, read).as_uri()}"
     hashes = "".join(f" --hash={text}" for text in package.hashes if _HASH.fullmatch(text))
     if package.source == "index":
         return f"{package.name}=={package.version}{hashes}"
