@@ -76,16 +76,22 @@ def remote_option(text: str = "The remote to use instead of the default one.") -
 
 
 def jobs_option() -> Decorator[Any]:
-    """Add `-j/--jobs N`, transfers at the same time; a value in any case."""
-    default = min(8, 2 * (os.cpu_count() or 1))
+    """Add `-j/--jobs N`, transfers at the same time; without it the setting `core.jobs` counts."""
     return click.option(
         "-j",
         "--jobs",
         metavar="N",
         type=click.IntRange(1, MOST_JOBS),
-        default=default,
+        callback=_jobs,
         help="How many transfers run at the same time.",
     )
+
+
+def _jobs(ctx: click.Context, _param: click.Parameter, value: int | None) -> int:
+    if value is not None or ctx.resilient_parsing:
+        return value or 1
+    configured = context(ctx).project().config.values.get("core.jobs")
+    return int(configured) if configured is not None else min(8, 2 * (os.cpu_count() or 1))
 
 
 def force_option(text: str = "Overwrite changes that are stored nowhere.") -> Decorator[Any]:

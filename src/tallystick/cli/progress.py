@@ -126,14 +126,14 @@ class Bar(Shown):
         what = harmless(work.what)
         room = columns - len(what) - len(numbers) - 4
         share = work.share
-        bar = "" if share is None or room < 8 else self._bar(share, min(room, 30)) + " "
+        bar = "" if share is None else self._bar(share, min(room, 30)) if room >= 8 else f"{share:4.0%}, "
         self._write(CLEAR + f"{what} {bar}{numbers}"[:columns])
         self._drawn = True
 
     @staticmethod
     def _bar(share: float, width: int) -> str:
         full = int(share * width)
-        return "[" + "#" * full + "." * (width - full) + "]"
+        return "[" + "#" * full + "." * (width - full) + "] "
 
     def _clear(self) -> None:
         if self._drawn:

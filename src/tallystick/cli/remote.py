@@ -155,5 +155,5 @@ def _listed(result: Remotes) -> list[str]:
 
 def _removed(result: RemovedRemote) -> Iterator[str]:
     yield f"Forgot the remote `{result.name}`; its blobs are still at {result.url}"
-    if result.was_default:
+    if result.default is None:
         yield "No remote is the default one now: `tally remote default NAME` chooses one."

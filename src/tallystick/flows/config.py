@@ -1,10 +1,14 @@
 """Read and change settings."""
 
+import re
 from dataclasses import dataclass
 
 from tallystick.errors import Refused
 from tallystick.project import Project
 from tallystick.project.settings import Change, Setting, apply, key_name, listed
+
+KEYS = ("core.remote", "core.repository", "core.jobs", "store.link", "remote.<name>.<option>")
+_KNOWN = re.compile(r"core\.(remote|repository|jobs)|store\.link|remote\..+\..+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +36,7 @@ def change_config(project: Project, key: str, value: str | None, *, shared: bool
     ):
         where = "the shared settings" if shared else "this machine's settings"
         raise Refused(f"`{key}` is not set in {where}", hint="`tally config` lists what is set")
+    if value is not None and not _KNOWN.fullmatch(key_name(key)):
+        raise Refused(f"tally knows no setting `{key}`", hint=f"known: {', '.join(KEYS)}")
     apply(project.git, Change({key: value}, shared))
     return Settings(tuple(setting for setting in listed(project.git) if setting.key == key_name(key)))

@@ -10,8 +10,8 @@ from pathlib import Path
 from tallystick.errors import Refused
 from tallystick.files import translated
 from tallystick.project import Project
-from tallystick.project.settings import Change, apply, checked, listed, presentable, presentable_url
-from tallystick.records.config import RemoteConfig
+from tallystick.project.settings import Change, apply, checked, listed, presentable
+from tallystick.records.config import RemoteConfig, redacted
 from tallystick.store import RemoteStore
 
 DEFAULT = "core.remote"
@@ -44,7 +44,7 @@ class RemovedRemote:
 
     name: str
     url: str
-    was_default: bool
+    default: str | None
 
 
 def add_remote(
@@ -95,12 +95,12 @@ def remove_remote(project: Project, name: str) -> RemovedRemote:
             setting for setting in listed(project.git) if setting.key == DEFAULT and setting.value == name
         ]
         changes += tuple(Change({DEFAULT: None}, setting.shared) for setting in chosen)
-    apply(project.git, *changes)
+    config = apply(project.git, *changes)
     cache = _cache(project, name)
     if cache.is_dir():
         with translated(cache):
             shutil.rmtree(cache)
-    return RemovedRemote(name, presentable_url(remote.url), was_default)
+    return RemovedRemote(name, redacted(remote.url), config.default_remote)
 
 
 def default_remote(project: Project, name: str | None = None, *, shared: bool = True) -> Remote:
@@ -119,7 +119,7 @@ def _check_name(project: Project, name: str, force: bool) -> None:
     if _NAME.fullmatch(name) is None:
         raise Refused(f"`{name}` can't be a remote's name", hint="use letters, digits, `-` and `_`")
     if name in project.config.remotes and not force:
-        url = presentable_url(project.config.remotes[name].url)
+        url = redacted(project.config.remotes[name].url)
         raise Refused(f"there is a remote `{name}` already: {url}", hint="replace it with `--force`")
 
 
@@ -166,4 +166,4 @@ def _cache(project: Project, name: str) -> Path:
 
 def _described(remote: RemoteConfig, default: str | None) -> Remote:
     options = {key: presentable(key, value) for key, value in sorted(remote.options.items())}
-    return Remote(remote.name, presentable_url(remote.url), remote.name == default, remote.shared, options)
+    return Remote(remote.name, redacted(remote.url), remote.name == default, remote.shared, options)

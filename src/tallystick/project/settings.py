@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from tallystick.git.plumbing import Git
 from tallystick.project import SHARED_CONFIG
 from tallystick.records import config as config_record
-from tallystick.records.config import Config
+from tallystick.records.config import Config, redacted
 
 MACHINE = "tally."
 """How the names of the user's own settings begin in `git config`."""
 
-HIDDEN = "(hidden)"
+HIDDEN = "***"
 _SECRET = re.compile(r"key|secret|token|password|credential|signature|sas", re.IGNORECASE)
-_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
-_QUERY = re.compile(r"\?.*", re.DOTALL)
 
 Entries = list[tuple[str, str]]
 
@@ -84,12 +82,7 @@ def presentable(key: str, value: str) -> str:
     """A setting's value without secrets, for screens and logs."""
     if _SECRET.search(key.rpartition(".")[2]):
         return HIDDEN
-    return presentable_url(value) if "://" in value else value
-
-
-def presentable_url(url: str) -> str:
-    """A URL without password and query, where signatures stand."""
-    return _QUERY.sub(f"?{HIDDEN}", _PASSWORD.sub(rf"\1:{HIDDEN}@", url))
+    return redacted(value)
 
 
 def _entries(git: Git) -> tuple[Entries, Entries]:
