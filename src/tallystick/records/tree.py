@@ -6,8 +6,9 @@ from binascii import Error as NotHex
 from binascii import unhexlify
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter, lt
+from struct import iter_unpack
 from typing import NamedTuple, NoReturn
 
 from tallystick.digest import Digest
@@ -30,6 +31,9 @@ _ENDS = (b"./", b".\n", b" /", b" \n")
 _SUSPECTS = (*(edge + word for edge in (b"/", b"\n") for word in _STARTS), *_ENDS)
 """What speaks against a hundred thousand paths being plain, joined by line breaks and in lower case."""
 
+_LETTERS = re.compile("[À-ÖØ-öø-ÿĀ-ıĴ-žΆ-ώА-џӐ-ӹ\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]*")
+"""Letters that are visible, and that no file system takes for one of ASCII."""
+
 
 class Entry(NamedTuple):
     """One file, executable, symbolic link or empty folder (`f`, `x`, `l`, `d`) below the tree's root.
@@ -47,12 +51,15 @@ def render(entries: Iterable[Entry]) -> bytes:
     """Write a tree; raise BadRecord for what `parse` would not read again."""
     ordered = sorted(entries, key=itemgetter(3))
     paths = [entry.path for entry in ordered]
+    plain = _all_plain(paths)
     _check_fields(ordered)
-    _check_paths(paths, "")
+    if not plain:
+        _check_paths(paths, "")
     _check_order(paths, "")
+    texts = [path.decode() for path in (paths if plain else map(quote_path, paths))]
     lines = [
         f"{mode} blake3:{digest.hex()} {size} {text}\n" if mode != "d" else f"d - 0 {text}\n"
-        for (mode, digest, size, _), text in zip(ordered, _quoted(paths), strict=True)
+        for (mode, digest, size, _), text in zip(ordered, texts, strict=True)
     ]
     return "".join(lines).encode()
 
@@ -64,18 +71,6 @@ def _check_fields(entries: Sequence[Entry]) -> None:
         raise BadRecord("a tree's entry has a bad digest or size")
     if any(mode == "d" and (size or digest != EMPTY) for mode, digest, size, _ in entries):
         raise BadRecord("a tree's empty folder has a content")
-
-
-def _quoted(paths: Sequence[bytes]) -> list[str]:
-    joined = b"\n".join(paths)
-    # Quoting looks at each path; most trees need none, which one look at all of them can tell.
-    if (
-        joined.isascii()
-        and joined.count(b"\n") == len(paths) - 1
-        and joined.translate(None, _PLAIN_BYTES) == b""
-    ):
-        return joined.decode().split("\n")
-    return [quote_path(path).decode() for path in paths]
 
 
 def parse(data: bytes, source: str = "") -> list[Entry]:
@@ -90,9 +85,9 @@ def parse(data: bytes, source: str = "") -> list[Entry]:
     except ValueError:
         _complain(data, source)
     paths = [row[3] for row in rows]
-    if b"%" in data or not data.isascii():
+    if not _all_plain(paths):
         paths = [unquote_path(path, source, line) for line, path in enumerate(paths, 1)]
-    _check_paths(paths, source)
+        _check_paths(paths, source)
     _check_order(paths, source)
     modes = [row[0].decode() or "d" for row in rows]
     sizes = [int(row[2] or b"0") for row in rows]
@@ -104,8 +99,7 @@ def _digests(texts: list[bytes]) -> list[Digest]:
     digits = b"".join([text or _EMPTY_HEX for text in texts])
     if digits != digits.lower():
         raise ValueError("upper-case hex digits")
-    raw = unhexlify(digits)
-    return [Digest(raw[position : position + 32]) for position in range(0, len(raw), 32)]
+    return list(map(Digest, chain.from_iterable(iter_unpack("32s", unhexlify(digits)))))
 
 
 def _complain(data: bytes, source: str) -> NoReturn:
@@ -124,13 +118,22 @@ def _complain(data: bytes, source: str) -> NoReturn:
     raise BadRecord("truncated: the last line has no end", source)
 
 
-def _check_paths(paths: Sequence[bytes], source: str) -> None:
-    """Check every path (rule P1): all at once, and one by one only where that raises a suspicion."""
+def _all_plain(paths: Sequence[bytes]) -> bool:
+    """Whether every path is safe and needs no quotes, by one look at all of them; no may mean perhaps."""
     joined = b"\n" + b"\n".join(paths).lower() + b"\n"
-    plain = not joined.translate(None, _PLAIN_BYTES) and max(map(len, paths), default=0) <= 255
+    try:
+        joined.decode()
+        rest = joined.translate(None, _PLAIN_BYTES).decode()
+    except UnicodeDecodeError:
+        return False
+    if max(map(len, paths), default=0) > 255 or _LETTERS.fullmatch(rest) is None:
+        return False
     # A path that holds a line break would hide in the joined text.
-    if plain and joined.count(b"\n") == len(paths) + 1 and not any(word in joined for word in _SUSPECTS):
-        return
+    return joined.count(b"\n") == len(paths) + 1 and not any(word in joined for word in _SUSPECTS)
+
+
+def _check_paths(paths: Sequence[bytes], source: str) -> None:
+    """Check every path (rule P1)."""
     for line, path in enumerate(paths, 1):
         check_path_bytes(path, source, line)
 
