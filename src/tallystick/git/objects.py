@@ -77,12 +77,13 @@ class Objects:
         name = os.fsencode(f"{commit}:{path}")
         try:
             oid, kind, size = self._program.get_object_header(name)
-            if kind != "blob" or size > limit:
+            # What it declares as text is bytes in the releases of these years.
+            if _bytes(kind) != b"blob" or size > limit:
                 return None
             data = self._program.get_object_data(oid)[3]
         except ValueError:
             return None
-        return Blob(str(oid), data)
+        return Blob(_bytes(oid).decode(), data)
 
     def read_many(self, commit: str, paths: Iterable[str]) -> dict[str, bytes]:
         """The contents of those paths that are files at a commit."""

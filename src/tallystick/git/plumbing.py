@@ -184,6 +184,14 @@ class Git(Command):
         """The names of git's own remotes."""
         return self.run("remote").text.split()
 
+    def default_remote(self) -> str | None:
+        """The remote that the branch follows, else `origin`, else the only one."""
+        known = self.remotes()
+        branch = self.branch()
+        followed = self.text("config", "--get", f"branch.{branch}.remote") if branch else None
+        only = known[0] if len(known) == 1 else None
+        return next((name for name in (followed, "origin", only) if name in known), None)
+
     def push_ref(self, remote: str, refspec: str) -> None:
         """Send a ref to a git remote; raise RemoteUnreachable, or GitFailed if it was refused."""
         words = ("push", "--quiet", "--no-verify", "--no-follow-tags", "--no-recurse-submodules")

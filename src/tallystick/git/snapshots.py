@@ -3,12 +3,12 @@
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tallystick.files import temporary_name
 from tallystick.git.command import Command, nul_ended
 
 LARGEST = 1 << 20
@@ -67,11 +67,13 @@ def _scratch_index(git: Command) -> Iterator[dict[str, str]]:
     index = Path(git.environment.get("GIT_INDEX_FILE", git.directory / "index"))
     home = git.common / "tally"
     home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".tally-index-", dir=home) as folder:
-        scratch = Path(folder, "index")
+    scratch = home / temporary_name()
+    try:
         if index.exists():
             shutil.copy2(index, scratch)
-        yield {"GIT_INDEX_FILE": str(scratch), "GIT_OPTIONAL_LOCKS": "0"}
+        yield {"GIT_INDEX_FILE": str(scratch)}
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def _sorted_new(

@@ -42,7 +42,7 @@ def open_places(git: Git, settings: Path) -> Project:
     home = git.common / "tally"
     return Project(
         git=git,
-        worktree=Worktree(git.root, home / "stat" / git.worktree_id),
+        worktree=Worktree(git.root, home, git.worktree_id),
         store=LocalStore(home),
         config=read_config(git),
         grants=Grants(settings, git.common),

@@ -1,0 +1,148 @@
+"""The users' files: what stands at a path, whether it changed, and the only writer of them."""
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tallystick.digest import Digest
+from tallystick.files import temporary_name
+from tallystick.paths import check_path
+from tallystick.progress import Progress, silent
+from tallystick.records.tree import Entry
+from tallystick.worktree import aside, ignore, place, scan, statcache
+from tallystick.worktree.aside import Aside
+from tallystick.worktree.place import Content, Contents, Placed
+from tallystick.worktree.plan import Present
+from tallystick.worktree.scan import Found, Identity, Scan
+from tallystick.worktree.statcache import Known, StatCache
+
+__all__ = [
+    "Aside",
+    "Content",
+    "Contents",
+    "Found",
+    "Identity",
+    "Known",
+    "Placed",
+    "Present",
+    "Scan",
+    "StatCache",
+    "Worktree",
+]
+
+_COARSE = 2_000_000_000
+"""Nanoseconds by which the clock of another file system may be off, or coarse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worktree:
+    """One worktree; `home` is the common `.git/tally`, `name` tells worktrees of one repository apart."""
+
+    root: Path
+    home: Path
+    name: str
+
+    @property
+    def cache(self) -> Path:
+        """The folder of this worktree's stat caches."""
+        return self.home / "stat" / self.name
+
+    def scan(self, path: str) -> Scan | None:
+        """Look at a path; None if nothing is there, Refused for what can't be tracked."""
+        return scan.scan(self.root, path, self._now(path))
+
+    def load(self, pointer_path: str) -> StatCache:
+        """What was saved for a pointer; empty if nothing was."""
+        return statcache.load(self.cache / check_path(pointer_path))
+
+    def save(self, pointer_path: str, seen: Scan, identities: Mapping[bytes, Identity]) -> None:
+        """Remember the identities of a scan's files until they change."""
+        statcache.save(self.cache / check_path(pointer_path), seen, identities)
+
+    def known(self, seen: Scan, cache: StatCache, progress: Progress = silent) -> Known:
+        """Tell which of a scan's files the cache knows; the rest is to be hashed."""
+        return statcache.known(seen, cache, progress)
+
+    def place(
+        self,
+        path: str,
+        kind: Literal["file", "tree"],
+        wanted: Sequence[Entry],
+        contents: Contents,
+        *,
+        present: Present | None = None,
+        expected: Mapping[bytes, Digest] | None = None,
+        force: bool = False,
+        progress: Progress = silent,
+    ) -> Placed:
+        """Make a path hold the wanted entries, touching only what differs from `present`.
+
+        `contents` is asked once for what is needed. Files of `present` may be replaced or removed if their
+        digest is the one in `expected`, or by `force`; else WouldLoseChanges is raised, nothing touched.
+        """
+        order = place.Order(check_path(path), kind, force, progress)
+        return place.place(self.root, self._scratch, order, wanted, contents, present, expected or {})
+
+    def remove(
+        self,
+        path: str,
+        present: Present,
+        *,
+        expected: Mapping[bytes, Digest] | None = None,
+        force: bool = False,
+    ) -> Placed:
+        """Delete what a scan saw at a path, under the conditions of `place`."""
+        order = place.Order(check_path(path), present.scan.kind, force, silent)
+        return place.remove(self.root, order, present, expected or {})
+
+    def move_aside(self, path: str) -> Aside | None:
+        """Move what stands at a path out of the way; None if nothing does."""
+        return aside.move_aside(self.root, self._asides, check_path(path))
+
+    def restore(self, moved: Aside) -> bool:
+        """Put something back, unless its path is taken; say whether it was put back."""
+        return aside.restore(self.root, moved)
+
+    def discard(self, moved: Aside) -> None:
+        """Delete something that was moved aside."""
+        aside.discard(moved)
+
+    def asides(self) -> list[Aside]:
+        """What is aside now, of this process, another or a dead one."""
+        return aside.leftovers(self._asides)
+
+    def update_ignore(self, folder: str, add: Iterable[str] = (), remove: Iterable[str] = ()) -> Path | None:
+        """Hide names of a folder from git, or show them again; return the `.gitignore` if it changed."""
+        return ignore.update(self.root, folder, add, remove)
+
+    @property
+    def _scratch(self) -> Path:
+        return self.home / "placing"
+
+    @property
+    def _asides(self) -> Path:
+        return self.home / "aside" / self.name
+
+    def _now(self, path: str) -> int:
+        """The file system's own time: files as young as this may change without showing it."""
+        try:
+            status = _touch(self.cache)
+            same = status.st_dev == os.lstat(self.root / path).st_dev
+        except OSError:
+            return time.time_ns() - _COARSE
+        return status.st_mtime_ns if same else status.st_mtime_ns - _COARSE
+
+
+def _touch(folder: Path) -> os.stat_result:
+    """What the system says of a file that was made just now."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / temporary_name()
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+        file.unlink()
