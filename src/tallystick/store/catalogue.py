@@ -1,9 +1,9 @@
 """Several indexes seen as one, minus whatever lies in packs that are gone."""
 
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from tallystick.digest import Digest
-from tallystick.store.index import Index, Place, Recipe
+from tallystick.store.index import Index, PackName, Place, Recipe
 
 
 class Catalogue:
@@ -12,9 +12,9 @@ class Catalogue:
     def __init__(self) -> None:
         self._indexes: list[tuple[Index, tuple[bool, ...]]] = []
 
-    def add(self, index: Index, present: Container[Digest]) -> None:
+    def add(self, index: Index, is_present: Callable[[PackName], bool]) -> None:
         """Take an index in; its packs that are not present are as good as not there."""
-        self._indexes.append((index, tuple(pack.digest in present for pack in index.packs)))
+        self._indexes.append((index, tuple(is_present(pack) for pack in index.packs)))
 
     def __contains__(self, digest: Digest) -> bool:
         return any(
@@ -50,6 +50,13 @@ class Catalogue:
             if recipe is not None and self._is_complete(recipe):
                 return recipe
         return None
+
+    def recipes(self, wanted: Collection[Digest]) -> Iterator[tuple[Digest, Recipe]]:
+        """Those large files' recipes whose chunks are all here."""
+        listed = {digest for index, _ in self._indexes for digest in index.recipes()}
+        for digest in wanted:
+            if digest in listed and (recipe := self.recipe(digest)) is not None:
+                yield digest, recipe
 
     def _is_complete(self, recipe: Recipe) -> bool:
         chunks = {digest for digest, _ in recipe.chunks}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tallystick.store.pack import LARGE, LARGEST_BLOB
 
 with warnings.catch_warnings():
-    # Without its compiled part pyfastcdc is a thousand times slower: rather refuse to start than seem to hang.
+    # Without its compiled part pyfastcdc is a thousand times slower: refuse, rather than seem to hang.
     warnings.simplefilter("error")
     from pyfastcdc.cy import FastCDC
 

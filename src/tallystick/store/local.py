@@ -62,6 +62,13 @@ class LocalStore:
         with translated(path):
             return os.stat(path).st_size
 
+    def total(self, digests: Iterable[Digest]) -> int:
+        """How many bytes those of these blobs have that are here."""
+        wanted = set(digests)
+        sizes = {digest: place.size for digest, place in self._packs.catalogue.places(wanted)}
+        paths = [path for digest in wanted - sizes.keys() if (path := self.object_path(digest))]
+        return sum(sizes.values()) + sum(path.stat().st_size for path in paths)
+
     def object_name(self, digest: Digest) -> Path:
         """Where a large blob lies, if it is here."""
         name = digest.hex()

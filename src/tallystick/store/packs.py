@@ -42,7 +42,7 @@ class Packs:
         """Index new packs, so that everyone finds what is in them."""
         if sealed:
             index = self._write_index(sealed)
-            self.catalogue.add(index, {name.digest for name, _ in sealed})
+            self.catalogue.add(index, lambda _: True)
 
     def path(self, pack: Digest) -> Path:
         """Where a pack lies."""
@@ -89,11 +89,11 @@ class Packs:
         present = self._names(_PACK) - self._excluded
         covered: set[Digest] = set()
         for index in self._indexes():
-            catalogue.add(index, present)
+            catalogue.add(index, lambda pack: pack.digest in present)
             covered.update(pack.digest for pack in index.packs)
         orphans = [pack for name in present - covered if (pack := self._contents(name))]
         if orphans:
-            catalogue.add(self._write_index(orphans), present)
+            catalogue.add(self._write_index(orphans), lambda _: True)
         return catalogue
 
     def _names(self, suffix: str) -> set[Digest]:

@@ -7,9 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-import xxhash
-
-from tallystick.digest import PIECE, Buffer, Digest, Hashed, blake3_hasher, fingerprint
+from tallystick.digest import PIECE, Buffer, Digest, Hashed, blake3_hasher, fingerprint, fingerprint_hasher
 from tallystick.errors import ObjectCorrupt, Refused
 from tallystick.files import reflink, sync_folder, temporary_name, translated
 from tallystick.store.background import Background
@@ -203,7 +201,7 @@ class Writer:
 
     def _add_large(self, source: int, before: os.stat_result) -> Hashed | None:
         """Copy a large file in, hashing the copy's bytes; None if the file changed meanwhile."""
-        identity, change, size = blake3_hasher(), xxhash.xxh3_128(), 0
+        identity, change, size = blake3_hasher(), fingerprint_hasher(), 0
         with self._unnamed() as (write, target, give_name):
             cloned = reflink(source, target)
             for piece in _pieces(target if cloned else source):

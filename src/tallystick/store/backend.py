@@ -1,0 +1,45 @@
+"""What a remote store needs of the place where its bytes lie."""
+
+from abc import abstractmethod
+from typing import Protocol
+
+from tallystick.digest import Buffer
+from tallystick.records.root import FORMAT_FILE
+
+MARKER = FORMAT_FILE
+"""The file that makes a folder or a bucket a Tallystick store."""
+
+
+class Backend(Protocol):
+    """A flat space of immutable files, named with slashes.
+
+    Raises RemoteUnreachable or its AccessDenied, DiskFull, and ObjectMissing where a file that is read is not
+    there; only that last one means absence. A listing that fails is an error, never an empty listing.
+    """
+
+    url: str
+    """As it may be shown: without secrets."""
+
+    @abstractmethod
+    def create(self) -> None:
+        """Make the place itself; fine if it exists, Refused if it holds something else."""
+
+    @abstractmethod
+    def put_new(self, name: str, data: Buffer) -> bool:
+        """Write a file, durable on return; False, and nothing written, if the name is taken."""
+
+    @abstractmethod
+    def get(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
+        """A file's bytes, or those from `start` to before `end`."""
+
+    @abstractmethod
+    def size(self, name: str) -> int | None:
+        """How many bytes a file has; None if it is not there."""
+
+    @abstractmethod
+    def listing(self, prefix: str) -> dict[str, int]:
+        """The files below a prefix that ends in a slash, with their sizes."""
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Remove a file; fine if it is not there."""

@@ -1,0 +1,246 @@
+"""A remote store: packs, indexes and root records at a place that the user owns."""
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from tallystick.digest import Buffer, Digest
+from tallystick.errors import ObjectCorrupt, ObjectMissing, Refused, RemoteUnreachable
+from tallystick.files import write_atomic
+from tallystick.records import root as root_record
+from tallystick.records import tombstone as tombstone_record
+from tallystick.records.root import RootRecord, StoreFormat
+from tallystick.store.backend import MARKER, Backend
+from tallystick.store.backends import backend_of
+from tallystick.store.catalogue import Catalogue
+from tallystick.store.index import Index, PackName, Place, Recipe
+from tallystick.store.journal import Journal
+from tallystick.store.pack import decode
+
+_PACKS, _INDEXES, _ROOTS, _TOMBSTONES = "packs/", "index/", "roots/", "tombstones/"
+
+
+class Held(NamedTuple):
+    """How the remote holds some blobs: in packs, or as large files made of chunks."""
+
+    places: dict[Digest, Place]
+    recipes: dict[Digest, Recipe]
+
+
+class RemoteStore:
+    """Blobs by digest at a remote; what it holds is asked of the remote, index files are kept here."""
+
+    def __init__(self, name: str, backend: Backend, cache: Path) -> None:
+        self.name = name
+        self.backend = backend
+        self.journal = Journal(cache / "journal")
+        self._cache = cache / "index"
+        self._catalogue: Catalogue | None = None
+        self._packs: dict[Digest, int] = {}
+        self.damaged: list[str] = []
+        """Indexes that do not hash to their names; what they alone name counts as missing."""
+
+    @classmethod
+    def create(cls, url: str, options: Mapping[str, str], cache: Path, *, name: str = "") -> "RemoteStore":
+        """Make a store at a URL; fine if there is one already."""
+        backend = backend_of(url, options)
+        backend.create()
+        backend.put_new(MARKER, root_record.render_format(StoreFormat()))
+        return cls._checked(name or url, backend, cache)
+
+    @classmethod
+    def open(cls, url: str, options: Mapping[str, str], cache: Path, *, name: str = "") -> "RemoteStore":
+        """Open the store at a URL; raise Refused if there is none, BadRecord for a later version's."""
+        return cls._checked(name or url, backend_of(url, options), cache)
+
+    @classmethod
+    def _checked(cls, name: str, backend: Backend, cache: Path) -> "RemoteStore":
+        try:
+            data = backend.get(MARKER, 0, root_record.FORMAT_LIMIT + 1)
+        except ObjectMissing as error:
+            raise Refused(
+                f"`{backend.url}` is no Tallystick store",
+                hint="`tally remote add` makes one; if it should be one, is its disk mounted?",
+            ) from error
+        root_record.parse_format(data, f"{backend.url}/{MARKER}")
+        return cls(name, backend, cache)
+
+    @property
+    def url(self) -> str:
+        """Where it is, without secrets."""
+        return self.backend.url
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What the remote holds, as of the first look or the last `refresh`."""
+        if self._catalogue is None:
+            self.refresh()
+        assert self._catalogue is not None
+        return self._catalogue
+
+    def refresh(self, without: Collection[Digest] = ()) -> None:
+        """Ask the remote which indexes and packs it has; packs `without` count as gone."""
+        indexes = self.backend.listing(_INDEXES)
+        # Indexes first: a pack is there before the index that names it, so none of these can look lost.
+        self._packs = self.pack_sizes()
+        for pack in without:
+            self._packs.pop(pack, None)
+        catalogue = Catalogue()
+        self.damaged = []
+        for path in indexes:
+            name = _digest_in(path, ".idx")
+            if name is None:
+                continue
+            index = self._index(path, name)
+            if index is None:
+                self.damaged.append(f"{self.url}/{path}")
+            else:
+                catalogue.add(index, self.has_pack)
+        self._forget_all_but(indexes)
+        self._catalogue = catalogue
+
+    def has_pack(self, pack: PackName) -> bool:
+        """Whether a pack was there, whole, at the last refresh."""
+        return self._packs.get(pack.digest) == pack.size
+
+    def pack_sizes(self) -> dict[Digest, int]:
+        """Ask the remote which packs it has."""
+        listed = self.backend.listing(_PACKS).items()
+        return {name: size for path, size in listed if (name := _digest_in(path, ".pack")) is not None}
+
+    def missing(self, digests: Iterable[Digest]) -> set[Digest]:
+        """Ask the remote which of these blobs it lacks."""
+        self.refresh()
+        return self.lacks(set(digests))
+
+    def lacks(self, wanted: set[Digest]) -> set[Digest]:
+        """Which of these blobs were not there at the last refresh."""
+        left = wanted - self.catalogue.known(wanted)
+        return left - {digest for digest, _ in self.catalogue.recipes(left)}
+
+    def contains(self, digest: Digest) -> bool:
+        """Whether the remote holds a blob."""
+        return not self.lacks({digest})
+
+    def held(self, wanted: set[Digest]) -> Held:
+        """How the remote holds those of these blobs that it has, and the chunks of the large ones."""
+        places = dict(self.catalogue.places(wanted))
+        recipes = dict(self.catalogue.recipes(wanted - places.keys()))
+        chunks = {chunk for recipe in recipes.values() for chunk, _ in recipe.chunks}
+        places.update(self.catalogue.places(chunks - places.keys()))
+        return Held(places, recipes)
+
+    def read(self, digest: Digest) -> bytes:
+        """A blob's bytes, verified."""
+        held = self.held({digest})
+        recipe = held.recipes.get(digest)
+        names = [digest] if recipe is None else [chunk for chunk, _ in recipe.chunks]
+        if any(name not in held.places for name in names):
+            raise ObjectMissing(f"{digest} is not in `{self.url}`", [digest], [self.url])
+        data = b"".join([self._read_place(name, held.places[name]) for name in names])
+        if Digest.of(data) != digest:
+            raise ObjectCorrupt(
+                f"{digest} does not come out of its chunks in `{self.url}`", [digest], [self.url]
+            )
+        return data
+
+    def read_range(self, pack: Digest, start: int, end: int) -> memoryview:
+        """Bytes of a pack, as they come: nothing is verified yet."""
+        return memoryview(self.backend.get(pack_path(pack), start, end))
+
+    def put_pack(self, name: Digest, data: Buffer) -> None:
+        """Upload a pack; on return the remote has said that it is durable."""
+        self._put(pack_path(name), data)
+        self._packs[name] = len(data)
+
+    def put_index(self, data: bytes) -> None:
+        """Upload an index of packs that are all there."""
+        name = Digest.of(data)
+        self._put(f"{_INDEXES}{name.hex()}.idx", data)
+        self._keep(name, data)
+        self.catalogue.add(Index(data), self.has_pack)
+
+    def put_root(
+        self, repository: str, commits: Sequence[str], digests: Iterable[Digest], packs: Iterable[Digest]
+    ) -> None:
+        """Upload the record that commits a push."""
+        time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        data = root_record.render(RootRecord(repository, time, tuple(commits), tuple(digests), tuple(packs)))
+        stamp = time.translate({ord(mark): None for mark in "-:."})
+        self._put(f"{_ROOTS}{stamp}-{Digest.of(data).hex()}.json", data)
+
+    def condemned(self) -> set[Digest]:
+        """Ask the remote which packs a collection is about to delete."""
+        packs: set[Digest] = set()
+        for path in self.backend.listing(_TOMBSTONES):
+            # One that vanishes belonged to a collection that has ended: its packs are gone, or spared.
+            with suppress(ObjectMissing):
+                packs.update(tombstone_record.parse(self.backend.get(path), f"{self.url}/{path}").packs)
+        return packs
+
+    def _put(self, name: str, data: Buffer) -> None:
+        """Write a file; an answer that was lost, or `taken`, is resolved by looking (rule L3)."""
+        try:
+            if self.backend.put_new(name, data):
+                return
+        except RemoteUnreachable:
+            if not self._holds(name, data):
+                raise
+            return
+        if not self._holds(name, data):
+            raise ObjectCorrupt(
+                f"`{name}` in `{self.url}` holds other bytes than its name says", [], [self.url]
+            )
+
+    def _holds(self, name: str, data: Buffer) -> bool:
+        return self.backend.size(name) == len(data) and self.backend.get(name) == data
+
+    def _read_place(self, digest: Digest, place: Place) -> bytes:
+        stored = self.read_range(place.pack, place.offset, place.offset + place.stored)
+        return decode(stored, digest, place.size, place.encoding, f"{self.url}/{pack_path(place.pack)}")
+
+    def _index(self, path: str, name: Digest) -> Index | None:
+        """An index by its digest, from the copy kept here or from the remote; None if it is damaged there."""
+        for data in self._copies(path, name):
+            if Digest.of(data) == name:
+                return Index(data, path)
+        return None
+
+    def _copies(self, path: str, name: Digest) -> Iterator[bytes]:
+        with suppress(FileNotFoundError):
+            yield (self._cache / f"{name.hex()}.idx").read_bytes()
+        data = self.backend.get(path)
+        if Digest.of(data) == name:
+            self._keep(name, data)
+        yield data
+
+    def _keep(self, name: Digest, data: bytes) -> None:
+        write_atomic(self._cache / f"{name.hex()}.idx", data)
+
+    def _forget_all_but(self, indexes: Collection[str]) -> None:
+        """Delete copies of indexes that the remote has no longer."""
+        kept = {os.path.basename(path) for path in indexes}
+        with suppress(FileNotFoundError):
+            for name in os.listdir(self._cache):
+                if name.endswith(".idx") and name not in kept:
+                    (self._cache / name).unlink(missing_ok=True)
+
+
+def pack_path(pack: Digest) -> str:
+    """A pack's name at a remote."""
+    name = pack.hex()
+    return f"{_PACKS}{name[:2]}/{name}.pack"
+
+
+def _digest_in(path: str, suffix: str) -> Digest | None:
+    """The digest that a file is named by; None for files that are not ours."""
+    stem, ending = os.path.splitext(os.path.basename(path))
+    if ending != suffix or len(stem) != 64:
+        return None
+    try:
+        return Digest(bytes.fromhex(stem))
+    except ValueError:
+        return None

@@ -1,0 +1,259 @@
+"""Copy what is missing from the local store to a remote, or from remotes to the local store."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+
+from tallystick.digest import Digest
+from tallystick.errors import ObjectCorrupt, ObjectMissing, RemoteUnreachable
+from tallystick.progress import Progress, silent
+from tallystick.store import index as indexes
+from tallystick.store.incoming import Located, Received, Run, file_runs, receive, small_runs
+from tallystick.store.index import Index, PackName
+from tallystick.store.journal import Packed
+from tallystick.store.local import LocalStore
+from tallystick.store.outgoing import Outgoing, Parcel
+from tallystick.store.parallel import ordered
+from tallystick.store.remote import Held, RemoteStore
+from tallystick.store.writer import Writer
+
+JOBS = 8
+_ROUNDS = 5
+"""How often a push begins again when collections delete under its feet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What the remote holds of what was asked, and what of it this push sent."""
+
+    blobs: int
+    size: int
+    sent_blobs: int
+    sent_bytes: int
+    packs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came into the local store, and how many bytes that took."""
+
+    blobs: int
+    size: int
+    received_bytes: int
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What a push has sent so far."""
+
+    blobs: int = 0
+    bytes: int = 0
+    packs: int = 0
+
+
+def push(
+    local: LocalStore,
+    remote: RemoteStore,
+    digests: Iterable[Digest],
+    *,
+    repository: str,
+    commits: Sequence[str] = (),
+    roots: Iterable[Digest] | None = None,
+    jobs: int = JOBS,
+    progress: Progress = silent,
+) -> Pushed:
+    """Make blobs durable at a remote: packs, index, root record, in this order.
+
+    `roots` are those of the blobs that the rest is reached from (what pointers name); all without it. Raises
+    ObjectMissing, before anything is sent, naming the blobs that neither side has.
+    """
+    wanted, sent = set(digests), _Sent()
+    named = wanted if roots is None else set(roots)
+    gone: set[Digest] = set()
+    for _ in range(_ROUNDS):
+        remote.refresh(gone)
+        _send(local, remote, wanted, sent, jobs, progress)
+        held = remote.held(wanted)
+        relied = {place.pack for place in held.places.values()}
+        if not wanted:
+            break
+        remote.put_root(repository, commits, named, relied)
+        # Tombstones first, then what is there: the other way round a collection could pass between the two.
+        gone |= remote.condemned() & relied
+        gone |= relied - remote.pack_sizes().keys()
+        if not relied & gone:
+            break
+    else:
+        raise RemoteUnreachable(
+            f"`{remote.url}` deletes what is sent to it",
+            hint="wait for its collection to end, then push again",
+        )
+    return Pushed(len(wanted), _size(held, wanted), sent.blobs, sent.bytes, sent.packs)
+
+
+def _size(held: Held, wanted: set[Digest]) -> int:
+    """How large these blobs are together."""
+    small = sum(place.size for digest, place in held.places.items() if digest in wanted)
+    return small + sum(recipe.size for recipe in held.recipes.values())
+
+
+def _send(
+    local: LocalStore, remote: RemoteStore, wanted: set[Digest], sent: _Sent, jobs: int, progress: Progress
+) -> None:
+    """Upload what the remote lacks, and the index that names it."""
+    resumed = _resume(remote)
+    missing = remote.lacks(wanted)
+    absent = local.missing(missing)
+    if absent:
+        raise ObjectMissing(
+            f"{len(absent):,} blobs are neither in the local store nor in `{remote.url}`",
+            sorted(absent),
+            [str(local.root), remote.url],
+        )
+    outgoing = Outgoing(local, remote.catalogue.__contains__)
+    packs = list(resumed)
+    progress.begin("sending", files=len(missing), size=local.total(missing))
+    try:
+        for parcel in ordered(partial(_upload, remote), outgoing.parcels(missing), jobs):
+            packs.append((PackName(parcel.name, len(parcel.data)), parcel.entries))
+            sent.blobs += parcel.blobs
+            sent.bytes += len(parcel.data)
+            progress.advance(parcel.blobs, parcel.size)
+    finally:
+        progress.end()
+    sent.packs += len(packs) - len(resumed)
+    if packs or outgoing.recipes:
+        remote.put_index(indexes.build(packs, outgoing.recipes))
+        remote.journal.forget([name.digest for name, _ in packs])
+
+
+def _resume(remote: RemoteStore) -> list[Packed]:
+    """The packs that an interrupted push has left at the remote without an index; from now on they count."""
+    noted = remote.journal.packs()
+    there = [packed for packed in noted if remote.has_pack(packed[0])]
+    remote.journal.forget([name.digest for name, _ in noted if not remote.has_pack(name)])
+    if there:
+        remote.catalogue.add(Index(indexes.build(there, {})), remote.has_pack)
+    return there
+
+
+def _upload(remote: RemoteStore, parcel: Parcel) -> Parcel:
+    remote.put_pack(parcel.name, parcel.data)
+    remote.journal.note((PackName(parcel.name, len(parcel.data)), parcel.entries))
+    return parcel
+
+
+def fetch(
+    remotes: Sequence[RemoteStore],
+    local: LocalStore,
+    digests: Iterable[Digest],
+    *,
+    jobs: int = JOBS,
+    progress: Progress = silent,
+) -> Fetched:
+    """Bring blobs that the local store lacks, trying the remotes in order; what arrived is kept on failure.
+
+    Raises ObjectCorrupt, RemoteUnreachable or ObjectMissing for what could not be had from any.
+    """
+    wanted = local.missing(digests)
+    unreachable: RemoteUnreachable | None = None
+    with local.writer() as writer:
+        arrivals = _Arrivals(writer, progress)
+        for remote in remotes:
+            try:
+                _fetch_from(remote, wanted, arrivals, jobs)
+            except RemoteUnreachable as error:
+                unreachable = unreachable or error
+            wanted -= arrivals.here
+    if wanted:
+        places = [place for remote in remotes for place in (remote.url, *remote.damaged)]
+        damaged = sorted(wanted & arrivals.damaged)
+        if damaged:
+            raise ObjectCorrupt(f"{len(damaged):,} blobs are damaged at the remote", damaged, places)
+        if unreachable is not None:
+            raise unreachable
+        raise ObjectMissing(f"{len(wanted):,} blobs are at no remote", sorted(wanted), places)
+    return Fetched(len(arrivals.here), arrivals.size, arrivals.received)
+
+
+class _Arrivals:
+    """Takes what a fetch brings into the local store."""
+
+    def __init__(self, writer: Writer, progress: Progress) -> None:
+        self._writer = writer
+        self._progress = progress
+        self.here: set[Digest] = set()
+        self.damaged: set[Digest] = set()
+        self.size = 0
+        self.received = 0
+
+    @contextmanager
+    def watched(self, files: int, size: int) -> Iterator[None]:
+        """Show the progress of so much."""
+        self._progress.begin("receiving", files=files, size=size)
+        try:
+            yield
+        finally:
+            self._progress.end()
+
+    def take(self, file: Digest | None, received: Iterable[Received]) -> None:
+        """Take the runs of a large file, or of small blobs."""
+        if file is None:
+            for one in received:
+                self._take_small(one)
+            return
+        try:
+            self._writer.put_pieces(file, self._pieces(file, received))
+        except ObjectCorrupt:
+            self.damaged.add(file)
+        else:
+            self.here.add(file)
+            self._progress.advance(files=1)
+
+    def _take_small(self, received: Received) -> None:
+        self.received += received.size
+        taken = size = 0
+        for (digest, _), data in zip(received.run.blobs, received.data, strict=True):
+            if data is None:
+                self.damaged.add(digest)
+                continue
+            self._writer.put(digest, data)
+            self.here.add(digest)
+            taken += 1
+            size += len(data)
+        self.size += size
+        self._progress.advance(taken, size)
+
+    def _pieces(self, file: Digest, received: Iterable[Received]) -> Iterator[bytes]:
+        """A large file's chunks, in order."""
+        for one in received:
+            self.received += one.size
+            for data in one.data:
+                if data is None:
+                    raise ObjectCorrupt(f"{file} is damaged at the remote", [file])
+                self.size += len(data)
+                yield data
+            self._progress.advance(size=sum(place.size for _, place in one.run.blobs))
+
+
+def _fetch_from(remote: RemoteStore, wanted: set[Digest], arrivals: _Arrivals, jobs: int) -> None:
+    """Bring what one remote has of these blobs."""
+    if not wanted:
+        return
+    held = remote.held(wanted)
+    small = [(digest, place) for digest, place in held.places.items() if digest in wanted]
+    size = sum(place.size for _, place in small) + sum(recipe.size for recipe in held.recipes.values())
+    with arrivals.watched(len(small) + len(held.recipes), size):
+        received = ordered(partial(receive, remote), _runs(small, held), jobs)
+        for file, group in groupby(received, key=lambda one: one.run.file):
+            arrivals.take(file, group)
+
+
+def _runs(small: Sequence[Located], held: Held) -> Iterator[Run]:
+    """All requests: small blobs, then the large files in the order in which they lie."""
+    yield from small_runs(small)
+    files = sorted(held.recipes.items(), key=lambda file: held.places[file[1].chunks[0][0]])
+    for file, recipe in files:
+        yield from file_runs(file, recipe, held.places)
