@@ -35,7 +35,7 @@ DOORS = {
     "zstandard": ("store.pack",),
     "uv": ("envs",),
     # Lazy loading: start-up, the table of commands, the table of backends.
-    "importlib": ("__main__", "cli.main", "store.remote"),
+    "importlib": ("__main__", "cli.main", "store.backends"),
 }
 NEVER = {"pickle", "shelve", "marshal", "dbm", "sqlite3", "pty", "imp"}
 

@@ -14,6 +14,8 @@ ALGORITHM = "blake3"
 PIECE = 1 << 20
 """Bytes read at a time: large enough to release the GIL for long, small enough for the cache."""
 
+SMALL = 1 << 16
+
 _HEX_DIGITS = frozenset("0123456789abcdef")
 
 
@@ -88,6 +90,11 @@ def fingerprint(data: Buffer) -> bytes:
     return xxhash.xxh3_128_digest(data)  # type: ignore[no-any-return, unused-ignore]
 
 
+def fingerprint_hasher() -> Hasher:
+    """Make a hasher whose 16 bytes are a change fingerprint."""
+    return xxhash.xxh3_128()  # type: ignore[no-any-return, unused-ignore]
+
+
 class Readable(Protocol):
     """A stream that fills a buffer it is given."""
 
@@ -114,9 +121,13 @@ def hash_file(path: str | bytes) -> Hashed:
 
 def fingerprint_file(path: str | bytes) -> bytes:
     """The change fingerprint of a file's bytes, without the time that its identity would take."""
-    change = xxhash.xxh3_128()
-    view = memoryview(bytearray(PIECE))
     with open(path, "rb", buffering=0) as file:
+        # Most files are small: making a buffer for each would cost more than reading it.
+        start = file.read(SMALL)
+        if len(start) < SMALL:
+            return fingerprint(start)
+        change = xxhash.xxh3_128(start)
+        view = memoryview(bytearray(PIECE))
         while count := file.readinto(view):
             change.update(view[:count])
-    return change.digest()  # type: ignore[no-any-return, unused-ignore]
+        return change.digest()  # type: ignore[no-any-return, unused-ignore]
