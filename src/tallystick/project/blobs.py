@@ -70,6 +70,20 @@ def bring(
     return brought + bring_blobs(project, blobs, remote=remote, jobs=jobs, progress=progress)
 
 
+def bring_lists(
+    project: Project,
+    selected: Iterable[Selected],
+    *,
+    remote: str | None = None,
+    jobs: int = JOBS,
+    progress: Progress = silent,
+) -> Brought:
+    """Fetch the lists of files of tracked folders that the local store lacks."""
+    trees = (one.tracked for one in selected if one.tracked.pointer.kind == "tree")
+    lists = {tracked.pointer.digest: tracked.path for tracked in trees}
+    return bring_blobs(project, lists, remote=remote, jobs=jobs, progress=progress)
+
+
 def bring_blobs(
     project: Project,
     blobs: Mapping[Digest, str],
@@ -86,7 +100,7 @@ def bring_blobs(
     if not missing:
         return Brought()
     if remote is None and project.config.default_remote is None:
-        raise _nowhere(
+        raise nowhere(
             missing, blobs, [LOCAL], hint="name a remote: `tally remote add origin <directory or URL>`"
         )
     first = open_remote(project, remote)
@@ -95,11 +109,41 @@ def bring_blobs(
     except ObjectMissing as error:
         others = _other_remotes(project, first.name) if remote is None else []
         if not others:
-            raise _nowhere(error.digests, blobs, [LOCAL, *error.places]) from error
+            raise nowhere(error.digests, blobs, [LOCAL, *error.places]) from error
     try:
         return _fetched(project, [first, *others], project.store.missing(missing), jobs, progress)
     except ObjectMissing as error:
-        raise _nowhere(error.digests, blobs, [LOCAL, *error.places]) from error
+        raise nowhere(error.digests, blobs, [LOCAL, *error.places]) from error
+
+
+def bring_held(
+    project: Project,
+    blobs: Iterable[Digest],
+    *,
+    remote: str | None = None,
+    jobs: int = JOBS,
+    progress: Progress = silent,
+) -> Brought:
+    """Fetch those of some blobs that the remote holds; nothing depends on the others."""
+    missing = project.store.missing(blobs)
+    if not missing or (remote is None and project.config.default_remote is None):
+        return Brought()
+    store = open_remote(project, remote)
+    return _fetched(project, [store], missing - store.missing(missing), jobs, progress)
+
+
+def lacking(project: Project, selected: Iterable[Selected]) -> Brought:
+    """How much the local store lacks of what selections stand for."""
+    lack = Brought()
+    for one in selected:
+        pointer = one.tracked.pointer
+        if not project.store.missing([pointer.digest]):
+            entries = {entry.digest: entry.size for entry in wanted_entries(project, one)}
+            missing = project.store.missing(entries)
+            lack += Brought(len(missing), sum(entries[digest] for digest in missing))
+        else:
+            lack += Brought(1 if pointer.files is None else pointer.files + 1, pointer.size)
+    return lack
 
 
 def _fetched(
@@ -119,7 +163,7 @@ def _other_remotes(project: Project, first: str) -> list[RemoteStore]:
     return opened
 
 
-def _nowhere(
+def nowhere(
     digests: Iterable[bytes], blobs: Mapping[Digest, str], places: Sequence[str], hint: str | None = None
 ) -> ObjectMissing:
     """The error that blobs are in none of the places, naming some of the paths that need them."""

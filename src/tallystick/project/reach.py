@@ -1,0 +1,129 @@
+"""What a state of the project reaches: its tracked paths, and what its receipts and locks keep besides."""
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tallystick.digest import Digest
+from tallystick.errors import BadRecord, TallyError
+from tallystick.files import write_atomic
+from tallystick.project import Project
+from tallystick.project.blobs import wanted_blobs
+from tallystick.project.pipelines import read_file
+from tallystick.project.tracked import PATTERN, Selected, pointers_of, read_pointer, select
+from tallystick.records import environment as environments
+from tallystick.records import receipt as receipts
+from tallystick.records.environment import FILE as LOCK
+from tallystick.records.pointer import SUFFIX
+
+RECORDS = ("receipts/*.json", "*/receipts/*.json", LOCK, f"*/{LOCK}")
+"""How git names all receipts and locks: its `*` crosses folders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Tracked paths that are meant; logs, locks and wheels that records keep, each with its record."""
+
+    selected: tuple[Selected, ...]
+    kept: Mapping[Digest, str]
+    notes: tuple[str, ...] = ()
+
+    def __or__(self, other: "Reached") -> "Reached":
+        """Both, what they share only once."""
+        known = {(one.tracked.path, one.tracked.pointer.digest) for one in self.selected}
+        more = (one for one in other.selected if (one.tracked.path, one.tracked.pointer.digest) not in known)
+        notes = dict.fromkeys((*self.notes, *other.notes))
+        return Reached((*self.selected, *more), {**self.kept, **other.kept}, tuple(notes))
+
+
+def reached(project: Project, targets: Sequence[str] = (), commit: str | None = None) -> Reached:
+    """What targets mean in the worktree, or at a commit; without targets all, and what records keep.
+
+    Raises Refused for a target that means nothing, BadRecord for a malformed pointer that is meant.
+    """
+    selected = tuple(select(pointers_of(project, commit), targets))
+    return Reached(selected, {}) if targets else _with_records(selected, _records(project, commit))
+
+
+def history(project: Project, remote: str) -> dict[Digest, str]:
+    """The blobs of commits since the last push to a remote, as far as the local store has them.
+
+    What HEAD itself needs must be there; of older commits we send what we can, without being stopped.
+    """
+    since = _last_pushed(project, remote)
+    if project.git.head() is None:
+        return {}
+    found: dict[Digest, str] = {}
+    files = project.git.list_history("HEAD", since, [PATTERN, *RECORDS])
+    texts = project.git.read_blobs(file.oid for file in files)
+    for file in files:
+        try:
+            found.update(_blobs_in(project, file.path, texts.get(file.oid, b"")))
+        except TallyError:
+            continue  # an old state that can't be read, or whose list of files was never here
+    absent = project.store.missing(found)
+    return {digest: path for digest, path in found.items() if digest not in absent}
+
+
+def remember_pushed(project: Project, remote: str) -> None:
+    """Note up to where the history was sent; without the note the next push looks at all of it again."""
+    head = project.git.head()
+    if head is not None:
+        write_atomic(_note(project, remote), f"{head}\n".encode())
+
+
+def _last_pushed(project: Project, remote: str) -> str | None:
+    """The commit that the last whole push to a remote ended at, if git still has it."""
+    note = _note(project, remote)
+    try:
+        return project.git.resolve(note.read_text().strip()) if note.is_file() else None
+    except (TallyError, OSError, UnicodeDecodeError):
+        return None
+
+
+def _note(project: Project, remote: str) -> Path:
+    return project.home / "remotes" / remote / "pushed"
+
+
+def _blobs_in(project: Project, path: str, text: bytes) -> Mapping[Digest, str]:
+    """The blobs that one pointer or receipt of an older commit stands for."""
+    if path.endswith(SUFFIX):
+        return wanted_blobs(project, [Selected(read_pointer(text, path))])
+    return _kept(path, text) if _is_record(path) else {}
+
+
+def _with_records(selected: tuple[Selected, ...], texts: Mapping[str, bytes]) -> Reached:
+    """Add what records keep; one that can't be read is remarked upon: it must not stop a push of data."""
+    kept: dict[Digest, str] = {}
+    notes = []
+    for path, text in texts.items():
+        try:
+            kept.update(_kept(path, text))
+        except BadRecord as error:
+            notes.append(f"passed over: {error.message}")
+    return Reached(selected, kept, tuple(notes))
+
+
+def _kept(path: str, text: bytes) -> dict[Digest, str]:
+    """The log and the lock that a receipt names, or the wheels that a lock does."""
+    if posixpath.basename(path) == LOCK:
+        packages = environments.parse(text, path).packages
+        return {package.wheel: path for package in packages if package.wheel is not None}
+    receipt = receipts.parse(text, path)
+    return {digest: path for digest in (receipt.log, receipt.environment.lock) if digest is not None}
+
+
+def _records(project: Project, commit: str | None) -> dict[str, bytes]:
+    """The texts of all receipts and locks in the worktree or at a commit."""
+    if commit is None:
+        found = (path for path in project.git.list_files(RECORDS) if _is_record(path))
+        texts = {path: read_file(project, path) for path in found}
+        return {path: text for path, text in texts.items() if text is not None}
+    listed = project.git.list_tree(commit, RECORDS)
+    return project.git.read_at(commit, [file.path for file in listed if _is_record(file.path)])
+
+
+def _is_record(path: str) -> bool:
+    folder, name = posixpath.split(path)
+    return name == LOCK or (name.endswith(".json") and posixpath.basename(folder) == "receipts")
