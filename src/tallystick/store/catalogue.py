@@ -10,16 +10,18 @@ class Catalogue:
     """Looks blobs up in indexes; only places in the packs that are `present` count."""
 
     def __init__(self) -> None:
-        self._indexes: list[tuple[Index, tuple[bool, ...]]] = []
+        self._indexes: list[tuple[Index, Callable[[int], bool]]] = []
 
     def add(self, index: Index, is_present: Callable[[PackName], bool]) -> None:
         """Take an index in; its packs that are not present are as good as not there."""
-        self._indexes.append((index, tuple(is_present(pack) for pack in index.packs)))
+        present = [is_present(pack) for pack in index.packs]
+        if all(present):
+            self._indexes.append((index, lambda _: True))
+        else:
+            self._indexes.append((index, lambda row: present[index.pack_of(row)]))
 
     def __contains__(self, digest: Digest) -> bool:
-        return any(
-            (row := index.find(digest)) >= 0 and alive[index.pack_of(row)] for index, alive in self._indexes
-        )
+        return any((row := index.find(digest)) >= 0 and counts(row) for index, counts in self._indexes)
 
     def place(self, digest: Digest) -> Place | None:
         """Where a blob lies."""
@@ -27,21 +29,22 @@ class Catalogue:
 
     def known(self, wanted: Collection[Digest]) -> set[Digest]:
         """Which of these blobs lie in packs."""
-        found: set[Digest] = set()
-        for index, alive in self._indexes:
-            left = wanted if not found else [digest for digest in wanted if digest not in found]
-            found.update(digest for digest, row in index.rows(left) if alive[index.pack_of(row)])
-        return found
+        return {digest for rows, _ in self._rows(wanted) for digest, _ in rows}
 
     def places(self, wanted: Collection[Digest]) -> Iterator[tuple[Digest, Place]]:
         """These blobs' places, one each, for those that lie in packs."""
-        found: set[Digest] = set()
-        for index, alive in self._indexes:
-            left = wanted if not found else [digest for digest in wanted if digest not in found]
-            for digest, row in index.rows(left):
-                if alive[index.pack_of(row)]:
-                    found.add(digest)
-                    yield digest, index.place(row)
+        for rows, index in self._rows(wanted):
+            yield from index.places(rows)
+
+    def _rows(self, wanted: Collection[Digest]) -> Iterator[tuple[list[tuple[Digest, int]], Index]]:
+        """Each index with the rows of those blobs that no earlier one has."""
+        left = wanted
+        for index, counts in self._indexes:
+            rows = [found for found in index.rows(left) if counts(found[1])]
+            if rows:
+                yield rows, index
+                found = {digest for digest, _ in rows}
+                left = [digest for digest in left if digest not in found]
 
     def recipe(self, digest: Digest) -> Recipe | None:
         """The first recipe of a large file whose chunks are all here."""

@@ -129,22 +129,27 @@ class Index:
             raise BadRecord("the index names a pack that it does not list", self._source)
         return number
 
-    def place(self, row: int) -> Place:
-        """Where the blob of a row lies."""
-        number, offset, stored, size, encoding = PLACE.unpack_from(
-            self._data, self._places + row * PLACE.size
-        )
+    def places(self, rows: Collection[tuple[Digest, int]]) -> Iterator[tuple[Digest, Place]]:
+        """Where the blobs of these rows lie."""
+        column = self._data[self._places : self._recipes]
+        if len(rows) * _MANY > self.count:
+            table = list(PLACE.iter_unpack(column))
+            return ((digest, self._place(*table[row])) for digest, row in rows)
+        return ((digest, self._place(*PLACE.unpack_from(column, row * PLACE.size))) for digest, row in rows)
+
+    def _place(self, number: int, offset: int, stored: int, size: int, encoding: int) -> Place:
+        """Read one row, refusing what no writer of this format could have written."""
         if number >= len(self.packs):
             raise BadRecord("the index names a pack that it does not list", self._source)
-        pack = self.packs[number]
-        if not is_possible(stored, size, encoding) or offset + stored > pack.size:
+        pack, length = self.packs[number]
+        if not is_possible(stored, size, encoding) or offset + stored > length:
             raise BadRecord("the index names an impossible place", self._source)
-        return Place(pack.digest, offset, stored, size, encoding)
+        return Place(pack, offset, stored, size, encoding)
 
     def entries(self, pack: Digest) -> Iterator[Entry]:
         """All blobs of one pack, in no order."""
-        for row, digest in enumerate(self.digests()):
-            place = self.place(row)
+        rows = [(Digest(digest), row) for row, digest in enumerate(self.digests())]
+        for digest, place in self.places(rows):
             if place.pack == pack:
                 yield Entry(digest, place.offset, place.stored, place.size, place.encoding)
 

@@ -131,7 +131,7 @@ def decode(stored: Buffer, digest: bytes, size: int, encoding: int, place: str) 
 def _decoded(stored: Buffer, size: int, encoding: int) -> bytes | None:
     """Undo the encoding; None when that can't be done or gives another size."""
     if encoding == RAW:
-        return bytes(stored) if len(stored) == size else None
+        return bytes(stored) if len(stored) == size <= LARGEST_BLOB else None
     if encoding != ZSTD:
         return None
     try:
