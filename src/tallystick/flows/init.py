@@ -7,7 +7,7 @@ from pathlib import Path
 from tallystick.errors import NotAProject
 from tallystick.files import create_exclusive
 from tallystick.git.plumbing import Git
-from tallystick.project import SHARED_CONFIG, open_places
+from tallystick.project import SHARED_CONFIG, Project, open_places
 
 SHARED_TEXT = """\
 # Settings of this project that everybody shares, in git's syntax. `tally config` changes them.
@@ -40,7 +40,7 @@ def init(folder: Path, settings: Path, *, stage: bool = True) -> Initialised:
         project.grants.grant_all()
         if stage:
             git.stage([SHARED_CONFIG])
-    return Initialised(str(git.root), project.config.repository, created, _notes(git, created))
+    return Initialised(str(git.root), project.config.repository, created, _notes(project, created))
 
 
 def _create(git: Git, repository: str) -> bool:
@@ -53,7 +53,9 @@ def _create(git: Git, repository: str) -> bool:
     return create_exclusive(shared, SHARED_TEXT.format(repository=repository).encode())
 
 
-def _notes(git: Git, created: bool) -> tuple[str, ...]:
-    if created and git.ignored([SHARED_CONFIG]):
+def _notes(project: Project, created: bool) -> tuple[str, ...]:
+    if created and project.git.ignored([SHARED_CONFIG]):
         return (f"git ignores `{SHARED_CONFIG}`: others won't get the settings",)
+    if not created and not project.grants.granted_all():
+        return ("its commands don't run without your consent: `tally run` asks for it",)
     return ()
