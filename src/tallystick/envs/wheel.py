@@ -13,11 +13,12 @@ from pathlib import Path
 from tallystick.digest import Digest
 from tallystick.envs.editable import Root, is_link
 from tallystick.envs.installed import Distribution, File, essential, record_digest, recorded
-from tallystick.errors import Refused
+from tallystick.errors import BadRecord, Refused
 
 LARGEST = 256 << 20
 """Bytes that a package may have to be kept in the store."""
 
+_LARGEST_TAGS = 1 << 16
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 _SCRIPT = re.compile(rb"#!.*python[^\n]*\n")
 _ENTRY_POINT = re.compile(r"^\s*([^\s=\[]+)\s*=", re.MULTILINE)
@@ -72,11 +73,13 @@ def build(distribution: Distribution, roots: tuple[Root, ...] = (), *, linked: b
 
 def file_name(data: bytes) -> str:
     """The name that an installer wants a wheel's file to have, from what is in it."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        inner = next((name for name in archive.namelist() if name.endswith(".dist-info/WHEEL")), None)
-        if inner is None:
-            raise Refused("a package's wheel in the store is not a wheel")
-        text = archive.read(inner).decode("utf-8", "replace")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            inner = next(name for name in archive.namelist() if name.endswith(".dist-info/WHEEL"))
+            with archive.open(inner) as file:
+                text = file.read(_LARGEST_TAGS).decode("utf-8", "replace")
+    except (zipfile.BadZipFile, StopIteration) as error:
+        raise BadRecord("what the lock calls the wheel of a package is not a wheel") from error
     stem = inner.partition("/")[0].removesuffix(".dist-info")
     tags = [tag.strip().split("-") for tag in re.findall(r"^Tag:\s*(\S+)", text, re.MULTILINE)]
     whole = [tag for tag in tags if len(tag) == 3] or [["py3", "none", "any"]]
