@@ -61,8 +61,8 @@ def freeze(
 ) -> Frozen:
     """Store what stands at a path and write its pointer, the commit point; `stage` is who made it.
 
-    Raises Refused if nothing is there or it can't be tracked, and BadRecord for a former pointer that can't be
-    read, unless `replace`.
+    Raises Refused if nothing is there or it can't be tracked, and, unless `replace`, BadRecord for a former
+    pointer that can't be read.
     """
     before = WorktreePointers(project)
     pointer_path = pointer_path_of(path)

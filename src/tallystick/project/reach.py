@@ -1,5 +1,6 @@
 """What a state of the project reaches: its tracked paths, and what its receipts and locks keep besides."""
 
+import contextlib
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,24 +47,26 @@ def reached(project: Project, targets: Sequence[str] = (), commit: str | None = 
     return Reached(selected, {}) if targets else _with_records(selected, _records(project, commit))
 
 
-def history(project: Project, remote: str) -> dict[Digest, str]:
-    """The blobs of commits since the last push to a remote, as far as the local store has them.
+def history(project: Project, remote: str) -> Reached:
+    """What the commits since the last push to a remote reach, as far as the local store has it whole.
 
     What HEAD itself needs must be there; of older commits we send what we can, without being stopped.
     """
-    since = _last_pushed(project, remote)
     if project.git.head() is None:
-        return {}
-    found: dict[Digest, str] = {}
-    files = project.git.list_history("HEAD", since, [PATTERN, *RECORDS])
+        return Reached((), {})
+    selected: dict[Digest, Selected] = {}
+    kept: dict[Digest, str] = {}
+    files = project.git.list_history("HEAD", _last_pushed(project, remote), [PATTERN, *RECORDS])
     texts = project.git.read_blobs(file.oid for file in files)
+    # An old state that can't be read, or whose list of files was never here, has nothing for us to send.
     for file in files:
-        try:
-            found.update(_blobs_in(project, file.path, texts.get(file.oid, b"")))
-        except TallyError:
-            continue  # an old state that can't be read, or whose list of files was never here
-    absent = project.store.missing(found)
-    return {digest: path for digest, path in found.items() if digest not in absent}
+        with contextlib.suppress(TallyError):
+            if file.path.endswith(SUFFIX):
+                tracked = read_pointer(texts.get(file.oid, b""), file.path)
+                selected[tracked.pointer.digest] = Selected(tracked)
+            elif _is_record(file.path):
+                kept.update(_kept(file.path, texts.get(file.oid, b"")))
+    return Reached(tuple(one for one in selected.values() if _is_whole(project, one)), kept)
 
 
 def remember_pushed(project: Project, remote: str) -> None:
@@ -86,11 +89,12 @@ def _note(project: Project, remote: str) -> Path:
     return project.home / "remotes" / remote / "pushed"
 
 
-def _blobs_in(project: Project, path: str, text: bytes) -> Mapping[Digest, str]:
-    """The blobs that one pointer or receipt of an older commit stands for."""
-    if path.endswith(SUFFIX):
-        return wanted_blobs(project, [Selected(read_pointer(text, path))])
-    return _kept(path, text) if _is_record(path) else {}
+def _is_whole(project: Project, selected: Selected) -> bool:
+    """Whether the local store has every blob of a selection."""
+    try:
+        return not project.store.missing(wanted_blobs(project, [selected]))
+    except TallyError:
+        return False
 
 
 def _with_records(selected: tuple[Selected, ...], texts: Mapping[str, bytes]) -> Reached:

@@ -1,0 +1,71 @@
+"""tally push."""
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from tallystick.cli import render
+from tallystick.cli.context import context
+from tallystick.cli.options import (
+    chosen_paths,
+    dry_run_option,
+    jobs_option,
+    remote_option,
+    targets_argument,
+)
+from tallystick.cli.text import count_text, size_text
+from tallystick.flows.push import Pushed, push
+
+
+@click.command("push")
+@targets_argument()
+@remote_option()
+@jobs_option()
+@dry_run_option()
+@click.option("--no-ledger", is_flag=True, help="Do not exchange the ledger of runs through git.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    targets: Sequence[str],
+    remote: str | None,
+    jobs: int,
+    dry_run: bool,
+    no_ledger: bool,
+) -> None:
+    """Send the blobs that the remote lacks.
+
+    Without targets: everything that the worktree, HEAD and the commits since the last push need. The ledger
+    of runs goes to git's own remote. When this has ended well, a fresh clone can pull all of HEAD.
+
+    \b
+    Example:
+      tally push && git push
+      tally push data/images -r backup
+    """
+    current = context(ctx)
+    result = push(
+        current.project(),
+        chosen_paths(current, targets),
+        remote=remote,
+        jobs=jobs,
+        dry_run=dry_run,
+        with_ledger=not no_ledger,
+        progress=current.progress(),
+    )
+    render.report(current, result, _lines)
+
+
+def _lines(result: Pushed) -> Iterator[str]:
+    whole = f"{count_text(result.paths, 'path')}, {count_text(result.blobs, 'blob')}"
+    blobs = f"{count_text(result.sent_blobs, 'blob')} ({size_text(result.sent_bytes)}"
+    if not result.paths:
+        yield "Nothing is tracked yet: `tally add <data>`"
+    elif result.dry_run:
+        yield f"Would send {blobs} before compression) to `{result.remote}`, of {whole}"
+    elif result.sent_blobs:
+        yield f"Sent {blobs} in {count_text(result.packs, 'pack')}) to `{result.remote}`, which has all of {whole}"
+    else:
+        yield f"`{result.remote}` has everything already: {whole}"
+    if result.ledger is not None:
+        yield f"The ledger is on git's `{result.ledger}`"
+    yield from (f"note: {note}" for note in result.notes)

@@ -1,0 +1,163 @@
+"""Freeze files and folders: bytes into the store, pointers and ignore lines into git's index."""
+
+import glob
+import os
+import posixpath
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tallystick.digest import Digest
+from tallystick.errors import BadRecord, Refused
+from tallystick.paths import check_path
+from tallystick.progress import Progress, silent
+from tallystick.project import SHARED_CONFIG, Project
+from tallystick.project.freezing import Frozen, freeze
+from tallystick.project.tracked import WorktreePointers, owner_of
+from tallystick.records import tree
+from tallystick.records.pointer import SUFFIX
+
+OURS = (SHARED_CONFIG, "tally.yaml", "environment.lock", ".gitignore", ".gitattributes", ".gitmodules")
+"""Files that have to be in git themselves."""
+
+SHOWN = 5
+"""How many names a message lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddedPath:
+    """One tracked path as it is now; `unchanged` when its pointer said so already."""
+
+    path: str
+    pointer: str
+    kind: str
+    digest: Digest
+    size: int
+    files: int | None
+    state: Literal["new", "changed", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What `tally add` did, in the order of the paths."""
+
+    paths: tuple[AddedPath, ...]
+    staged: bool
+    notes: tuple[str, ...] = ()
+
+
+def add(
+    project: Project,
+    targets: Sequence[str],
+    *,
+    patterns: bool = False,
+    stage: bool = True,
+    force: bool = False,
+    progress: Progress = silent,
+) -> Added:
+    """Store what stands at the targets, write their pointers, have git ignore the data and see the pointers.
+
+    With `patterns` the targets may hold `*`, `**` and `?`; with `force` malformed pointers are replaced.
+    Every target is checked before the first is touched.
+    """
+    paths = _matches(project, targets) if patterns else _normal(targets)
+    _check_all(project, paths, force)
+    frozen = [freeze(project, path, replace=force, progress=progress) for path in paths]
+    if stage:
+        project.git.stage(dict.fromkeys(name for one in frozen for name in one.written))
+    return Added(tuple(map(_added, frozen)), stage, tuple(note for one in frozen for note in _notes(one)))
+
+
+def _normal(targets: Iterable[str]) -> list[str]:
+    """Targets as paths, each once."""
+    return list(dict.fromkeys(posixpath.normpath(target) for target in targets))
+
+
+def _matches(project: Project, patterns: Sequence[str]) -> list[str]:
+    """What patterns match, without pointers and what git tracks: those lie beside data everywhere."""
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        matches = sorted(glob.glob(pattern, root_dir=project.git.root, recursive=True))
+        tracked = project.git.tracked(matches)
+        usable = [path for path in matches if path not in tracked and not path.endswith(SUFFIX)]
+        if not usable:
+            raise Refused(f"nothing that could be tracked matches `{pattern}`")
+        found.update(dict.fromkeys(_normal(usable)))
+    return [path for path in found if not any(path.startswith(other + "/") for other in found)]
+
+
+def _check_all(project: Project, paths: Sequence[str], force: bool) -> None:
+    """Raise Refused if one of the paths can't be tracked."""
+    pointers = WorktreePointers(project)
+    for path in paths:
+        _check_name(path)
+        _check_place(project, pointers, path, paths)
+        _check_maker(pointers, path, force)
+    in_git = sorted(project.git.tracked(paths))
+    if in_git:
+        named = ", ".join(f"`{name}`" for name in in_git[:SHOWN])
+        more = f" and {len(in_git) - SHOWN:,} more" if len(in_git) > SHOWN else ""
+        target = next(path for path in paths if in_git[0] == path or in_git[0].startswith(path + "/"))
+        raise Refused(
+            f"git tracks {named}{more} already",
+            hint=f"take it out of git first, the data stays: `git rm -r --cached {target}`",
+        )
+
+
+def _check_name(path: str) -> None:
+    """Raise Refused for names that mean something else."""
+    if path == ".":
+        raise Refused("the whole project can't be tracked", hint="track the folders inside that hold data")
+    if path.endswith(SUFFIX):
+        raise Refused(f"`{path}` is a pointer", hint=f"`tally add {path.removesuffix(SUFFIX)}`")
+    if posixpath.basename(path) in OURS:
+        raise Refused(f"`{path}` belongs into git", hint=f"`git add {path}`")
+    try:
+        check_path(path)
+    except BadRecord as error:
+        raise Refused(error.message) from error
+
+
+def _check_place(project: Project, pointers: WorktreePointers, path: str, paths: Sequence[str]) -> None:
+    """Raise Refused when nothing is there, or the path lies in another tracked one."""
+    if not os.path.lexists(project.git.root / path):
+        raise Refused(f"there is nothing at `{path}`")
+    owner = owner_of(pointers, path)
+    holder = owner.path if owner else next((one for one in paths if path.startswith(one + "/")), None)
+    if holder is not None:
+        raise Refused(
+            f"`{path}` is inside `{holder}`, which is tracked as a whole", hint=f"`tally add {holder}`"
+        )
+
+
+def _check_maker(pointers: WorktreePointers, path: str, force: bool) -> None:
+    """Raise Refused for what a stage makes: its receipt would no longer fit."""
+    if force:
+        return
+    tracked = pointers.at(path)
+    if tracked is not None and tracked.pointer.stage is not None:
+        maker = tracked.pointer.stage
+        raise Refused(
+            f"`{path}` is made by the stage `{maker}`",
+            hint=f"`tally run {maker}` tracks what it makes; `--force` tracks it as data of its own",
+        )
+
+
+def _added(frozen: Frozen) -> AddedPath:
+    pointer = frozen.tracked.pointer
+    return AddedPath(
+        path=frozen.tracked.path,
+        pointer=frozen.tracked.pointer_path,
+        kind=pointer.kind,
+        digest=pointer.digest,
+        size=pointer.size,
+        files=pointer.files,
+        state=frozen.state,
+    )
+
+
+def _notes(frozen: Frozen) -> Iterable[str]:
+    """What the user should know of a path that was added."""
+    for names in tree.collisions(frozen.held.entries):
+        shown = ", ".join(f"`{name.decode('utf-8', 'backslashreplace')}`" for name in names[:SHOWN])
+        yield f"in `{frozen.tracked.path}` {shown} are one name on some systems (macOS, Windows)"

@@ -1,0 +1,55 @@
+"""Bring blobs from the remotes into the local store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tallystick.progress import Progress, silent
+from tallystick.project import Project
+from tallystick.project.blobs import JOBS, Brought, bring, bring_held, lacking
+from tallystick.project.reach import Reached, reached
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What the local store has of so many paths, and what came for it."""
+
+    paths: int
+    blobs: int
+    size: int
+    received: int
+    dry_run: bool
+    notes: tuple[str, ...] = ()
+
+
+def fetch(
+    project: Project,
+    targets: Sequence[str] = (),
+    *,
+    revs: Sequence[str] = (),
+    remote: str | None = None,
+    jobs: int = JOBS,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Fetched:
+    """Bring the blobs of the worktree's pointers, or of some commits', that the local store lacks."""
+    asked = _asked_for(project, targets, revs)
+    if dry_run:
+        missing = lacking(project, asked.selected)
+        return Fetched(len(asked.selected), missing.blobs, missing.size, 0, True, asked.notes)
+    brought = bring(project, asked.selected, remote=remote, jobs=jobs, progress=progress)
+    brought += bring_held(project, asked.kept, remote=remote, jobs=jobs, progress=progress)
+    return _summary(asked, brought)
+
+
+def _asked_for(project: Project, targets: Sequence[str], revs: Sequence[str]) -> Reached:
+    """What targets mean at some commits, or in the worktree."""
+    if not revs:
+        return reached(project, targets)
+    first, *rest = (reached(project, targets, project.git.resolve(rev)) for rev in revs)
+    for other in rest:
+        first |= other
+    return first
+
+
+def _summary(asked: Reached, brought: Brought) -> Fetched:
+    return Fetched(len(asked.selected), brought.blobs, brought.size, brought.received, False, asked.notes)

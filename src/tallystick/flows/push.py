@@ -1,0 +1,154 @@
+"""Make the blobs of what git holds durable on a remote, then send the ledger."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tallystick.digest import Digest
+from tallystick.errors import GitFailed, ObjectMissing, RemoteUnreachable
+from tallystick.progress import Progress, silent
+from tallystick.project import Project, ledger, open_remote
+from tallystick.project.blobs import JOBS, LOCAL, bring_lists, nowhere, wanted_blobs
+from tallystick.project.reach import Reached, history, reached, remember_pushed
+from tallystick.project.tracked import Selected
+from tallystick.store import RemoteStore, transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What the remote holds of so many paths, and what of it this push sent; `ledger` is its git remote."""
+
+    remote: str
+    paths: int
+    blobs: int
+    size: int
+    sent_blobs: int
+    sent_bytes: int
+    packs: int
+    ledger: str | None
+    dry_run: bool
+    notes: tuple[str, ...] = ()
+
+
+def push(
+    project: Project,
+    targets: Sequence[str] = (),
+    *,
+    remote: str | None = None,
+    jobs: int = JOBS,
+    dry_run: bool = False,
+    with_ledger: bool = True,
+    progress: Progress = silent,
+) -> Pushed:
+    """Send the blobs that the worktree, HEAD and the history since the last push reach, then the ledger."""
+    store = open_remote(project, remote)
+    asked = _asked_for(project, targets)
+    bring_lists(project, asked.selected, jobs=jobs, progress=progress)
+    past = Reached((), {}) if targets else history(project, store.name)
+    kept = _held(project, {**asked.kept, **past.kept})
+    load = _Load(
+        needed=wanted_blobs(project, asked.selected),
+        offered=kept | wanted_blobs(project, past.selected),
+        roots={one.tracked.pointer.digest for one in (*asked.selected, *past.selected)} | kept.keys(),
+    )
+    if dry_run:
+        return _planned(project, store, asked, load)
+    sent = _sent(project, store, load, jobs, progress)
+    if not targets:
+        remember_pushed(project, store.name)
+    return Pushed(
+        remote=store.name,
+        paths=len(asked.selected),
+        blobs=sent.blobs,
+        size=sent.size,
+        sent_blobs=sent.sent_blobs,
+        sent_bytes=sent.sent_bytes,
+        packs=sent.packs,
+        ledger=_send_ledger(project) if with_ledger else None,
+        dry_run=False,
+        notes=asked.notes,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """Blobs that must be on the remote, others that are sent besides, and what all are reached from."""
+
+    needed: Mapping[Digest, str]
+    offered: Mapping[Digest, str]
+    roots: set[Digest]
+
+    @property
+    def blobs(self) -> dict[Digest, str]:
+        """All of them, each with a path that needs it."""
+        return {**self.offered, **self.needed}
+
+
+def _asked_for(project: Project, targets: Sequence[str]) -> Reached:
+    """What targets mean in the worktree; without them all that is there, committed or not, and HEAD's."""
+    worktree = reached(project, targets)
+    head = None if targets else project.git.head()
+    asked = worktree if head is None else worktree | reached(project, commit=head)
+    # A remote holds folders whole: a part alone would leave a list of files behind that leads nowhere.
+    whole = {one.tracked: Selected(one.tracked) for one in asked.selected}
+    return replace(asked, selected=tuple(whole.values()))
+
+
+def _held(project: Project, blobs: Mapping[Digest, str]) -> dict[Digest, str]:
+    """Those blobs that the local store has."""
+    absent = project.store.missing(blobs)
+    return {digest: path for digest, path in blobs.items() if digest not in absent}
+
+
+def _sent(
+    project: Project, store: RemoteStore, load: _Load, jobs: int, progress: Progress
+) -> transfer.Pushed:
+    """Send what the remote lacks; a blob that is in neither place is named with the path that needs it."""
+    head = project.git.head()
+    try:
+        return transfer.push(
+            project.store,
+            store,
+            load.blobs,
+            repository=project.config.repository or "",
+            commits=[head] if head else [],
+            roots=load.roots,
+            jobs=jobs,
+            progress=progress,
+        )
+    except ObjectMissing as error:
+        raise nowhere(error.digests, load.needed, error.places) from error
+
+
+def _planned(project: Project, store: RemoteStore, asked: Reached, load: _Load) -> Pushed:
+    """What a push would send, before compression."""
+    lacking = store.missing(load.blobs)
+    absent = project.store.missing(lacking)
+    if absent:
+        raise nowhere(absent, load.blobs, [LOCAL, store.name])
+    return Pushed(
+        remote=store.name,
+        paths=len(asked.selected),
+        blobs=len(load.blobs),
+        size=sum(one.tracked.pointer.size for one in asked.selected),
+        sent_blobs=len(lacking),
+        sent_bytes=sum(project.store.size(digest) for digest in lacking),
+        packs=0,
+        ledger=None,
+        dry_run=True,
+        notes=asked.notes,
+    )
+
+
+def _send_ledger(project: Project) -> str | None:
+    """Exchange ledgers through git; say with which of its remotes, None if it has none."""
+    remote = project.git.default_remote()
+    if remote is None:
+        return None
+    try:
+        ledger.exchange(project, remote)
+    except (GitFailed, RemoteUnreachable) as error:
+        raise RemoteUnreachable(
+            f"the data is pushed, but the ledger is not: {error.message}",
+            hint="repeat `tally push` when git's remote answers, or leave the ledger out: `--no-ledger`",
+        ) from error
+    return remote
