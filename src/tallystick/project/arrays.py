@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from tallystick.errors import BadRecord
-from tallystick.project.numbers import Apart, apart, other
-from tallystick.records.pipeline import Tolerance
+from tallystick.project.numbers import allowed_text, apart, other, tolerance_for
+from tallystick.records.stage import Tolerance
+from tallystick.records.verdict import Difference
 
 LARGEST = 1 << 28
 """Bytes of the largest array that is looked into."""
@@ -43,12 +44,16 @@ class Array:
         return f"{self.descr.lstrip('<>|=')} {'x'.join(map(str, self.shape)) or 'scalar'}"
 
 
-def compare_npy(expected: BinaryIO, actual: BinaryIO, tolerances: Mapping[str, Tolerance]) -> Iterator[Apart]:
+def compare_npy(
+    expected: BinaryIO, actual: BinaryIO, tolerances: Mapping[str, Tolerance]
+) -> Iterator[Difference]:
     """How two `.npy` files differ; raise BadRecord if one is not readable as such."""
     yield from _compare("array", _npy(expected.read(LARGEST + 1)), _npy(actual.read(LARGEST + 1)), tolerances)
 
 
-def compare_npz(expected: BinaryIO, actual: BinaryIO, tolerances: Mapping[str, Tolerance]) -> Iterator[Apart]:
+def compare_npz(
+    expected: BinaryIO, actual: BinaryIO, tolerances: Mapping[str, Tolerance]
+) -> Iterator[Difference]:
     """How two `.npz` files differ, array by array; raise BadRecord if one is not readable as such."""
     try:
         with zipfile.ZipFile(expected) as old, zipfile.ZipFile(actual) as new:
@@ -59,7 +64,7 @@ def compare_npz(expected: BinaryIO, actual: BinaryIO, tolerances: Mapping[str, T
 
 def _compare_members(
     old: zipfile.ZipFile, new: zipfile.ZipFile, tolerances: Mapping[str, Tolerance]
-) -> Iterator[Apart]:
+) -> Iterator[Difference]:
     known, found = _members(old), _members(new)
     for name in sorted(known.keys() | found.keys()):
         if name not in found:
@@ -114,13 +119,20 @@ def _header(data: bytes) -> tuple[Mapping[str, object], int]:
 
 def _compare(
     name: str, expected: Array, actual: Array, tolerances: Mapping[str, Tolerance]
-) -> Iterator[Apart]:
+) -> Iterator[Difference]:
     """How two arrays differ; nothing when they hold the same numbers."""
     if expected.layout != actual.layout or expected.fortran != actual.fortran:
         yield other(name, expected.layout, actual.layout)
     elif expected.data != actual.data:
         difference = apart(name, _pairs(_numbers(expected), _numbers(actual)), tolerances)
-        yield difference or other(name, "the same numbers", "written as other bytes")
+        yield difference or _only_written_differently(name, tolerances)
+
+
+def _only_written_differently(name: str, tolerances: Mapping[str, Tolerance]) -> Difference:
+    """`-0.0` for `0.0`, or another NaN: no distance, but other bytes."""
+    allowed = allowed_text(tolerance_for(name, tolerances))
+    expected, actual = "the same numbers", "written as other bytes"
+    return Difference(name, expected, actual, 0.0, 0.0, allowed, within=allowed is not None)
 
 
 def _numbers(source: Array) -> Sequence[float]:

@@ -8,9 +8,10 @@ from typing import Any, BinaryIO
 
 from tallystick.errors import BadRecord
 from tallystick.project.arrays import compare_npy, compare_npz
-from tallystick.project.numbers import Apart, apart, other
-from tallystick.records import params
-from tallystick.records.pipeline import Tolerance
+from tallystick.project.numbers import apart, other
+from tallystick.records import values
+from tallystick.records.stage import Tolerance
+from tallystick.records.verdict import Difference
 
 LARGEST = 1 << 26
 """Bytes of the largest text that is looked into."""
@@ -22,7 +23,9 @@ MOST = 50
 Tolerances = Mapping[str, Tolerance]
 
 
-def differences(path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances) -> tuple[Apart, ...]:
+def differences(
+    path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances
+) -> tuple[Difference, ...]:
     """How a file differs from what was expected; nothing when it only looks different."""
     compare = _BY_SUFFIX.get(posixpath.splitext(path)[1].lower())
     if compare is not None:
@@ -35,7 +38,7 @@ def differences(path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tol
     return (_bytes(expected, actual),)
 
 
-def _bounded(found: list[Apart]) -> tuple[Apart, ...]:
+def _bounded(found: list[Difference]) -> tuple[Difference, ...]:
     """The differences that matter most: those no tolerance covers first."""
     ranked = sorted(found, key=lambda each: each.within)
     if len(ranked) <= MOST:
@@ -43,13 +46,13 @@ def _bounded(found: list[Apart]) -> tuple[Apart, ...]:
     rest = ranked[MOST:]
     return (
         *ranked[:MOST],
-        Apart("", "", f"{len(rest)} more differences", within=all(each.within for each in rest)),
+        Difference("", "", f"{len(rest)} more differences", within=all(each.within for each in rest)),
     )
 
 
-def _values(path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances) -> Iterator[Apart]:
+def _values(path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances) -> Iterator[Difference]:
     """Compare two files of keys and values."""
-    old, new = (_flat(params.read(_text(file), path)) for file in (expected, actual))
+    old, new = (_flat(values.load(_text(file), path)) for file in (expected, actual))
     for key in dict.fromkeys((*old, *new)):
         if key not in new:
             yield other(key, _shown(old[key]), "nothing")
@@ -86,10 +89,12 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def _table(delimiter: str) -> Callable[[str, BinaryIO, BinaryIO, Tolerances], Iterator[Apart]]:
+def _table(delimiter: str) -> Callable[[str, BinaryIO, BinaryIO, Tolerances], Iterator[Difference]]:
     """Make the comparison for tables with a line of column names."""
 
-    def compare(_path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances) -> Iterator[Apart]:
+    def compare(
+        _path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances
+    ) -> Iterator[Difference]:
         old, new = (_rows(file, delimiter) for file in (expected, actual))
         if old[:1] != new[:1]:
             yield other("columns", ", ".join(old[0] if old else ()), ", ".join(new[0] if new else ()))
@@ -110,7 +115,7 @@ def _cells(rows: list[list[str]], column: int) -> list[str]:
     return [row[column] if column < len(row) else "" for row in rows[1:]]
 
 
-def _column(name: str, old: list[str], new: list[str], tolerances: Tolerances) -> Iterator[Apart]:
+def _column(name: str, old: list[str], new: list[str], tolerances: Tolerances) -> Iterator[Difference]:
     """Compare one column: as numbers where both cells are, else as text."""
     pairs, texts = [], []
     for one, two in zip(old, new, strict=True):
@@ -142,7 +147,7 @@ def _text(file: BinaryIO) -> bytes:
     return data
 
 
-def _bytes(expected: BinaryIO, actual: BinaryIO) -> Apart:
+def _bytes(expected: BinaryIO, actual: BinaryIO) -> Difference:
     """Say from where on, and in how many bytes, two files differ."""
     position, first, count = 0, None, 0
     while True:
@@ -160,15 +165,15 @@ def _bytes(expected: BinaryIO, actual: BinaryIO) -> Apart:
     )
 
 
-def _npy(_path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances) -> Iterator[Apart]:
+def _npy(_path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances) -> Iterator[Difference]:
     return compare_npy(expected, actual, tolerances)
 
 
-def _npz(_path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances) -> Iterator[Apart]:
+def _npz(_path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances) -> Iterator[Difference]:
     return compare_npz(expected, actual, tolerances)
 
 
-_BY_SUFFIX: dict[str, Callable[[str, BinaryIO, BinaryIO, Tolerances], Iterator[Apart]]] = {
+_BY_SUFFIX: dict[str, Callable[[str, BinaryIO, BinaryIO, Tolerances], Iterator[Difference]]] = {
     ".json": _values,
     ".yaml": _values,
     ".yml": _values,

@@ -84,8 +84,7 @@ def stage_variables(
 
 def _stored(project: Project, log: Path) -> Digest | None:
     """Keep a command's output in the local store; None when there was none."""
-    size = log.stat().st_size
-    if size == 0:
+    if log.stat().st_size == 0:
         return None
     with project.store.writer() as writer:
-        return writer.add_file(log, size).digest
+        return writer.add_file(log).digest

@@ -1,6 +1,5 @@
 """What a stage would be made from if it ran now."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +37,7 @@ def params_now(project: Project, step: Step, surroundings: Surroundings) -> dict
                 f"stage `{step.address}` reads parameters from `{part.path}`, which doesn't exist",
                 step.source,
             )
-        values = params_record.select(params_record.read(data, part.path), part.keys)
+        values = params_record.select(params_record.read(data, part.path), part.keys, part.path)
         found.setdefault(part.path, {}).update(values)
     return found
 
@@ -50,8 +49,6 @@ def variables_now(step: Step, surroundings: Surroundings) -> dict[str, str | Non
 
 def artifact_now(project: Project, path: str) -> Artifact | None:
     """What a path holds now; None where there is nothing."""
-    if not os.path.lexists(project.git.root / path):
-        return None
     return digest_now(project, path)
 
 

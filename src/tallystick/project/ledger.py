@@ -122,6 +122,13 @@ def verdicts_of(project: Project) -> Iterator[tuple[Digest, Verdict]]:
                 yield identity, verdicts.parse(data, f"verdict {identity.short}")
 
 
+def find_verdict(project: Project, prefix: str) -> tuple[Digest, Verdict] | None:
+    """The verdict whose id begins with some hex digits; None if none or several do."""
+    digits = prefix.removeprefix("blake3:").lower()
+    found = [each for each in verdicts_of(project) if each[0].hex().startswith(digits)]
+    return found[0] if len(found) == 1 else None
+
+
 def exchange(project: Project, git_remote: str) -> Exchanged:
     """Bring another repository's runs into this ledger, and send it those it lacks."""
     received = receive(project, git_remote)

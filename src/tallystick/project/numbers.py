@@ -2,24 +2,11 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from tallystick.records.pipeline import EVERY, Tolerance
+from tallystick.records.stage import EVERY, Tolerance
+from tallystick.records.verdict import Difference
 
 EXACT = Tolerance()
-
-
-@dataclass(frozen=True, slots=True)
-class Apart:
-    """Where two results differ; no `absolute` where it isn't a matter of numbers."""
-
-    name: str
-    expected: str
-    actual: str
-    absolute: float | None = None
-    relative: float | None = None
-    allowed: str | None = None
-    within: bool = False
 
 
 def tolerance_for(name: str, tolerances: Mapping[str, Tolerance]) -> Tolerance:
@@ -36,7 +23,7 @@ def allowed_text(tolerance: Tolerance) -> str | None:
 
 def apart(
     name: str, pairs: Iterable[tuple[float, float]], tolerances: Mapping[str, Tolerance]
-) -> Apart | None:
+) -> Difference | None:
     """The furthest of the pairs (expected, actual) that differ; None when none does."""
     tolerance = tolerance_for(name, tolerances)
     widest: tuple[float, float, float] | None = None
@@ -52,10 +39,10 @@ def apart(
             furthest, widest = distance, (expected, actual, distance)
     if widest is None:
         return None
-    return Apart(
+    return Difference(
         name,
-        f"{widest[0]!r}",
-        f"{widest[1]!r}",
+        _number(widest[0]),
+        _number(widest[1]),
         _finite(widest[2]),
         _finite(relative),
         allowed_text(tolerance),
@@ -70,9 +57,9 @@ def covers(tolerance: Tolerance, distance: float, share: float) -> bool:
     return absolute or relative
 
 
-def other(name: str, expected: str, actual: str) -> Apart:
+def other(name: str, expected: str, actual: str) -> Difference:
     """A difference that no tolerance covers."""
-    return Apart(name, expected, actual)
+    return Difference(name, expected, actual)
 
 
 def _distance(expected: float, actual: float) -> float:
@@ -88,3 +75,8 @@ def _distance(expected: float, actual: float) -> float:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _number(value: float) -> float | str:
+    """A number as JSON can hold it."""
+    return value if math.isfinite(value) else str(value)

@@ -10,7 +10,8 @@ from tallystick.errors import BadRecord, Refused
 from tallystick.paths import check_path
 from tallystick.project import Project
 from tallystick.records import pipeline as pipeline_record
-from tallystick.records.pipeline import Pipeline, Stage
+from tallystick.records.pipeline import Pipeline
+from tallystick.records.stage import Stage, Tolerances
 
 PATTERN = f"*{pipeline_record.FILE}"
 """How git names every `tally.yaml`: its `*` crosses folders."""
@@ -75,9 +76,16 @@ class Step:
         """The command as a person would type it."""
         return self.stage.cmd if isinstance(self.stage.cmd, str) else shlex.join(self.stage.cmd)
 
-    def relative(self, path: str) -> str:
-        """A path of the project as the stage itself writes it."""
-        return posixpath.relpath(path, self.cwd or ".")
+    @property
+    def wdir(self) -> str:
+        """The folder its command runs in, as receipts write it: `.` is the project's root."""
+        return self.cwd or "."
+
+    @property
+    def tolerance(self) -> Tolerances:
+        """How exactly each out must come again, by path in the project."""
+        bounds = self.stage.tolerance
+        return {posixpath.normpath(posixpath.join(self.cwd, path)): bounds[path] for path in bounds}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ class Graph:
         return tuple(step for address, step in self.steps.items() if address in wanted)
 
     def addresses(self, target: str, folder: str = "") -> tuple[str, ...]:
-        """What a target means: a stage, an out of one, a whole `tally.yaml`; raise Refused for anything else."""
+        """What a target means: a stage, an out of one, a whole `tally.yaml`; raise Refused for others."""
         local = f"{folder}:{target}" if folder else target
         for name in (local, target):
             if name in self.steps:

@@ -10,6 +10,9 @@ from tallystick.project.pipelines import Graph, Step, read_file
 from tallystick.records import receipt as receipts
 from tallystick.records.receipt import Receipt
 
+NO_PYTHON = "none"
+"""What a receipt says of a command that runs where there is no Python."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:

@@ -85,8 +85,8 @@ def _always(step: Step) -> Iterator[Reason]:
 def _command(step: Step, last: Recorded) -> Iterator[Reason]:
     if last.receipt.cmd != step.stage.cmd:
         yield Reason("cmd", "", "the command changed")
-    if last.receipt.wdir != step.cwd:
-        yield Reason("wdir", step.cwd, "is not the folder it last ran in")
+    if last.receipt.wdir != step.wdir:
+        yield Reason("wdir", step.wdir, "is not the folder it last ran in")
 
 
 def _deps(project: Project, step: Step, last: Recorded, placed: bool) -> Iterator[Reason]:
@@ -125,7 +125,11 @@ def same(one: Artifact, other: Artifact) -> bool:
 
 
 def _params(project: Project, step: Step, last: Recorded, surroundings: Surroundings) -> Iterator[Reason]:
-    now, known = params_now(project, step, surroundings), last.receipt.params
+    try:
+        now, known = params_now(project, step, surroundings), last.receipt.params
+    except BadRecord as error:
+        yield Reason("param", "", f"can't be read: {error.message}")
+        return
     for file in dict.fromkeys((*now, *known)):
         yield from _differences(file, known.get(file, {}), now.get(file, {}))
 
@@ -183,11 +187,10 @@ def _packages(project: Project, step: Step, last: Recorded, surroundings: Surrou
     if environments.identity(now.lock) == known:
         return
     old = lock_of(project, step, known)
-    changes = environments.compare(old, now.lock) if old is not None else ()
-    if not changes:
+    if old is None:
         yield Reason("environment", "", "the packages changed")
-    for change in changes:
-        yield Reason("package", "", change)
+    else:
+        yield from (Reason("package", "", change) for change in environments.compare(old, now.lock))
 
 
 def lock_of(project: Project, step: Step, digest: Digest) -> Lock | None:
@@ -196,13 +199,7 @@ def lock_of(project: Project, step: Step, digest: Digest) -> Lock | None:
         beside = read_file(project, step.lock_path)
         if beside is not None and Digest.of(beside) == digest:
             return environments.parse(beside, step.lock_path)
-        return (
-            environments.parse(project.store.read(digest), str(digest)) if _stored(project, digest) else None
-        )
+        return environments.parse(project.store.read(digest), str(digest))
     except (BadRecord, ObjectsError):
         # A damaged note about the past must not hide that the present differs from it.
         return None
-
-
-def _stored(project: Project, digest: Digest) -> bool:
-    return project.store.contains(digest)

@@ -1,0 +1,94 @@
+"""tally log."""
+
+from collections.abc import Iterator
+
+import click
+
+from tallystick.cli import render
+from tallystick.cli.complete import complete_stages
+from tallystick.cli.context import context
+from tallystick.cli.repro import outcome_text
+from tallystick.cli.text import count_text, seconds_text, style, table
+from tallystick.flows import log as flow
+from tallystick.flows.log import Log, Logged, LoggedVerdict
+
+
+@click.command("log")
+@click.argument("stages", nargs=-1, shell_complete=complete_stages)
+@click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="So many at most.")
+@click.option("-a", "--all", "every", is_flag=True, help="All of them.")
+@click.option("--failed", is_flag=True, help="Only runs that failed or were interrupted.")
+@click.option("--verdicts", is_flag=True, help="Reproductions instead of runs.")
+@click.pass_context
+def command(
+    ctx: click.Context, stages: tuple[str, ...], limit: int, every: bool, failed: bool, verdicts: bool
+) -> None:
+    """List the runs in the ledger, newest first, with the params and metrics that differ.
+
+    Failed and interrupted runs are among them. A `*` after the commit says that the worktree held more
+    than that commit.
+
+    \b
+    Examples:
+      tally log train
+      tally log --failed --all
+    """
+    current = context(ctx)
+    most = None if every else limit
+    if verdicts:
+        render.show(current, flow.verdicts(current.project(), limit=most), _verdict_lines)
+    else:
+        render.show(current, flow.log(current.project(), stages, limit=most, failed=failed), _lines)
+
+
+def _lines(result: Log) -> Iterator[str]:
+    if not result.runs:
+        yield "No runs." if result.total == 0 else f"None of {count_text(result.total, 'run')} is meant."
+    else:
+        headings = ["run", "started", "stage", "status", "commit", "took", *result.params, *result.metrics]
+        yield from table([_row(run, result) for run in result.runs], headings)
+    if 0 < len(result.runs) < result.total:
+        yield f"{len(result.runs)} of {count_text(result.total, 'run')}; `--all` shows all."
+    yield from (f"note: {note}" for note in result.notes)
+
+
+def _row(run: Logged, result: Log) -> list[str]:
+    params = [str(run.params.get(name, "")) for name in result.params]
+    metrics = [f"{run.metrics[name]:.6g}" if name in run.metrics else "" for name in result.metrics]
+    status = style(run.status, "good" if run.status == "succeeded" else "bad")
+    return [
+        run.run.short,
+        _time(run.started),
+        run.stage,
+        status,
+        _commit(run.commit, run.dirty),
+        seconds_text(run.seconds),
+        *params,
+        *metrics,
+    ]
+
+
+def _commit(commit: str | None, dirty: bool) -> str:
+    return ("none" if commit is None else commit[:10]) + ("*" if dirty else "")
+
+
+def _time(started: str) -> str:
+    return started[:19].replace("T", " ")
+
+
+def _verdict_lines(result: tuple[LoggedVerdict, ...]) -> Iterator[str]:
+    if not result:
+        yield "No reproductions."
+        return
+    rows = [
+        [
+            each.verdict.short,
+            _time(each.started),
+            each.target,
+            _commit(each.commit, False),
+            outcome_text(each.outcome),
+            ", ".join(each.stages),
+        ]
+        for each in result
+    ]
+    yield from table(rows, ["verdict", "started", "target", "commit", "outcome", "stages"])

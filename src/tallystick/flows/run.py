@@ -1,0 +1,186 @@
+"""Execute the stages that are out of date, and write a receipt for every run."""
+
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tallystick.digest import Digest
+from tallystick.errors import CommandFailed, Refused
+from tallystick.files import write_atomic
+from tallystick.progress import Progress, silent
+from tallystick.project import Project
+from tallystick.project.inputs import Surroundings
+from tallystick.project.pipelines import Graph, Step, load, read_file
+from tallystick.project.readiness import require
+from tallystick.project.running import Performed, perform
+from tallystick.project.staleness import Reason, stale, stale_stages
+from tallystick.project.trust import require_grant
+from tallystick.records import params as params_record
+from tallystick.records import pipeline as pipeline_record
+from tallystick.records.stage import PARAMS, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """What became of one stage: `succeeded`, `up to date`, `frozen` or `would run`, and why."""
+
+    stage: str
+    status: str
+    reasons: tuple[Reason, ...] = ()
+    command: str = ""
+    run: Digest | None = None
+    seconds: float | None = None
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """All stages that were asked for, in order."""
+
+    stages: tuple[StageRun, ...]
+    dry_run: bool
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for: targets, a stage to write into `tally.yaml`, parameters to change first."""
+
+    targets: tuple[str, ...] = ()
+    folder: str = ""
+    stage: Stage | None = None
+    overrides: tuple[str, ...] = ()
+    force: bool = False
+    dry_run: bool = False
+
+
+def run(
+    project: Project,
+    request: Request,
+    *,
+    variables: Mapping[str, str],
+    output: Callable[[bytes], None],
+    progress: Progress = silent,
+) -> Ran:
+    """Run the stages that are out of date, each after those it depends on.
+
+    Raises NotTrusted before anything runs or is written, CommandFailed at the first stage that fails, after
+    its receipt is in the ledger.
+    """
+    edits = edited(project, request)
+    graph = load(project, edits)
+    steps = graph.select(_targets(request), request.folder)
+    surroundings = Surroundings(variables, edits)
+    if request.dry_run:
+        return _plan(project, graph, steps, surroundings, request.force)
+    require_grant(project, [step.command for step in steps])
+    require(project, graph, steps)
+    for path, text in edits.items():
+        write_atomic(project.git.root / path, text)
+    return _execute(project, graph, steps, surroundings, request, output, progress)
+
+
+def edited(project: Project, request: Request) -> dict[str, bytes]:
+    """The files that a request changes, as they will be; nothing is written yet."""
+    edits: dict[str, bytes] = {}
+    if request.stage is not None:
+        path = posixpath.join(request.folder, pipeline_record.FILE)
+        text = read_file(project, path) or b""
+        _check_not_replaced(text, path, request.stage, request.force)
+        edits[path] = pipeline_record.with_stage(text, request.stage, path)
+    for override in request.overrides:
+        file, assignment = _file_and_assignment(override)
+        path = posixpath.normpath(posixpath.join(request.folder, file))
+        text = edits.get(path) or read_file(project, path) or b""
+        edits[path] = params_record.override(text, path, assignment)
+    return edits
+
+
+def _check_not_replaced(text: bytes, path: str, stage: Stage, force: bool) -> None:
+    """Refuse to replace a stage that someone wrote differently, unless that is meant."""
+    present = pipeline_record.parse(text, path).stages.get(stage.name)
+    if present is not None and present != stage and not force:
+        raise Refused(
+            f"`{path}` has another stage `{stage.name}` already",
+            hint=f"run it with `tally run {stage.name}`, or replace it with `--force`",
+        )
+
+
+def _file_and_assignment(override: str) -> tuple[str, str]:
+    """`other.yaml:train.lr=0.1` names its file; without one it is `params.yaml`."""
+    place, equals, value = override.partition("=")
+    file, colon, key = place.rpartition(":")
+    return (file, f"{key}{equals}{value}") if colon else (PARAMS, override)
+
+
+def _targets(request: Request) -> tuple[str, ...]:
+    """What was named, the new stage among it."""
+    return request.targets if request.stage is None else (*request.targets, request.stage.name)
+
+
+def _plan(
+    project: Project, graph: Graph, steps: Sequence[Step], surroundings: Surroundings, force: bool
+) -> Ran:
+    """Say what would run; nothing is."""
+    reasons = stale_stages(project, graph, surroundings)
+    planned = []
+    for step in steps:
+        runs = not step.stage.frozen and (force or bool(reasons[step.address]))
+        status = "would run" if runs else "frozen" if step.stage.frozen else "up to date"
+        planned.append(StageRun(step.address, status, reasons[step.address], step.command))
+    return Ran(tuple(planned), dry_run=True)
+
+
+def _execute(
+    project: Project,
+    graph: Graph,
+    steps: Sequence[Step],
+    surroundings: Surroundings,
+    request: Request,
+    output: Callable[[bytes], None],
+    progress: Progress,
+) -> Ran:
+    done: list[StageRun] = []
+    notes: list[str] = []
+    for step in steps:
+        reasons = stale(project, step, surroundings)
+        if step.stage.frozen or not (reasons or request.force):
+            status = "frozen" if step.stage.frozen else "up to date"
+            done.append(StageRun(step.address, status, (), step.command))
+            continue
+        progress.say(_announcement(step, reasons))
+        performed = perform(project, graph, step, surroundings, output=output, progress=progress)
+        notes.extend(performed.notes)
+        _pass_on(step, performed)
+        done.append(_succeeded(step, reasons, performed))
+    return Ran(tuple(done), dry_run=False, notes=tuple(notes))
+
+
+def _announcement(step: Step, reasons: Sequence[Reason]) -> str:
+    why = "; ".join(str(reason) for reason in reasons[:3]) or "forced"
+    more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+    return f"running `{step.address}` ({why}{more}): {step.command}"
+
+
+def _pass_on(step: Step, performed: Performed) -> None:
+    """End the whole run where a stage did not succeed."""
+    if performed.receipt.status == "interrupted":
+        raise KeyboardInterrupt
+    if performed.complaint is not None:
+        raise CommandFailed(
+            f"stage `{step.address}` {performed.complaint}",
+            hint=f"`tally show {performed.id.short}` has its receipt and its output",
+        )
+
+
+def _succeeded(step: Step, reasons: tuple[Reason, ...], performed: Performed) -> StageRun:
+    receipt = performed.receipt
+    return StageRun(
+        step.address,
+        receipt.status,
+        reasons,
+        step.command,
+        performed.id,
+        receipt.seconds,
+        receipt.metrics,
+    )

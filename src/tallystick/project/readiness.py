@@ -1,0 +1,56 @@
+"""Whether stages can run at all: what they read is there, and what they write is free to be written."""
+
+from collections.abc import Sequence
+
+from tallystick.errors import Refused
+from tallystick.project import Project
+from tallystick.project.inputs import artifact_pointed
+from tallystick.project.pipelines import Graph, Step
+from tallystick.project.tracked import owner_of, pointers_of
+
+
+def require(project: Project, graph: Graph, steps: Sequence[Step]) -> None:
+    """Raise Refused if a stage needs what isn't there and no stage makes, or writes what isn't its own."""
+    for step in steps:
+        for path in step.deps:
+            if not (project.git.root / path).exists() and not _is_made(graph, path):
+                raise absent(project, step, path)
+
+    for step in steps:
+        _check_outs(project, step)
+
+
+def _check_outs(project: Project, step: Step) -> None:
+    """Raise Refused if an out belongs to git, or to a tracked folder, already."""
+    cached = [out.path for out in step.outs if out.cache]
+    committed = sorted(project.git.tracked(cached))
+    if committed:
+        raise Refused(
+            f"`{committed[0]}`, which stage `{step.address}` makes, is tracked by git",
+            hint=f"`git rm --cached {committed[0]}`, or declare the out with `cache: false`",
+        )
+    for path in cached:
+        owner = owner_of(pointers_of(project), path)
+        if owner is not None:
+            raise Refused(
+                f"`{path}`, which stage `{step.address}` makes, lies in the tracked folder `{owner.path}`",
+                hint="give the stage a folder of its own",
+            )
+
+
+def _is_made(graph: Graph, path: str) -> bool:
+    """Whether some stage makes a path, or a part of it."""
+    return graph.maker(path) is not None or any(out.startswith(f"{path}/") for out in graph.makers)
+
+
+def absent(project: Project, step: Step, path: str) -> Refused:
+    """The complaint about a dep that isn't there, with the way to it."""
+    if artifact_pointed(project, path) is not None:
+        return Refused(
+            f"stage `{step.address}` needs `{path}`, whose data isn't in the worktree",
+            hint=f"tally pull {path}",
+        )
+    return Refused(
+        f"stage `{step.address}` needs `{path}`, which doesn't exist and which no stage makes",
+        hint=f"put it there, or correct `deps` in `{step.source}`",
+    )

@@ -1,0 +1,147 @@
+"""Perform a recorded stage again, on its recorded inputs, and judge what comes of it."""
+
+import posixpath
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tallystick.errors import BadRecord, ObjectMissing
+from tallystick.files import write_atomic
+from tallystick.progress import Progress
+from tallystick.project import Project
+from tallystick.project.blobs import bring
+from tallystick.project.comparison import Halves, bytes_in_git, compare_outs
+from tallystick.project.execution import execute, stage_variables
+from tallystick.project.inputs import Surroundings, artifact_now, params_now
+from tallystick.project.past import Past
+from tallystick.project.placing import place
+from tallystick.project.receipts import Recorded
+from tallystick.project.staleness import same
+from tallystick.project.tracked import CommittedPointers, Selected, Tracked, owner_of, pointer_path_of
+from tallystick.records.pointer import Pointer
+from tallystick.records.receipt import Artifact
+from tallystick.records.verdict import Outcome, StageVerdict, worst
+
+UNBUILT: Outcome = "could not be rebuilt"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A stage's verdict, and the exit code that its command ended with."""
+
+    verdict: StageVerdict
+    exit_code: int
+
+
+def bring_roots(project: Project, past: Past, inner: Project, progress: Progress) -> None:
+    """Fetch the data that no repeated stage makes, and place it; raise ObjectMissing if nobody has it."""
+    selected = tuple(_roots(project, past))
+    bring(project, selected, progress=progress)
+    for each in selected:
+        place(inner, each, force=True, progress=progress)
+
+
+def _roots(project: Project, past: Past) -> Iterator[Selected]:
+    """The pointers at the past that recorded deps stand on, but for what will be made anew."""
+    pointers = CommittedPointers(project, past.treeish)
+    found: dict[str, Tracked] = {}
+    for each in past.recorded.values():
+        for dep in each.receipt.deps:
+            nearest = pointers.at(dep.path) or owner_of(pointers, dep.path)
+            below = [one for one in pointers.below(dep.path) if isinstance(one, Tracked)]
+            found.update((one.path, one) for one in ([nearest] if nearest else below))
+    for path in sorted(found):
+        if past.graph.maker(path) not in past.recorded:
+            yield Selected(found[path])
+
+
+def reenact(
+    halves: Halves,
+    recorded: Recorded,
+    variables: Mapping[str, str],
+    *,
+    output: Callable[[bytes], None],
+    progress: Progress,
+) -> Judged:
+    """Run one stage of the past in its worktree and compare what it makes with its receipt.
+
+    Raises ObjectMissing when an input can't be had, KeyboardInterrupt when the user ends it.
+    """
+    receipt = recorded.receipt
+    remarks = [*_prepare(halves, receipt.deps, progress), *_unlike(halves, recorded)]
+    _clear(halves.inner, receipt.outs)
+    execution = execute(
+        halves.inner,
+        receipt.cmd,
+        cwd=halves.inner.git.root / receipt.wdir,
+        variables=stage_variables(variables, receipt.stage, receipt.seed, receipt.variables),
+        output=output,
+    )
+    if execution.interrupted:
+        raise KeyboardInterrupt
+    if execution.exit_code != 0:
+        remarks.append(f"the command ended with exit code {execution.exit_code}")
+        verdict = StageVerdict(receipt.stage, recorded.id, UNBUILT, (), execution.seconds, "; ".join(remarks))
+        return Judged(verdict, execution.exit_code)
+    comparisons = compare_outs(halves)
+    outcome = worst(each.outcome for each in comparisons)
+    reason = "; ".join(remarks) or None
+    return Judged(
+        StageVerdict(receipt.stage, recorded.id, outcome, comparisons, execution.seconds, reason), 0
+    )
+
+
+def _prepare(halves: Halves, deps: Sequence[Artifact], progress: Progress) -> Iterator[str]:
+    """Put the recorded inputs in place, so that each stage is judged by itself; tell where that can't be."""
+    for dep in deps:
+        now = artifact_now(halves.inner, dep.path)
+        if now is not None and same(now, dep):
+            continue
+        try:
+            _put(halves, dep, progress)
+        except ObjectMissing:
+            if now is None:
+                raise
+            yield f"its input `{dep.path}` is not the recorded one, which is in none of the places"
+        else:
+            yield f"its input `{dep.path}` was not the recorded one, which was put in its place"
+
+
+def _put(halves: Halves, dep: Artifact, progress: Progress) -> None:
+    """Place what a receipt says was read; raise ObjectMissing if neither a store nor git has it."""
+    pointer = Pointer(posixpath.basename(dep.path), dep.kind, dep.digest, dep.size, executable=dep.executable)
+    selected = Selected(Tracked(pointer_path_of(dep.path), dep.path, pointer))
+    try:
+        bring(halves.project, [selected], progress=progress)
+    except ObjectMissing:
+        data = bytes_in_git(halves, dep)
+        if data is None:
+            raise
+        write_atomic(halves.inner.git.root / dep.path, data, 0o755 if dep.executable else 0o644)
+    else:
+        place(halves.inner, selected, force=True, progress=progress)
+
+
+def _unlike(halves: Halves, recorded: Recorded) -> Iterator[str]:
+    """In what the pipeline at that commit differs from what the receipt says ran."""
+    step, receipt = recorded.step, recorded.receipt
+    if step.stage.cmd != receipt.cmd:
+        yield "the pipeline there has another command; the receipt's was run"
+    try:
+        params = params_now(halves.inner, step, Surroundings({}))
+    except BadRecord as error:
+        yield f"its parameters can't be read: {error.message}"
+    else:
+        changed = [file for file, values in receipt.params.items() if params.get(file) != values]
+        yield from (f"`{file}` there holds other parameters than the receipt" for file in changed)
+
+
+def _clear(inner: Project, outs: Sequence[Artifact]) -> None:
+    """Remove what the stage is to make, and make the folders it goes to."""
+    for out in outs:
+        place = inner.git.root / out.path
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
