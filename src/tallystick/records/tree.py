@@ -113,7 +113,7 @@ def _complain(data: bytes, source: str) -> NoReturn:
         except ValueError:
             sound = False
         if not sound:
-            reason = "truncated: a line is wanted" if not text else f"not a tree's entry: {text[:120]!r}"
+            reason = f"not a tree's entry: {text[:120]!r}"
             raise BadRecord(reason, source, line)
     raise BadRecord("truncated: the last line has no end", source)
 

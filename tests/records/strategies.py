@@ -1,0 +1,176 @@
+"""What Hypothesis draws records from."""
+
+import string
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from tallystick.digest import Digest
+from tallystick.errors import BadRecord
+from tallystick.paths import check_path, check_path_bytes
+from tallystick.records.environment import Lock, Package
+from tallystick.records.fields import single_line
+from tallystick.records.receipt import Artifact, Code, EnvironmentRef, Hardware, Receipt
+from tallystick.records.stage import Out, ParamFile, Stage, Tolerance
+from tallystick.records.verdict import OUTCOMES, Comparison, Difference, StageVerdict, Verdict
+
+relaxed = settings(deadline=None, max_examples=60)
+
+
+def safe(path: str | bytes) -> bool:
+    try:
+        check_path(path) if isinstance(path, str) else check_path_bytes(path)
+    except BadRecord:
+        return False
+    return True
+
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+lines = texts.filter(single_line)
+words = st.text(string.ascii_letters + string.digits + "_", min_size=1, max_size=12)
+digests = st.binary(min_size=32, max_size=32).map(Digest)
+sizes = st.integers(0, 1 << 62)
+names = (words | lines).filter(lambda name: "/" not in name and safe(name))
+paths = st.lists(names, min_size=1, max_size=4).map("/".join)
+raw_names = st.binary(min_size=1, max_size=12).map(lambda name: name.replace(b"/", b"_"))
+raw_paths = st.lists(raw_names | names.map(str.encode), min_size=1, max_size=3).map(b"/".join).filter(safe)
+numbers = st.integers(-(1 << 60), 1 << 60) | st.floats(allow_nan=False, allow_infinity=False)
+plain_scalars = st.none() | st.booleans() | numbers | texts
+plains = st.recursive(
+    plain_scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+bounds = st.floats(0, 1e9)
+tolerances = st.builds(Tolerance, bounds, st.none() | bounds) | st.builds(Tolerance, st.none(), bounds)
+times = st.datetimes().map(lambda time: f"{max(time.year, 1000)}-01-02T03:04:05Z")
+object_names = st.text("0123456789abcdef", min_size=40, max_size=40)
+
+
+def some(values: st.SearchStrategy, most: int = 3) -> st.SearchStrategy:
+    """A tuple of values, each once."""
+    return st.lists(values, max_size=most, unique=True).map(tuple)
+
+
+artifacts = st.builds(Artifact, paths, st.just("tree"), digests, sizes) | st.builds(
+    Artifact, paths, st.just("file"), digests, sizes, st.booleans()
+)
+artifact_lists = st.lists(artifacts, max_size=3, unique_by=lambda artifact: artifact.path).map(tuple)
+
+receipts = st.builds(
+    Receipt,
+    stage=words.filter(safe),
+    cmd=texts | some(lines),
+    wdir=st.just(".") | paths,
+    status=st.sampled_from(("succeeded", "failed", "interrupted")),
+    exit_code=st.integers(-255, 255),
+    started=times,
+    seconds=bounds,
+    code=st.builds(Code, st.none() | object_names, object_names, st.booleans(), some(lines)),
+    environment=st.builds(
+        EnvironmentRef, st.none() | digests, lines, lines, st.none() | digests, st.none() | lines
+    ),
+    hardware=st.builds(Hardware, lines, st.integers(0, 999), sizes, some(lines), some(lines)),
+    tool=lines,
+    author=lines,
+    deps=artifact_lists,
+    changed=some(paths),
+    params=st.dictionaries(paths, st.dictionaries(texts, plains, max_size=3), max_size=2),
+    seed=st.none() | st.integers(0, (1 << 64) - 1),
+    variables=st.dictionaries(words, st.none() | texts, max_size=3),
+    outs=artifact_lists,
+    metrics=st.dictionaries(paths, st.dictionaries(texts, numbers, max_size=3), max_size=2),
+    undeclared=some(paths),
+    produced_by=st.dictionaries(paths, digests.map(str), max_size=2),
+    log=st.none() | digests,
+    tolerance=st.dictionaries(
+        paths.map(lambda path: path.strip("/")),
+        st.dictionaries(words, tolerances, min_size=1, max_size=2),
+        max_size=2,
+    ),
+)
+
+packages = st.builds(
+    Package,
+    name=st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,8}", fullmatch=True),
+    version=st.from_regex(r"[0-9]{1,3}\.[0-9]{1,3}(\+cu[0-9])?", fullmatch=True),
+    source=st.just("index"),
+    record=st.none() | digests,
+    hashes=some(st.binary(min_size=32, max_size=32).map(lambda data: f"sha256:{data.hex()}"))
+    .map(sorted)
+    .map(tuple),
+    wheel=st.none() | digests,
+) | st.builds(
+    Package, st.sampled_from(["aa", "bb"]), st.just("1"), st.just("vcs"), st.just("git+https://host/x@abc")
+)
+locks = st.builds(
+    Lock,
+    implementation=st.just("cpython"),
+    python=st.just("3.11.7"),
+    packages=st.lists(packages, max_size=5, unique_by=lambda package: package.name.lower())
+    .map(lambda found: sorted(found, key=lambda package: package.name.lower()))
+    .map(tuple),
+)
+
+outcomes = st.sampled_from(sorted(OUTCOMES))
+differences = st.builds(
+    Difference,
+    texts,
+    plain_scalars,
+    plain_scalars,
+    st.none() | bounds,
+    st.none() | bounds,
+    st.none() | lines,
+    st.booleans(),
+)
+comparisons = st.builds(
+    Comparison, paths, outcomes, st.none() | digests, st.none() | digests, some(differences)
+)
+stage_verdicts = st.builds(
+    StageVerdict, lines, digests, outcomes, some(comparisons), bounds, st.none() | texts
+)
+verdicts = st.builds(
+    Verdict,
+    outcomes,
+    lines,
+    st.none() | object_names,
+    some(stage_verdicts),
+    times,
+    lines,
+    lines,
+    st.none() | digests,
+    lines,
+)
+
+stage_paths = paths.filter(lambda path: "${" not in path and "//" not in path)
+
+
+@st.composite
+def stages(draw: st.DrawFn) -> Stage:
+    made = draw(st.lists(stage_paths, max_size=4, unique=True))
+    kinds = [draw(st.sampled_from(("outs", "metrics", "plots"))) for _ in made]
+    outs = {
+        kind: tuple(Out(p, draw(st.booleans())) for p, k in zip(made, kinds, strict=True) if k == kind)
+        for kind in kinds
+    }
+    commands = texts.filter(lambda text: text.strip() and "${" not in text)
+    files = draw(st.lists(stage_paths, max_size=2, unique=True))
+    keys = some(lines.filter(lambda key: "${" not in key), 2)
+    tolerated = draw(st.lists(st.sampled_from(made), unique=True)) if made else []
+    return Stage(
+        name=draw(words.filter(safe)),
+        cmd=draw(commands | st.lists(commands, min_size=1, max_size=3).map(tuple)),
+        wdir=draw(st.sampled_from((".", "..", "../x", "sub/dir"))),
+        deps=draw(some(stage_paths | stage_paths.map(lambda path: f"../{path}"))),
+        params=tuple(ParamFile(file, draw(keys)) for file in files),
+        seed=draw(st.none() | st.integers(0, 99)),
+        variables=draw(some(st.sampled_from(("HOME", "OMP_NUM_THREADS", "_x")))),
+        tolerance={
+            path: draw(st.dictionaries(words, tolerances, min_size=1, max_size=2)) for path in tolerated
+        },
+        frozen=draw(st.booleans()),
+        always_changed=draw(st.booleans()),
+        desc=draw(st.none() | texts.filter(lambda text: text and "${" not in text)),
+        meta=draw(st.none() | st.dictionaries(texts, plains, min_size=1, max_size=2)),
+        **outs,
+    )
