@@ -43,12 +43,12 @@ def command(
 
 def _lines(result: Log) -> Iterator[str]:
     if not result.runs:
-        yield "No runs." if result.total == 0 else f"None of {count_text(result.total, 'run')} is meant."
+        yield "No runs."
     else:
         headings = ["run", "started", "stage", "status", "commit", "took", *result.params, *result.metrics]
         yield from table([_row(run, result) for run in result.runs], headings)
-    if 0 < len(result.runs) < result.total:
-        yield f"{len(result.runs)} of {count_text(result.total, 'run')}; `--all` shows all."
+    if result.more:
+        yield f"There are more than {count_text(len(result.runs), 'run')}; `--all` shows all."
     yield from (f"note: {note}" for note in result.notes)
 
 

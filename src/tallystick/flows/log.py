@@ -29,12 +29,12 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Runs, and the names of parameters and metrics that are not the same in all of them."""
+    """Runs, the names of parameters and metrics that are not the same in all of them, and if there are more."""
 
     runs: tuple[Logged, ...]
     params: tuple[str, ...]
     metrics: tuple[str, ...]
-    total: int
+    more: bool
     notes: tuple[str, ...] = ()
 
 
@@ -54,12 +54,14 @@ def log(project: Project, stages: Sequence[str] = (), *, limit: int | None = 20,
     """The newest runs of some stages, of all without."""
     notes: list[str] = []
     wanted = (run for run in _sound(project, notes) if _is_wanted(run.receipt, stages, failed))
-    found = [_logged(run) for run in islice(wanted, limit)]
+    found = [_logged(run) for run in islice(wanted, None if limit is None else limit + 1)]
+    more = limit is not None and len(found) > limit
+    found = found[:limit]
     return Log(
         tuple(found),
         _differing(found, [each.params for each in found]),
         _differing(found, [each.metrics for each in found]),
-        len(ledger.run_ids(project)),
+        more,
         tuple(notes),
     )
 

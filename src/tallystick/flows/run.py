@@ -9,6 +9,7 @@ from tallystick.errors import CommandFailed, Refused
 from tallystick.files import write_atomic
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
+from tallystick.project.aside import give_back_leftovers
 from tallystick.project.inputs import Surroundings
 from tallystick.project.pipelines import Graph, Step, load, read_file
 from tallystick.project.readiness import require
@@ -74,6 +75,7 @@ def run(
     if request.dry_run:
         return _plan(project, graph, steps, surroundings, request.force)
     require_grant(project, [step.command for step in steps])
+    give_back_leftovers(project)
     require(project, graph, steps)
     for path, text in edits.items():
         write_atomic(project.git.root / path, text)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tallystick.project import Project
-from tallystick.project.freezing import hold
+from tallystick.project.freezing import keep
 from tallystick.worktree import Aside
 
 _OWNER = re.compile(r"\.tally-(\d+)-")
@@ -32,10 +32,7 @@ def set_aside(project: Project, paths: Sequence[str]) -> Iterator[SetAside]:
     Where the command wrote something and then failed, what it wrote stays to be looked at; what was there
     before is in the local store.
     """
-    give_back_leftovers(project)
-    present = [path for path in paths if os.path.lexists(project.git.root / path)]
-    for path in present:
-        hold(project, path)
+    present = [path for path in paths if keep(project, path) is not None]
     aside = SetAside()
     try:
         for path in present:

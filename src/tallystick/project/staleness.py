@@ -51,7 +51,7 @@ def stale(
     except BadRecord as error:
         return (Reason("receipt", step.receipt_path, f"can't be read: {error.reason}"),)
     if last is None:
-        return (Reason("receipt", "", "there is none: it has never run"),)
+        return (Reason("receipt", "", "missing: it has never run"),)
     return (
         *_always(step),
         *_command(step, last),
@@ -79,12 +79,12 @@ def stale_stages(
 
 def _always(step: Step) -> Iterator[Reason]:
     if step.stage.always_changed:
-        yield Reason("always", "", "it runs every time (`always_changed`)")
+        yield Reason("always", "", "runs (`always_changed`)")
 
 
 def _command(step: Step, last: Recorded) -> Iterator[Reason]:
     if last.receipt.cmd != step.stage.cmd:
-        yield Reason("cmd", "", "the command changed")
+        yield Reason("command", "", "changed")
     if last.receipt.wdir != step.wdir:
         yield Reason("wdir", step.wdir, "is not the folder it last ran in")
 
@@ -182,13 +182,13 @@ def _packages(project: Project, step: Step, last: Recorded, surroundings: Surrou
     now, known = environment_now(project, step, surroundings), last.receipt.environment.lock
     if now is None or known is None:
         if (now is None) != (known is None):
-            yield Reason("environment", "", "there is a Python now" if now else "there is no Python any more")
+            yield Reason("environment", "", "has a Python now" if now else "has no Python any more")
         return
     if environments.identity(now.lock) == known:
         return
     old = lock_of(project, step, known)
     if old is None:
-        yield Reason("environment", "", "the packages changed")
+        yield Reason("environment", "", "changed: other packages")
     else:
         yield from (Reason("package", "", change) for change in environments.compare(old, now.lock))
 
