@@ -63,7 +63,8 @@ def _lines(result: Pushed) -> Iterator[str]:
     elif result.dry_run:
         yield f"Would send {blobs} before compression) to `{result.remote}`, of {whole}"
     elif result.sent_blobs:
-        yield f"Sent {blobs} in {count_text(result.packs, 'pack')}) to `{result.remote}`, which has all of {whole}"
+        packs = count_text(result.packs, "pack")
+        yield f"Sent {blobs} in {packs}) to `{result.remote}`, which has all of {whole}"
     else:
         yield f"`{result.remote}` has everything already: {whole}"
     if result.ledger is not None:

@@ -1,6 +1,7 @@
 """What the program asks of git and does in it, by running the user's own git."""
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -46,6 +47,22 @@ class Git(Command):
             raise Refused(f"git knows no commit `{rev}`", hint=hint)
         return commit
 
+    def resolve_target(self, target: str) -> str:
+        """The commit that `checkout` goes to: `-` is the previous one, a branch may be a remote's only."""
+        if target == "-":
+            found = self.text("rev-parse", "--verify", "--quiet", "@{-1}^{commit}")
+            if found is None:
+                raise Refused("nothing was checked out before", hint="name a branch or a commit")
+            return found
+        try:
+            return self.resolve(target)
+        except Refused:
+            remote = self.default_remote()
+            found = self.resolve_ref(f"refs/remotes/{remote}/{target}") if remote else None
+            if found is None:
+                raise
+            return found
+
     def resolve_ref(self, ref: str) -> str | None:
         """The object that a full ref name (`refs/…`) points to; None if there is no such ref."""
         return self.text("show-ref", "--verify", "--hash", "--", _ref(ref))
@@ -71,7 +88,7 @@ class Git(Command):
         words = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns)
         done = self.run(*words, environment=_PATTERNS)
         found = {os.fsdecode(name) for name in done.stdout.split(b"\0") if name}
-        return sorted(name for name in found if os.path.lexists(self.root / name))
+        return sorted(name for name in found if _is_file(self.root / name))
 
     def tracked(self, paths: Iterable[str]) -> set[str]:
         """The files, among and below some paths, that git itself tracks."""
@@ -109,7 +126,7 @@ class Git(Command):
         return reading.list_history(self, until, since, patterns)
 
     def list_folders(self, treeish: str, folders: Sequence[bytes]) -> list[tuple[bytes, bytes, bytes]]:
-        """What stands directly in some folders (each ending in `/`) of a commit: mode, oid, path."""
+        """What stands in some folders (each ending in `/`, none inside another): mode, oid, path."""
         return reading.list_folders(self, treeish, folders)
 
     def read_at(self, treeish: str, paths: Sequence[str], limit: int = LARGEST) -> dict[str, bytes]:
@@ -222,6 +239,14 @@ class Git(Command):
         if "did not match any file" in complaint or "invalid reference" in complaint:
             return Refused(f"git knows no branch or commit `{target}`", hint="see `git log --oneline --all`")
         return failure("checkout", done)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file or link is there; a folder that git lists is another repository."""
+    try:
+        return not stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _ref(name: str) -> str:

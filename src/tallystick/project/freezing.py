@@ -73,12 +73,12 @@ def freeze(
         raise Refused(f"there is nothing at `{path}`")
     pointer = _pointer(found, stage)
     if former is not None and former.pointer == pointer:
-        return Frozen(former, found, "unchanged", _ignored(project, path))
+        return Frozen(former, found, "unchanged", ignore(project, path))
     text = pointers.render(pointer, previous or b"")
-    ignore = _ignored(project, path)
+    hidden = ignore(project, path)
     write_atomic(project.git.root / pointer_path, text)
     state: Literal["new", "changed"] = "new" if former is None else "changed"
-    return Frozen(Tracked(pointer_path, path, pointer), found, state, (pointer_path, *ignore))
+    return Frozen(Tracked(pointer_path, path, pointer), found, state, (pointer_path, *hidden))
 
 
 def _unstored(found: Found, identities: dict[bytes, Identity], absent: set[Digest]) -> bool:
@@ -104,7 +104,7 @@ def _pointer(found: Held, stage: str | None) -> Pointer:
     )
 
 
-def _ignored(project: Project, path: str) -> tuple[str, ...]:
+def ignore(project: Project, path: str) -> tuple[str, ...]:
     """Have git ignore a path; return the ignore file if it had to be changed."""
     folder, name = posixpath.split(path)
     changed = project.worktree.update_ignore(folder, add=[name])

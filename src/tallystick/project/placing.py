@@ -1,12 +1,15 @@
 """Make the worktree hold what pointers say, without losing a byte that is stored nowhere."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from tallystick.digest import Digest
 from tallystick.errors import ObjectsError, WouldLoseChanges
+from tallystick.files import lock as locked
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.project.blobs import wanted_entries
@@ -29,56 +32,49 @@ class PlacedPath:
     size: int
 
 
-def place(
-    project: Project, selected: Selected, *, force: bool = False, progress: Progress = silent
-) -> PlacedPath:
-    """Make one tracked path what its pointer says; every blob it needs must be in the local store.
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one path shall hold, what it holds now, and which of its files may be overwritten or deleted."""
 
-    Raises WouldLoseChanges, before anything is touched, unless `force`.
-    """
-    tracked = selected.tracked
-    wanted = wanted_entries(project, selected)
+    path: str
+    kind: Literal["file", "tree"]
+    wanted: tuple[Entry, ...]
+    present: Present | None
+    safe: Mapping[bytes, Digest]
+
+    @property
+    def losses(self) -> list[str]:
+        """The files whose bytes would be gone: they are not in the local store."""
+        ended = {} if self.present is None else _ended(self.present, self.wanted)
+        return [_full(self.path, name) for name in ended if name not in self.safe]
+
+
+@contextmanager
+def worktree_lock(project: Project) -> Iterator[None]:
+    """Keep other tally processes from placing files in this worktree meanwhile."""
+    name = project.git.worktree_id
+    with locked(project.home / "locks" / f"worktree-{name}.lock", what="this worktree"):
+        yield
+
+
+def to_place(project: Project, selected: Selected, progress: Progress = silent) -> Order:
+    """The order to make a path what its pointer says; the list of files must be in the local store."""
+    wanted = tuple(wanted_entries(project, selected))
     present = _present(project, selected, progress)
-    progress.begin(f"placing `{tracked.path}`", files=len(wanted), size=sum(entry.size for entry in wanted))
-    placed = project.worktree.place(
-        tracked.path,
-        tracked.pointer.kind,
-        wanted,
-        partial(_contents, project),
-        present=present,
-        expected={} if force else _expected(project, present, wanted),
-        force=force,
-        progress=progress,
-    )
-    progress.end()
-    if placed.written or placed.removed:
-        identified(project, tracked.path, progress)
-    return _summary(tracked.path, placed)
+    kind = selected.tracked.pointer.kind
+    return Order(selected.tracked.path, kind, wanted, present, _safe(project, present, wanted))
 
 
-def take_away(project: Project, path: str, *, force: bool = False, progress: Progress = silent) -> PlacedPath:
-    """Delete what stands at a path if the local store has all of it, or by `force`."""
+def to_take_away(project: Project, path: str, progress: Progress = silent) -> Order:
+    """The order to delete what stands at a path."""
     present = identified(project, path, progress)
-    if present is None:
-        return PlacedPath(path, 0, 0, 0)
-    expected = {} if force else _expected(project, present, ())
-    return _summary(path, project.worktree.remove(path, present, expected=expected, force=force))
+    kind = "tree" if present is None else present.scan.kind
+    return Order(path, kind, (), present, _safe(project, present, ()))
 
 
-def check_losses(
-    project: Project, wanted: Mapping[str, Selected | None], progress: Progress = silent
-) -> None:
-    """Raise WouldLoseChanges if making some paths what is wanted (None: nothing) would lose bytes."""
-    losses: list[str] = []
-    for path, selected in wanted.items():
-        present = (
-            identified(project, path, progress) if selected is None else _present(project, selected, progress)
-        )
-        entries = () if selected is None else wanted_entries(project, selected)
-        if present is not None:
-            ended = _ended(present, entries)
-            sound = _expected(project, present, entries)
-            losses += [_full(path, name) for name in ended if name not in sound]
+def check_losses(orders: Iterable[Order]) -> None:
+    """Raise WouldLoseChanges if carrying out some orders would lose bytes that are stored nowhere."""
+    losses = [loss for order in orders for loss in order.losses]
     if losses:
         named = ", ".join(f"`{one}`" for one in losses[:SHOWN])
         more = f" and {len(losses) - SHOWN:,} more" if len(losses) > SHOWN else ""
@@ -87,6 +83,49 @@ def check_losses(
             losses,
             hint="keep them with `tally add`, or drop them with `--force`",
         )
+
+
+def place(project: Project, order: Order, *, force: bool = False, progress: Progress = silent) -> PlacedPath:
+    """Write, replace and delete what differs; every blob must be in the local store.
+
+    Raises WouldLoseChanges, unless `force`, for a file that changed since the order was made.
+    """
+    size = sum(entry.size for entry in order.wanted)
+    progress.begin(f"placing `{order.path}`", files=len(order.wanted), size=size)
+    placed = project.worktree.place(
+        order.path,
+        order.kind,
+        order.wanted,
+        partial(_contents, project),
+        present=order.present,
+        expected=order.safe,
+        force=force,
+        progress=progress,
+    )
+    progress.end()
+    if placed.written:
+        # What was written is read once more: it is proven to have arrived, and the next look need not.
+        identified(project, order.path, progress)
+    return _summary(order.path, placed)
+
+
+def take_away(project: Project, order: Order, *, force: bool = False) -> PlacedPath:
+    """Delete what stands at a path."""
+    if order.present is None:
+        return PlacedPath(order.path, 0, 0, 0)
+    removed = project.worktree.remove(order.path, order.present, expected=order.safe, force=force)
+    return _summary(order.path, removed)
+
+
+def place_all(
+    project: Project, selected: Iterable[Selected], *, force: bool = False, progress: Progress = silent
+) -> tuple[PlacedPath, ...]:
+    """Make tracked paths what their pointers say; nothing is touched if any of them would lose changes."""
+    with worktree_lock(project):
+        orders = [to_place(project, one, progress) for one in selected]
+        if not force:
+            check_losses(orders)
+        return tuple(place(project, order, force=force, progress=progress) for order in orders)
 
 
 def _present(project: Project, selected: Selected, progress: Progress) -> Present | None:
@@ -108,7 +147,7 @@ def _ended(present: Present, wanted: Sequence[Entry]) -> dict[bytes, Digest]:
     }
 
 
-def _expected(project: Project, present: Present | None, wanted: Sequence[Entry]) -> dict[bytes, Digest]:
+def _safe(project: Project, present: Present | None, wanted: Sequence[Entry]) -> dict[bytes, Digest]:
     """Those of the ended files whose bytes the local store has, read and verified just now."""
     ended = {} if present is None else _ended(present, wanted)
     sound = _sound(project, set(ended.values()))

@@ -1,0 +1,146 @@
+"""tally checkout."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+
+import click
+
+from tallystick.cli import render
+from tallystick.cli.context import Context, context
+from tallystick.cli.options import (
+    chosen_paths,
+    force_option,
+    jobs_option,
+    remote_option,
+    targets_argument,
+    trust_option,
+)
+from tallystick.cli.text import count_text, size_text, style
+from tallystick.errors import EnvironmentNotRebuilt, Refused, WrongUsage
+from tallystick.flows.checkout import CheckedOut, checkout
+from tallystick.project.environments import EnvironmentState
+from tallystick.project.placing import PlacedPath
+from tallystick.records.pointer import SUFFIX
+
+
+@click.command("checkout")
+@targets_argument(name="arguments")
+@remote_option()
+@jobs_option()
+@force_option()
+@click.option("--no-environment", is_flag=True, help="Leave the recorded environment alone.")
+@trust_option("Allow this repository's environment to be built, and its commands to run, now and later.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    arguments: Sequence[str],
+    remote: str | None,
+    jobs: int,
+    force: bool,
+    no_environment: bool,
+    trust: bool,
+) -> None:
+    """Bring back a commit's code, data and environment.
+
+    \b
+    tally checkout                   data as the pointers in the worktree say
+    tally checkout data/images       only this
+    tally checkout COMMIT            git's checkout, then data, then environment
+    tally checkout COMMIT PATH...    only these paths, as they were
+
+    `-` is what was checked out before. What is missing is fetched. Changed data that is stored nowhere is
+    never overwritten without `--force`.
+
+    \b
+    Example:
+      tally checkout HEAD~1
+      tally checkout -
+    """
+    current = context(ctx)
+    rev, targets = _told_apart(current, arguments)
+    if trust:
+        current.project().grants.grant_all()
+    result = checkout(
+        current.project(),
+        rev,
+        chosen_paths(current, targets),
+        variables=None if no_environment else os.environ,
+        remote=remote,
+        jobs=jobs,
+        force=force,
+        progress=current.progress(),
+    )
+    render.report(current, result, _lines)
+    failed = any(environment.state == "failed" for environment in result.environments)
+    render.finish(EnvironmentNotRebuilt.exit_code if failed else 0)
+
+
+def _told_apart(current: Context, arguments: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """Tell a commit from paths: the first argument may be either."""
+    if not arguments:
+        return None, ()
+    first, *rest = arguments
+    is_path, is_commit = _is_path(current, first), _is_commit(current, first)
+    if is_path and is_commit:
+        raise WrongUsage(
+            f"`{first}` is a commit and a path",
+            hint=f"write `./{first}` for the path, `{first}^0` for the commit",
+        )
+    if not is_path and not is_commit:
+        raise Refused(
+            f"`{first}` is neither a commit nor a tracked path", hint="see `git log --all`, `tally status`"
+        )
+    return (None, arguments) if is_path else (first, rest)
+
+
+def _is_path(current: Context, word: str) -> bool:
+    """Whether something stands there, or could: it has a pointer, or lies in a folder that has one."""
+    parents = [str(parent) for parent in PurePath(word).parents[:-1]]
+    pointers = [f"{path}{SUFFIX}" for path in (word, *parents)]
+    return any(os.path.lexists(current.directory / path) for path in (word, *pointers))
+
+
+def _is_commit(current: Context, word: str) -> bool:
+    if word == "-":
+        return True
+    try:
+        current.project().git.resolve_target(word)
+    except Refused:
+        return False
+    return True
+
+
+def _lines(result: CheckedOut) -> Iterator[str]:
+    if result.commit is not None:
+        where = f"`{result.branch}`" if result.branch else "a detached HEAD"
+        yield f"At {result.commit[:10]} on {where}"
+    if result.fetched.blobs:
+        yield f"Fetched {count_text(result.fetched.blobs, 'blob')} ({size_text(result.fetched.size)})"
+    yield from placed_lines(result.paths)
+    for environment in result.environments:
+        yield from _environment_lines(environment)
+
+
+def placed_lines(paths: Sequence[PlacedPath]) -> Iterator[str]:
+    """Say what was done to data: one line for each path that changed."""
+    changed = [path for path in paths if path.written or path.removed]
+    for path in changed:
+        done = [(path.written, "written"), (path.removed, "removed")]
+        what = ", ".join(f"{count_text(number, 'file')} {word}" for number, word in done if number)
+        yield f"{style('placed', 'good')}  {path.path}  ({what})"
+    if len(changed) < len(paths):
+        yield f"{count_text(len(paths) - len(changed), 'path')} as recorded already"
+
+
+def _environment_lines(environment: EnvironmentState) -> Iterator[str]:
+    match environment.state:
+        case "active":
+            yield f"Environment: the active one is what `{environment.lock}` records"
+        case "rebuilt" | "reused":
+            yield f"Environment: {environment.state} from `{environment.lock}`; use it with"
+            yield f"  . {environment.folder}/bin/activate"
+        case "not allowed":
+            yield f"Environment: left alone, `{environment.lock}` is not trusted yet (`--trust`)"
+        case "failed":
+            yield f"Environment: {style('not rebuilt', 'bad')}: {environment.reason}"
