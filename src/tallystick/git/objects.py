@@ -1,6 +1,5 @@
 """Read many objects of git's history: the only door to GitPython."""
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -70,13 +69,12 @@ class Objects:
     def blob(self, commit: str, path: str, limit: int = LARGEST) -> Blob | None:
         """A file at a commit, with its id."""
         not_an_option(commit, "a commit")
-        if "\n" in path:
-            # The running program is asked line by line; such a name needs a program of its own.
+        if "\n" in path or not _is_unicode(path):
+            # The running program is asked in lines of text; such a name needs a program of its own.
             data = self._git.read_at(commit, [path], limit).get(path)
             return None if data is None else Blob(self._git.write_blob(data), data)
-        name = os.fsencode(f"{commit}:{path}")
         try:
-            oid, kind, size = self._program.get_object_header(name)
+            oid, kind, size = self._program.get_object_header(f"{commit}:{path}")
             # What it declares as text is bytes in the releases of these years.
             if _bytes(kind) != b"blob" or size > limit:
                 return None
@@ -99,6 +97,14 @@ class Objects:
         if code != 0:
             raise GitFailed(f"`git {words[0]}` failed: {last_line(_bytes(stderr))}", str(stderr))
         return _bytes(stdout).decode(errors="replace")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _bytes(output: str | bytes) -> bytes:
