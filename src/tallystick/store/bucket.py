@@ -45,6 +45,8 @@ _CONNECTION = {
     "read_timeout": 60,
     "max_pool_connections": 64,
     "retries": {"max_attempts": 2, "mode": "standard"},
+    # Some servers send the whole object's checksum with a range of it; every byte is verified by us anyway.
+    "response_checksum_validation": "when_required",
 }
 
 

@@ -76,12 +76,12 @@ class Directory(Backend):
 
     def listing(self, prefix: str) -> dict[str, int]:
         """The files below a prefix, with their sizes."""
-        parts = prefix.rstrip("/").split("/")
-        try:
-            with self._looked_up(prefix) as folder:
-                return dict(_walk(folder, "/".join(parts)))
-        except ObjectMissing:
-            return {}
+        found: dict[str, int] = {}
+        with suppress(ObjectMissing), self._looked_up(prefix) as folder:
+            found = dict(_walk(folder, prefix.rstrip("/")))
+        if not found:
+            self._check_mounted(prefix)
+        return found
 
     def delete(self, name: str) -> None:
         """Remove a file; fine if it is not there."""
