@@ -76,6 +76,14 @@ def test_listing_sees_new_files_and_crosses_folders_but_neither_ignored_nor_dele
     assert git.list_files(["*.tally"]) == ["a.tally", "deep/er/b.tally"]
 
 
+def test_other_repositories_inside_are_not_listed_as_files(repo: Repo, git: Git, tmp_path: Path) -> None:
+    repo.clone(tmp_path / "other")
+    repo.git("init", "--quiet", "inner")
+    repo.write("inner/x", "1")
+    repo.git("submodule", "--quiet", "add", str(tmp_path / "other"), "sub")
+    assert git.list_files() == [".gitmodules", "README.md"]
+
+
 NAMES = ["a b", "new\nline", "tab\t", "'quoted\"", ":(top)x", "[glob]*", "-dash", "ünï", os.fsdecode(b"\xff")]
 
 
