@@ -129,8 +129,8 @@ def _surrounding(call: _Call, recorded: Recorded) -> Surrounding:
 
 def _reenact(call: _Call, recorded: Recorded, around: Surrounding) -> Judged:
     call.progress.say(f"repeating `{recorded.receipt.stage}`: {command_of(recorded)}")
-    halves = Halves(call.project, call.past, call.inner, recorded.receipt)
-    return reenact(halves, recorded, around.variables, output=call.output, progress=call.progress)
+    halves = Halves(call.project, call.past, call.inner, recorded)
+    return reenact(halves, around.variables, output=call.output, progress=call.progress)
 
 
 def _failed(recorded: Recorded, judged: Judged) -> CommandFailed:

@@ -16,11 +16,12 @@ from tallystick.project.inputs import artifact_now
 from tallystick.project.numbers import apart, other
 from tallystick.project.past import Past
 from tallystick.project.pipelines import read_file
+from tallystick.project.receipts import Recorded
 from tallystick.project.staleness import same
 from tallystick.records import metrics as metrics_record
 from tallystick.records import tree
 from tallystick.records.receipt import Artifact, Receipt
-from tallystick.records.stage import Tolerance
+from tallystick.records.stage import Tolerance, Tolerances
 from tallystick.records.tree import Entry
 from tallystick.records.verdict import Comparison, Difference, Outcome
 
@@ -34,7 +35,17 @@ class Halves:
     project: Project
     past: Past
     inner: Project
-    receipt: Receipt
+    recorded: Recorded
+
+    @property
+    def receipt(self) -> Receipt:
+        """What the stage once came from and made."""
+        return self.recorded.receipt
+
+    @property
+    def tolerance(self) -> Tolerances:
+        """How exactly it must come again: the pipeline there counts, it may be newer than the run."""
+        return self.recorded.step.tolerance
 
 
 def compare_outs(halves: Halves) -> tuple[Comparison, ...]:
@@ -58,12 +69,12 @@ def _outcome(halves: Halves, expected: Artifact, found: tuple[Difference, ...]) 
     if not found and expected.path in halves.receipt.metrics:
         return "identical"
     if not found:
-        return "within tolerance" if expected.path in halves.receipt.tolerance else "different"
+        return "within tolerance" if expected.path in halves.tolerance else "different"
     return "within tolerance" if all(each.within for each in found) else "different"
 
 
 def _differences(halves: Halves, expected: Artifact, actual: Artifact) -> Iterator[Difference]:
-    tolerances = halves.receipt.tolerance.get(expected.path, {})
+    tolerances = halves.tolerance.get(expected.path, {})
     if actual.kind != expected.kind:
         yield other("kind", _kind(expected), _kind(actual))
     elif actual.digest == expected.digest:

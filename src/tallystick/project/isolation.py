@@ -57,6 +57,7 @@ def isolated(project: Project, treeish: str, keep: Path | None) -> Iterator[Proj
                 os.rename(place, keep)
         finally:
             rmtree(worktree.cache, ignore_errors=True)
+            (project.home / "locks" / f"worktree-{git.worktree_id}.lock").unlink(missing_ok=True)
 
 
 def surrounding(

@@ -14,7 +14,7 @@ from tallystick.project.comparison import Halves, bytes_in_git, compare_outs
 from tallystick.project.execution import execute, stage_variables
 from tallystick.project.inputs import Surroundings, artifact_now, params_now
 from tallystick.project.past import Past
-from tallystick.project.placing import place
+from tallystick.project.placing import place_all
 from tallystick.project.receipts import Recorded
 from tallystick.project.staleness import same
 from tallystick.project.tracked import CommittedPointers, Selected, Tracked, owner_of, pointer_path_of
@@ -37,8 +37,7 @@ def bring_roots(project: Project, past: Past, inner: Project, progress: Progress
     """Fetch the data that no repeated stage makes, and place it; raise ObjectMissing if nobody has it."""
     selected = tuple(_roots(project, past))
     bring(project, selected, progress=progress)
-    for each in selected:
-        place(inner, each, force=True, progress=progress)
+    place_all(inner, selected, force=True, progress=progress)
 
 
 def _roots(project: Project, past: Past) -> Iterator[Selected]:
@@ -57,7 +56,6 @@ def _roots(project: Project, past: Past) -> Iterator[Selected]:
 
 def reenact(
     halves: Halves,
-    recorded: Recorded,
     variables: Mapping[str, str],
     *,
     output: Callable[[bytes], None],
@@ -67,7 +65,7 @@ def reenact(
 
     Raises ObjectMissing when an input can't be had, KeyboardInterrupt when the user ends it.
     """
-    receipt = recorded.receipt
+    recorded, receipt = halves.recorded, halves.receipt
     remarks = [*_prepare(halves, receipt.deps, progress), *_unlike(halves, recorded)]
     _clear(halves.inner, receipt.outs)
     execution = execute(
@@ -119,7 +117,7 @@ def _put(halves: Halves, dep: Artifact, progress: Progress) -> None:
             raise
         write_atomic(halves.inner.git.root / dep.path, data, 0o755 if dep.executable else 0o644)
     else:
-        place(halves.inner, selected, force=True, progress=progress)
+        place_all(halves.inner, [selected], force=True, progress=progress)
 
 
 def _unlike(halves: Halves, recorded: Recorded) -> Iterator[str]:

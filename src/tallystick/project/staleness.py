@@ -179,6 +179,9 @@ def _or_none(value: object) -> str:
 
 
 def _packages(project: Project, step: Step, last: Recorded, surroundings: Surroundings) -> Iterator[Reason]:
+    # To ask an interpreter what it has installed starts it, and a repository may bring its own (rule X1).
+    if not project.grants.granted([step.command]):
+        return
     now, known = environment_now(project, step, surroundings), last.receipt.environment.lock
     if now is None or known is None:
         if (now is None) != (known is None):
