@@ -39,12 +39,16 @@ class KeptWheel:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """An environment: what pins it, what the store must hold for a rebuild, and what can't be rebuilt."""
+    """An environment: what pins it, what the store must hold for a rebuild, and what can't be rebuilt.
+
+    `paths` is where its interpreter imports from, in order.
+    """
 
     lock: Lock
     python: str
     platform: str
     interpreter: str
+    paths: tuple[str, ...]
     wheels: tuple[KeptWheel, ...]
     problems: tuple[str, ...]
 
@@ -75,6 +79,7 @@ def described(probed: Probed, project_root: Path) -> Captured:
         python=probed.python,
         platform=probed.platform,
         interpreter=probed.executable,
+        paths=probed.paths,
         wheels=tuple(one.wheel for one in each if one.wheel is not None),
         problems=(*(one.problem for one in each if one.problem is not None), *_unsure(found)),
     )

@@ -1,0 +1,142 @@
+"""Remember captures: an environment that nobody has touched need not be asked again."""
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tallystick.digest import Digest
+from tallystick.envs.capture import Captured, KeptWheel, capture
+from tallystick.envs.installed import Distribution
+from tallystick.errors import TallyError
+from tallystick.files import write_atomic
+from tallystick.records import environment as record
+
+FORMAT = 1
+"""Raised when what is remembered, or how a capture is made, changes."""
+
+SETTLED = 2.0
+"""Seconds since the last change: right after one, another could leave the same time behind."""
+
+_DECISIVE = ("PYTHON", "VIRTUAL_ENV", "CONDA", "PYENV")
+
+Stamp = list[Any]
+
+
+def capture_once(
+    interpreter: str, env: Mapping[str, str], project_root: Path, folder: Path, *, cwd: Path | None = None
+) -> Captured:
+    """Like `capture`; an environment that is as it was costs a few stats, and nothing is started.
+
+    `folder` keeps what is remembered; deleting it costs time and never changes an answer.
+    """
+    file = folder / f"{_key(interpreter, env, project_root, cwd)}.json"
+    remembered = _recalled(file)
+    if remembered is not None:
+        return remembered
+    captured = capture(interpreter, env, project_root, cwd=cwd)
+    _remember(file, interpreter, captured)
+    return captured
+
+
+def _key(interpreter: str, env: Mapping[str, str], project_root: Path, cwd: Path | None) -> str:
+    """All that a capture depends on besides files."""
+    decisive = sorted((name, value) for name, value in env.items() if name.startswith(_DECISIVE))
+    asked = [FORMAT, interpreter, env.get("HOME"), str(project_root), str(cwd or project_root), decisive]
+    return Digest.of(json.dumps(asked).encode()).hex()[:32]
+
+
+def _recalled(file: Path) -> Captured | None:
+    """What was captured, if nothing it was read from has changed."""
+    try:
+        kept = json.loads(file.read_bytes())
+        fresh = all(_stamp(stamp[0]) == stamp for stamp in kept["stamps"])
+        return _captured(kept["captured"]) if fresh else None
+    except (OSError, ValueError, LookupError, TypeError, TallyError):
+        return None
+
+
+def _remember(file: Path, interpreter: str, captured: Captured) -> None:
+    """Keep a capture, unless something of it could change unseen."""
+    if _is_script(interpreter) or not all(wheel.linked for wheel in captured.wheels):
+        # A version manager's shim may start another Python next time; code that somebody works on, or may
+        # have edited where it is installed, has to be read.
+        return
+    stamps = [_stamp(path) for path in dict.fromkeys(_watched(interpreter, captured))]
+    newest = max((stamp[1] for stamp in stamps if len(stamp) > 1), default=0)
+    if newest < (time.time() - SETTLED) * 1e9:
+        write_atomic(file, json.dumps({"captured": _values(captured), "stamps": stamps}).encode())
+
+
+def _watched(interpreter: str, captured: Captured) -> Iterable[str]:
+    """Every file and folder whose change could change the capture."""
+    yield interpreter
+    yield os.path.realpath(interpreter)
+    for levels in (1, 2):
+        yield os.path.join(Path(interpreter).parents[levels - 1], "pyvenv.cfg")
+    for path in captured.paths:
+        yield path
+        yield from _names_in(path, ".pth")
+    for wheel in captured.wheels:
+        yield str(wheel.distribution.metadata)
+        yield from _names_in(str(wheel.distribution.metadata), "")
+
+
+def _names_in(folder: str, suffix: str) -> list[str]:
+    try:
+        return sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(suffix))
+    except OSError:
+        return []
+
+
+def _stamp(path: str) -> Stamp:
+    """What would differ if a file or folder had changed; its path alone if there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return [path]
+    return [path, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
+
+
+def _is_script(interpreter: str) -> bool:
+    try:
+        with open(interpreter, "rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return True
+
+
+def _values(captured: Captured) -> dict[str, Any]:
+    return {
+        "lock": record.render(captured.lock).decode(),
+        "python": captured.python,
+        "platform": captured.platform,
+        "interpreter": captured.interpreter,
+        "paths": captured.paths,
+        "problems": captured.problems,
+        "wheels": [_wheel_values(wheel) for wheel in captured.wheels],
+    }
+
+
+def _wheel_values(wheel: KeptWheel) -> list[Any]:
+    each = wheel.distribution
+    return [str(wheel.digest), each.name, each.version, str(each.metadata), each.installer, each.direct]
+
+
+def _captured(values: Mapping[str, Any]) -> Captured:
+    return Captured(
+        lock=record.parse(values["lock"]),
+        python=values["python"],
+        platform=values["platform"],
+        interpreter=values["interpreter"],
+        paths=tuple(values["paths"]),
+        wheels=tuple(_wheel(*wheel) for wheel in values["wheels"]),
+        problems=tuple(values["problems"]),
+    )
+
+
+def _wheel(digest: str, name: str, version: str, metadata: str, installer: str, direct: Any) -> KeptWheel:
+    distribution = Distribution(name, version, Path(metadata), installer, direct)
+    return KeptWheel(name, Digest.parse(digest), distribution, (), linked=True)
