@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tallystick.envs.capture import Captured, capture
+from tallystick.envs.capture import Captured
 from tallystick.envs.interpreter import interpreter_of
+from tallystick.envs.remembered import capture_once
 from tallystick.errors import BadRecord
 from tallystick.project import Project
 from tallystick.project.hashing import digest_now
@@ -68,5 +69,7 @@ def environment_now(project: Project, step: Step, surroundings: Surroundings) ->
     if interpreter is None:
         return None
     if interpreter not in surroundings.captured:
-        surroundings.captured[interpreter] = capture(interpreter, surroundings.variables, project.git.root)
+        surroundings.captured[interpreter] = capture_once(
+            interpreter, surroundings.variables, project.git.root, project.home / "captured", cwd=cwd
+        )
     return surroundings.captured[interpreter]
