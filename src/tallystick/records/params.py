@@ -47,10 +47,10 @@ def _find(values: Any, key: str, file: str) -> Any:
 
 def _path(values: Any, key: str) -> list[str | int] | None:
     if isinstance(values, list):
-        head, _, rest = key.partition(".")
+        head, dot, rest = key.partition(".")
         if not head.isascii() or not head.isdigit() or len(head) > 9 or int(head) >= len(values):
             return None
-        return _joined(int(head), values[int(head)], rest)
+        return _joined(int(head), values[int(head)], rest if dot else None)
     if not isinstance(values, dict):
         return None
     if key in values:
@@ -62,8 +62,8 @@ def _path(values: Any, key: str) -> list[str | int] | None:
     return None
 
 
-def _joined(head: str | int, value: Any, rest: str) -> list[str | int] | None:
-    if not rest:
+def _joined(head: str | int, value: Any, rest: str | None) -> list[str | int] | None:
+    if rest is None:
         return [head]
     path = _path(value, rest)
     return None if path is None else [head, *path]

@@ -272,7 +272,10 @@ def _bound(fields: Fields, key: str) -> Tolerance:
 
 def _check_tolerated(stage: Stage, fields: Fields) -> None:
     made = [out.path for out in stage.all_outs]
-    _unique("outs, metrics and plots", tuple(made), fields)
+    for key, outs in (("metrics", stage.metrics), ("plots", stage.plots)):
+        for out in outs:
+            if made.count(out.path) > 1:
+                fields.bad(f"it makes `{out.path}` twice", key)
     for path in stage.tolerance:
         if not any(path == out or path.startswith(f"{out}/") for out in made):
             fields.bad(f"`tolerance` names `{path}`, which the stage doesn't make", "tolerance")

@@ -1,0 +1,171 @@
+"""The receipt: one canonical form, whose digest is its id, and no other reading of it."""
+
+import json
+import random
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallystick.digest import Digest
+from tallystick.errors import BadRecord
+from tallystick.records.receipt import (
+    Artifact,
+    Code,
+    EnvironmentRef,
+    Hardware,
+    Receipt,
+    identity,
+    parse,
+    render,
+)
+from tallystick.records.stage import Tolerance
+from tests.records.strategies import receipts, relaxed
+
+DIGEST = Digest.of(b"x")
+RECEIPT = Receipt(
+    stage="sub/dir:train",
+    cmd="python train.py",
+    wdir=".",
+    status="succeeded",
+    exit_code=0,
+    started="2026-01-31T12:00:00Z",
+    seconds=12.5,
+    code=Code(commit="a" * 40, tree="b" * 40, dirty=True, left_out=(".env",)),
+    environment=EnvironmentRef(DIGEST, "3.11.7", "linux-x86_64", DIGEST),
+    hardware=Hardware("AMD EPYC", 2, 1 << 34),
+    tool="tally 0.1",
+    author="Ana <ana@example.org>",
+    deps=(Artifact("data/digits", "tree", DIGEST, 1), Artifact("run.sh", "file", DIGEST, 2, executable=True)),
+    params={"params.yaml": {"train.lr": 0.1, "train.layers": [64, 32]}},
+    seed=42,
+    variables={"OMP_NUM_THREADS": "1", "UNSET": None},
+    outs=(Artifact("model.npz", "file", DIGEST, 3),),
+    metrics={"metrics.json": {"accuracy": 0.975}},
+    produced_by={"data/digits": str(DIGEST)},
+    log=DIGEST,
+    tolerance={"metrics.json": {"accuracy": Tolerance(absolute=0.001)}},
+)
+TEXT = render(RECEIPT)
+
+
+@relaxed
+@given(receipts)
+def test_a_receipt_survives_a_round_trip(receipt: Receipt) -> None:
+    data = render(receipt)
+    assert parse(data) == receipt
+    assert render(parse(data)) == data
+    assert identity(receipt) == Digest.of(data)
+
+
+@relaxed
+@given(receipts, st.randoms())
+def test_another_layout_of_the_same_receipt_has_the_same_id(receipt: Receipt, chance: random.Random) -> None:
+    items = list(json.loads(render(receipt)).items())
+    chance.shuffle(items)
+    assert identity(parse(json.dumps(dict(items)))) == identity(receipt)
+
+
+def test_a_receipt_is_sorted_json_with_everything_in_it() -> None:
+    values = json.loads(TEXT)
+    assert list(values) == sorted(values)
+    assert json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n" == TEXT
+    assert values["tally"] == 1
+    assert values["deps"][0] == {"path": "data/digits", "kind": "tree", "digest": str(DIGEST), "size": 1}
+    assert values["deps"][1]["executable"] is True
+    assert values["tolerance"] == {"metrics.json": {"accuracy": {"absolute": 0.001}}}
+
+
+def test_whole_seconds_and_their_float_are_one_receipt() -> None:
+    values = json.loads(TEXT)
+    assert render(parse(json.dumps(values | {"seconds": 3}))) == render(
+        parse(json.dumps(values | {"seconds": 3.0}))
+    )
+
+
+MISTAKES: dict[str, tuple[list[str | int], Any, str]] = {
+    "version": (["tally"], 2, "later version"),
+    "unknown": (["extra"], 1, "unknown key"),
+    "stage": (["stage"], "../x:train", "unsafe"),
+    "stage name": (["stage"], "a/.git", "belongs to git"),
+    "stage type": (["stage"], 1, "must be a text"),
+    "cmd": (["cmd"], {"a": 1}, "must be a text"),
+    "cmd word": (["cmd"], ["a", 1], "plain texts"),
+    "wdir": (["wdir"], "/tmp", "absolute"),
+    "status": (["status"], "fine", "one of"),
+    "exit code": (["exit_code"], "0", "whole number"),
+    "started": (["started"], "yesterday", "time in UTC"),
+    "started zone": (["started"], "2026-01-31T12:00:00+02:00", "time in UTC"),
+    "seconds": (["seconds"], -1, "0 or more"),
+    "seconds huge": (["seconds"], 10**400, "0 or more"),
+    "commit": (["code", "commit"], "HEAD", "git object"),
+    "tree": (["code", "tree"], "--upload-pack=evil", "git object"),
+    "dirty": (["code", "dirty"], 1, "true or false"),
+    "code": (["code"], [], "must be a mapping"),
+    "environment": (["environment", "digest"], "sha256:00", "algorithm"),
+    "python": (["environment", "python"], "3\x1b[31m", "control"),
+    "cores": (["hardware", "cores"], 1.5, "whole number"),
+    "gpus": (["hardware", "gpus"], "A100", "must be a list"),
+    "author": (["author"], "Ana\nstatus: succeeded", "control"),
+    "author turned": (["author"], "Ana\u202egnp", "control"),
+    "dep path": (["deps", 0, "path"], "../../.ssh/id_rsa", "unsafe"),
+    "dep kind": (["deps", 0, "kind"], "link", "one of"),
+    "dep digest": (["deps", 0, "digest"], "blake3:00", "digest"),
+    "dep size": (["deps", 0, "size"], True, "whole number"),
+    "dep key": (["deps", 0, "mode"], 1, "unknown key"),
+    "dep": (["deps", 0], "data", "must hold mappings"),
+    "dep twice": (["deps", 0, "path"], "run.sh", "twice"),
+    "outs": (["outs"], {}, "must be a list"),
+    "out path": (["outs", 0, "path"], ".git/hooks/pre-commit", "belongs to git"),
+    "changed": (["changed"], ["/x"], "absolute"),
+    "undeclared": (["undeclared"], ["a/../b"], "unsafe"),
+    "params file": (["params"], {"../p.yaml": {}}, "unsafe"),
+    "params": (["params"], {"p.yaml": 1}, "must be a mapping"),
+    "seed": (["seed"], 1.5, "whole number"),
+    "variables": (["variables"], {"A": 1}, "must be a text"),
+    "metric": (["metrics"], {"m.json": {"a": "1"}}, "not a number"),
+    "metric flag": (["metrics"], {"m.json": {"a": True}}, "not a number"),
+    "produced by": (["produced_by"], {"data": "latest"}, "digest"),
+    "log": (["log"], "blake3:" + "g" * 64, "digest"),
+    "tolerance": (["tolerance"], {"m.json": {"a": -1}}, "must be a number"),
+}
+
+
+@pytest.mark.parametrize(("place", "value", "complaint"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_wrong_field_is_refused(place: list[str | int], value: Any, complaint: str) -> None:
+    values = json.loads(TEXT)
+    inner = values
+    for part in place[:-1]:
+        inner = inner[part]
+    inner[place[-1]] = value
+    with pytest.raises(BadRecord, match=complaint) as caught:
+        parse(json.dumps(values), "receipts/train.json")
+    assert caught.value.source == "receipts/train.json"
+
+
+@pytest.mark.parametrize(
+    "key", ["tally", "stage", "cmd", "status", "started", "code", "environment", "hardware", "author"]
+)
+def test_a_missing_field_is_named(key: str) -> None:
+    values = json.loads(TEXT)
+    del values[key]
+    with pytest.raises(BadRecord, match=key):
+        parse(json.dumps(values))
+
+
+@pytest.mark.parametrize("share", range(0, 100, 3))
+def test_a_truncated_receipt_is_refused_wherever_it_ends(share: int) -> None:
+    with pytest.raises(BadRecord):
+        parse(TEXT[: len(TEXT) * share // 100])
+
+
+@relaxed
+@given(st.integers(0, len(TEXT) - 1), st.integers(1, 255))
+def test_a_changed_byte_is_refused_or_changes_the_id(place: int, mask: int) -> None:
+    data = bytearray(TEXT)
+    data[place] ^= mask
+    with suppress(BadRecord):
+        found = parse(bytes(data))
+        assert found == RECEIPT or identity(found) != identity(RECEIPT)
