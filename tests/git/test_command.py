@@ -76,11 +76,12 @@ def test_git_dir_and_work_tree_lead_elsewhere(
     repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_DIR", str(repo.path / ".git"))
-    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "elsewhere"))
     git = Git.discover(tmp_path)
-    assert (git.root, git.directory) == (tmp_path, repo.path / ".git")
+    assert (git.root, git.directory) == (tmp_path / "elsewhere", repo.path / ".git")
     assert git.head() is not None
-    (tmp_path / "here.txt").write_text("1")
+    (tmp_path / "elsewhere/here.txt").write_text("1")
     assert git.list_files() == ["here.txt"]
 
 
