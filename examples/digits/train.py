@@ -29,7 +29,7 @@ def main() -> None:
     for epoch in range(params["epochs"]):
         model.partial_fit(x, y, classes=np.arange(10))
         losses.append(model.loss_)
-        if epoch % 4 == 3:
+        if epoch % 2:
             print(f"epoch {epoch + 1:3}: loss {model.loss_:.4f}")
 
     weights = {f"weights_{layer}": each for layer, each in enumerate(model.coefs_)}
