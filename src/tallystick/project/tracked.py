@@ -2,7 +2,7 @@
 
 import os
 import posixpath
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,11 @@ class Malformed:
 
     pointer_path: str
     error: BadRecord
+
+    @property
+    def path(self) -> str:
+        """The path that it would stand for."""
+        return self.pointer_path.removesuffix(SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,20 @@ def tracked_at(project: Project, commit: str, targets: Sequence[str] = ()) -> li
     return [selected.tracked for selected in select(pointers_of(project, commit), targets)]
 
 
+def found_in(project: Project, targets: Sequence[str] = ()) -> list[Tracked | Malformed]:
+    """The pointers of the worktree that targets name, malformed ones among them.
+
+    Raises Refused for a target that means nothing.
+    """
+    pointers = WorktreePointers(project)
+    found: dict[str, Tracked | Malformed] = {}
+    for target in targets or [""]:
+        for one in _meant(pointers, _tidy(target)):
+            tracked = one.tracked if isinstance(one, Selected) else one
+            found[tracked.path] = tracked
+    return [one for _path, one in sorted(found.items())]
+
+
 def select(pointers: Pointers, targets: Sequence[str]) -> list[Selected]:
     """What targets mean: a path, its pointer, a folder that holds some, a part of a tracked tree.
 
@@ -166,7 +185,7 @@ def select(pointers: Pointers, targets: Sequence[str]) -> list[Selected]:
     """
     meant: dict[str, Selected] = {}
     for target in targets or [""]:
-        for selected in _meant(pointers, _tidy(target)):
+        for selected in map(_sound, _meant(pointers, _tidy(target))):
             path = selected.tracked.path
             meant[path] = _joined(meant.get(path), selected)
     return [selected for _path, selected in sorted(meant.items())]
@@ -207,15 +226,18 @@ def entries_of(project: Project, tracked: Tracked) -> list[Entry]:
     return tree.parse(project.store.read(pointer.digest), tracked.path)
 
 
-def _meant(pointers: Pointers, target: str) -> Iterable[Selected]:
+def _meant(pointers: Pointers, target: str) -> list[Selected | Malformed]:
     """What one target means."""
     path = target.removesuffix(SUFFIX) if _is_pointer(target) else target
-    exact = pointers.at(path) if path else None
+    try:
+        exact = pointers.at(path) if path else None
+    except BadRecord as error:
+        return [Malformed(pointer_path_of(path), error)]
     if exact is not None:
         return [Selected(exact)]
-    below = list(pointers.below(path))
+    below = [Selected(one) if isinstance(one, Tracked) else one for one in pointers.below(path)]
     if below or not path:
-        return [Selected(_sound(found)) for found in below]
+        return list(below)
     owner = owner_of(pointers, path)
     if owner is None:
         raise Refused(f"`{target}` is not tracked", hint=f"track it with `tally add {target}`")
@@ -230,8 +252,8 @@ def _joined(first: Selected | None, second: Selected) -> Selected:
     return Selected(first.tracked, parts)
 
 
-def _sound(found: Tracked | Malformed) -> Tracked:
-    """The pointer, or the error that it is malformed."""
+def _sound(found: Selected | Malformed) -> Selected:
+    """What is meant, or the error that its pointer is malformed."""
     if isinstance(found, Malformed):
         raise found.error
     return found

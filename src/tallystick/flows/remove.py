@@ -1,0 +1,80 @@
+"""Stop tracking: pointers and ignore lines go, the data stays unless asked otherwise."""
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tallystick.errors import Refused
+from tallystick.progress import Progress, silent
+from tallystick.project import Project
+from tallystick.project.placing import check_losses, take_away, to_take_away, worktree_lock
+from tallystick.project.tracked import Tracked, pointers_of, select
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedPath:
+    """A path that is no longer tracked; `deleted` are the files of its data that are gone."""
+
+    path: str
+    pointer: str
+    stage: str | None
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What `tally remove` did, in the order of the paths."""
+
+    paths: tuple[RemovedPath, ...]
+    notes: tuple[str, ...] = ()
+
+
+def remove(
+    project: Project,
+    targets: Sequence[str],
+    *,
+    delete: bool = False,
+    stage: bool = True,
+    force: bool = False,
+    progress: Progress = silent,
+) -> Removed:
+    """Delete the pointers of targets and have git see the data again; with `delete` the data goes too.
+
+    What is in the stores stays there. Data that is stored nowhere is deleted by `force` only: else
+    WouldLoseChanges is raised before anything is touched.
+    """
+    tracked = _whole(project, targets)
+    with worktree_lock(project):
+        orders = [to_take_away(project, one.path, progress) for one in tracked] if delete else []
+        if not force:
+            check_losses(orders)
+        deleted = {order.path: take_away(project, order, force=force).removed for order in orders}
+        removed = [_forget(project, one, deleted.get(one.path, 0), stage=stage) for one in tracked]
+    return Removed(tuple(removed), tuple(_note(one) for one in tracked if one.pointer.stage is not None))
+
+
+def _whole(project: Project, targets: Sequence[str]) -> list[Tracked]:
+    """The tracked paths that targets name; raise Refused for a part of one."""
+    selected = select(pointers_of(project), targets)
+    for one in selected:
+        if one.parts:
+            raise Refused(
+                f"`{one.tracked.path}` is tracked as a whole",
+                hint=f"delete what you don't want in it, then `tally add {one.tracked.path}`",
+            )
+    return [one.tracked for one in selected]
+
+
+def _forget(project: Project, tracked: Tracked, deleted: int, *, stage: bool) -> RemovedPath:
+    """Delete a pointer and the line that hides its data, which git then sees."""
+    folder, name = posixpath.split(tracked.path)
+    ignore_file = project.worktree.update_ignore(folder, remove=[name])
+    (project.git.root / tracked.pointer_path).unlink(missing_ok=True)
+    if stage:
+        changed = [tracked.pointer_path] + ([posixpath.join(folder, ".gitignore")] if ignore_file else [])
+        project.git.stage(changed)
+    return RemovedPath(tracked.path, tracked.pointer_path, tracked.pointer.stage, deleted)
+
+
+def _note(tracked: Tracked) -> str:
+    return f"`{tracked.path}` is tracked again when the stage `{tracked.pointer.stage}` runs"
