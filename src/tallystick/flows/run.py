@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 
 from tallystick.digest import Digest
 from tallystick.errors import CommandFailed, Refused
-from tallystick.files import write_atomic
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.project.aside import give_back_leftovers
 from tallystick.project.inputs import Surroundings
 from tallystick.project.pipelines import Graph, Step, load, read_file
 from tallystick.project.readiness import require
-from tallystick.project.running import Performed, perform
+from tallystick.project.running import Performed, gather, perform
 from tallystick.project.staleness import Reason, stale, stale_stages
 from tallystick.project.trust import require_grant
+from tallystick.project.writing import write_record
 from tallystick.records import params as params_record
 from tallystick.records import pipeline as pipeline_record
 from tallystick.records.stage import PARAMS, Stage
@@ -78,7 +78,7 @@ def run(
     give_back_leftovers(project)
     require(project, graph, steps)
     for path, text in edits.items():
-        write_atomic(project.git.root / path, text)
+        write_record(project, path, text)
     return _execute(project, graph, steps, surroundings, request, output, progress)
 
 
@@ -150,8 +150,9 @@ def _execute(
             status = "frozen" if step.stage.frozen else "up to date"
             done.append(StageRun(step.address, status, (), step.command))
             continue
+        inputs = gather(project, graph, step, surroundings)
         progress.say(_announcement(step, reasons))
-        performed = perform(project, graph, step, surroundings, output=output, progress=progress)
+        performed = perform(project, step, inputs, surroundings, output=output, progress=progress)
         notes.extend(performed.notes)
         _pass_on(step, performed)
         done.append(_succeeded(step, reasons, performed))

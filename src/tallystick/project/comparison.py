@@ -12,7 +12,7 @@ from tallystick.project import Project
 from tallystick.project.blobs import bring_blobs
 from tallystick.project.difference import MOST, differences
 from tallystick.project.hashing import look
-from tallystick.project.inputs import artifact_now
+from tallystick.project.inputs import out_now
 from tallystick.project.numbers import apart, other
 from tallystick.project.past import Past
 from tallystick.project.pipelines import read_file
@@ -54,7 +54,7 @@ def compare_outs(halves: Halves) -> tuple[Comparison, ...]:
 
 
 def _compare(halves: Halves, expected: Artifact) -> Comparison:
-    actual = artifact_now(halves.inner, expected.path)
+    actual = out_now(halves.inner, expected.path)
     if actual is None:
         return Comparison(expected.path, "missing", expected.digest, None)
     if same(actual, expected):

@@ -10,7 +10,7 @@ from tallystick.envs.interpreter import interpreter_of
 from tallystick.envs.remembered import capture_once
 from tallystick.errors import BadRecord
 from tallystick.project import Project
-from tallystick.project.hashing import digest_now
+from tallystick.project.hashing import digest_now, look
 from tallystick.project.pipelines import Step, read_file
 from tallystick.project.tracked import pointers_of
 from tallystick.records import params as params_record
@@ -48,9 +48,15 @@ def variables_now(step: Step, surroundings: Surroundings) -> dict[str, str | Non
     return {name: surroundings.variables.get(name) for name in step.stage.variables}
 
 
-def artifact_now(project: Project, path: str) -> Artifact | None:
-    """What a path holds now; None where there is nothing."""
+def dep_now(project: Project, path: str) -> Artifact | None:
+    """What a stage would read at a path now; None where there is nothing."""
     return digest_now(project, path)
+
+
+def out_now(project: Project, path: str) -> Artifact | None:
+    """What stands at a path that a stage makes, ignored by git or not; None where there is nothing."""
+    found = look(project, path)
+    return None if found is None else found.artifact
 
 
 def artifact_pointed(project: Project, path: str) -> Artifact | None:

@@ -67,6 +67,8 @@ def _wanted(
 def _of_run(project: Project, target: str, run: Run) -> Past:
     """One run, with the code as it ran, committed or not."""
     receipt = run.receipt
+    if receipt.status == "interrupted":
+        raise Refused(f"run `{run.id.short}` was interrupted: it has no end to compare with")
     tree = receipt.code.tree
     graph = load_at(project, tree)
     step = graph.steps.get(receipt.stage)

@@ -13,11 +13,21 @@ def require(project: Project, graph: Graph, steps: Sequence[Step]) -> None:
     """Raise Refused if a stage needs what isn't there and no stage makes, or writes what isn't its own."""
     for step in steps:
         for path in step.deps:
-            if not (project.git.root / path).exists() and not _is_made(graph, path):
+            if not (project.git.root / path).exists() and not _is_made(graph, path, step):
                 raise absent(project, step, path)
 
     for step in steps:
+        _check_folder(project, graph, step)
         _check_outs(project, step)
+
+
+def _check_folder(project: Project, graph: Graph, step: Step) -> None:
+    """Raise Refused if the folder that the command runs in isn't there."""
+    if not (project.git.root / step.cwd).is_dir() and not _is_made(graph, step.cwd, step):
+        raise Refused(
+            f"stage `{step.address}` runs in `{step.cwd}`, which is no folder",
+            hint=f"make it, or correct `wdir` in `{step.source}`",
+        )
 
 
 def _check_outs(project: Project, step: Step) -> None:
@@ -38,9 +48,10 @@ def _check_outs(project: Project, step: Step) -> None:
             )
 
 
-def _is_made(graph: Graph, path: str) -> bool:
-    """Whether some stage makes a path, or a part of it."""
-    return graph.maker(path) is not None or any(out.startswith(f"{path}/") for out in graph.makers)
+def _is_made(graph: Graph, path: str, step: Step) -> bool:
+    """Whether another stage makes a path, or a part of it."""
+    parts = (address for out, address in graph.makers.items() if out.startswith(f"{path}/"))
+    return graph.maker(path) is not None or any(address != step.address for address in parts)
 
 
 def absent(project: Project, step: Step, path: str) -> Refused:

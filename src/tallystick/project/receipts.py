@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tallystick.digest import Digest
-from tallystick.files import write_atomic
 from tallystick.project import Project
 from tallystick.project.pipelines import Graph, Step, read_file
+from tallystick.project.writing import write_record
 from tallystick.records import receipt as receipts
 from tallystick.records.receipt import Receipt
 
@@ -46,7 +46,7 @@ def _parsed(step: Step, data: bytes, source: str) -> Recorded:
 
 def write_receipt(project: Project, step: Step, receipt: Receipt) -> None:
     """Put a receipt beside its pipeline: the commit point of a run."""
-    write_atomic(project.git.root / step.receipt_path, receipts.render(receipt))
+    write_record(project, step.receipt_path, receipts.render(receipt))
 
 
 def producers(project: Project, graph: Graph, step: Step) -> Mapping[str, str]:

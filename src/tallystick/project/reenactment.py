@@ -1,26 +1,25 @@
 """Perform a recorded stage again, on its recorded inputs, and judge what comes of it."""
 
 import posixpath
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tallystick.errors import BadRecord, ObjectMissing
-from tallystick.files import write_atomic
 from tallystick.progress import Progress
 from tallystick.project import Project
 from tallystick.project.blobs import bring
 from tallystick.project.comparison import Halves, bytes_in_git, compare_outs
-from tallystick.project.execution import execute, stage_variables
-from tallystick.project.inputs import Surroundings, artifact_now, params_now
+from tallystick.project.execution import Execution, execute, stage_variables
+from tallystick.project.inputs import Surroundings, dep_now, params_now
 from tallystick.project.past import Past
 from tallystick.project.placing import place_all
 from tallystick.project.receipts import Recorded
 from tallystick.project.staleness import same
 from tallystick.project.tracked import CommittedPointers, Selected, Tracked, owner_of, pointer_path_of
+from tallystick.project.writing import make_folders
 from tallystick.records.pointer import Pointer
 from tallystick.records.receipt import Artifact
-from tallystick.records.verdict import Outcome, StageVerdict, worst
+from tallystick.records.verdict import Comparison, Outcome, StageVerdict, worst
 
 UNBUILT: Outcome = "could not be rebuilt"
 
@@ -77,22 +76,43 @@ def reenact(
     )
     if execution.interrupted:
         raise KeyboardInterrupt
-    if execution.exit_code != 0:
-        remarks.append(f"the command ended with exit code {execution.exit_code}")
-        verdict = StageVerdict(receipt.stage, recorded.id, UNBUILT, (), execution.seconds, "; ".join(remarks))
-        return Judged(verdict, execution.exit_code)
+    if execution.exit_code != receipt.exit_code or receipt.status != "succeeded":
+        return _ended(recorded, execution, remarks)
     comparisons = compare_outs(halves)
     outcome = worst(each.outcome for each in comparisons)
+    return _judged(recorded, outcome, comparisons, execution, remarks)
+
+
+def _ended(recorded: Recorded, execution: Execution, remarks: list[str]) -> Judged:
+    """Judge a command that failed now or then, by how it ended: there are no outs to compare."""
+    then, now = recorded.receipt.exit_code, execution.exit_code
+    if recorded.receipt.status == "succeeded":
+        remarks = [*remarks, f"the command ended with exit code {now}"]
+        return _judged(recorded, UNBUILT, (), execution, remarks)
+    if then == now:
+        remarks = [*remarks, f"it failed again, as recorded, with exit code {now}"]
+        return _judged(recorded, "identical", (), execution, remarks)
+    remarks = [*remarks, f"it had failed with exit code {then}; now it ended with {now}"]
+    return _judged(recorded, "different", (), execution, remarks)
+
+
+def _judged(
+    recorded: Recorded,
+    outcome: Outcome,
+    comparisons: tuple[Comparison, ...],
+    execution: Execution,
+    remarks: list[str],
+) -> Judged:
     reason = "; ".join(remarks) or None
-    return Judged(
-        StageVerdict(receipt.stage, recorded.id, outcome, comparisons, execution.seconds, reason), 0
-    )
+    stage, seconds = recorded.receipt.stage, execution.seconds
+    verdict = StageVerdict(stage, recorded.id, outcome, comparisons, seconds, reason)
+    return Judged(verdict, execution.exit_code if outcome == UNBUILT else 0)
 
 
 def _prepare(halves: Halves, deps: Sequence[Artifact], progress: Progress) -> Iterator[str]:
     """Put the recorded inputs in place, so that each stage is judged by itself; tell where that can't be."""
     for dep in deps:
-        now = artifact_now(halves.inner, dep.path)
+        now = dep_now(halves.inner, dep.path)
         if now is not None and same(now, dep):
             continue
         try:
@@ -115,9 +135,9 @@ def _put(halves: Halves, dep: Artifact, progress: Progress) -> None:
         data = bytes_in_git(halves, dep)
         if data is None:
             raise
-        write_atomic(halves.inner.git.root / dep.path, data, 0o755 if dep.executable else 0o644)
-    else:
-        place_all(halves.inner, [selected], force=True, progress=progress)
+        with halves.project.store.writer() as writer:
+            writer.add(data)
+    place_all(halves.inner, [selected], force=True, progress=progress)
 
 
 def _unlike(halves: Halves, recorded: Recorded) -> Iterator[str]:
@@ -137,9 +157,7 @@ def _unlike(halves: Halves, recorded: Recorded) -> Iterator[str]:
 def _clear(inner: Project, outs: Sequence[Artifact]) -> None:
     """Remove what the stage is to make, and make the folders it goes to."""
     for out in outs:
-        place = inner.git.root / out.path
-        if place.is_dir() and not place.is_symlink():
-            shutil.rmtree(place)
-        else:
-            place.unlink(missing_ok=True)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        moved = inner.worktree.move_aside(out.path)
+        if moved is not None:
+            inner.worktree.discard(moved)
+        make_folders(inner, out.path)

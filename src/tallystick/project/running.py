@@ -11,7 +11,6 @@ from tallystick.digest import Digest
 from tallystick.envs.capture import Captured
 from tallystick.envs.hardware import hardware
 from tallystick.errors import BadRecord, Refused
-from tallystick.files import write_atomic
 from tallystick.progress import Progress
 from tallystick.project import Project, ledger
 from tallystick.project.aside import set_aside
@@ -19,8 +18,9 @@ from tallystick.project.execution import Execution, execute, stage_variables
 from tallystick.project.freezing import freeze
 from tallystick.project.inputs import (
     Surroundings,
-    artifact_now,
+    dep_now,
     environment_now,
+    out_now,
     params_now,
     variables_now,
 )
@@ -28,6 +28,7 @@ from tallystick.project.pipelines import Graph, Output, Step, read_file
 from tallystick.project.readiness import absent
 from tallystick.project.receipts import NO_PYTHON, producers, write_receipt
 from tallystick.project.staleness import same
+from tallystick.project.writing import make_folders, write_record
 from tallystick.records import environment as environments
 from tallystick.records import metrics as metrics_record
 from tallystick.records.receipt import Artifact, Code, EnvironmentRef, Receipt, Status
@@ -67,8 +68,8 @@ class Performed:
 
 def perform(
     project: Project,
-    graph: Graph,
     step: Step,
+    inputs: Inputs,
     surroundings: Surroundings,
     *,
     output: Callable[[bytes], None],
@@ -78,7 +79,6 @@ def perform(
 
     A stage that fails or is interrupted gives back the outs that its command did not write itself.
     """
-    inputs = gather(project, graph, step, surroundings)
     _keep_environment(project, inputs.environment)
     with set_aside(project, [out.path for out in step.outs]) as aside:
         execution = _executed(project, step, inputs, surroundings, output)
@@ -109,7 +109,7 @@ def gather(project: Project, graph: Graph, step: Step, surroundings: Surrounding
 
 
 def _dep(project: Project, step: Step, path: str) -> Artifact:
-    found = artifact_now(project, path)
+    found = dep_now(project, path)
     if found is None:
         raise absent(project, step, path)
     return found
@@ -140,10 +140,8 @@ def _executed(
     output: Callable[[bytes], None],
 ) -> Execution:
     cwd = project.git.root / step.cwd
-    if not cwd.is_dir():
-        raise Refused(f"stage `{step.address}` runs in `{step.cwd}`, which is no folder")
     for out in step.outs:
-        (project.git.root / out.path).parent.mkdir(parents=True, exist_ok=True)
+        make_folders(project, out.path)
     variables = stage_variables(surroundings.variables, step.address, step.stage.seed, inputs.variables)
     return execute(project, step.stage.cmd, cwd=cwd, variables=variables, output=output)
 
@@ -169,7 +167,7 @@ def _metrics(project: Project, out: Output) -> Mapping[str, float]:
 
 def _taken(project: Project, step: Step, out: Output, progress: Progress) -> tuple[Artifact, tuple[str, ...]]:
     """Store an out and write its pointer; one that git keeps is only hashed."""
-    found = artifact_now(project, out.path)
+    found = out_now(project, out.path)
     if found is None:
         raise Refused(f"its command did not write `{out.path}`")
     if not out.cache:
@@ -220,7 +218,7 @@ def _environment(captured: Captured | None) -> EnvironmentRef:
 
 def _changed(project: Project, deps: tuple[Artifact, ...]) -> tuple[str, ...]:
     """The deps that are no longer what they were before the command ran."""
-    after = {artifact.path: artifact_now(project, artifact.path) for artifact in deps}
+    after = {artifact.path: dep_now(project, artifact.path) for artifact in deps}
     return tuple(
         before.path for before in deps if (now := after[before.path]) is None or not same(before, now)
     )
@@ -228,7 +226,7 @@ def _changed(project: Project, deps: tuple[Artifact, ...]) -> tuple[str, ...]:
 
 def _write_environment(project: Project, step: Step, captured: Captured | None) -> None:
     if captured is not None:
-        write_atomic(project.git.root / step.lock_path, environments.render(captured.lock))
+        write_record(project, step.lock_path, environments.render(captured.lock))
 
 
 def _written(project: Project, step: Step) -> list[str]:

@@ -9,9 +9,10 @@ from tallystick.errors import BadRecord, ObjectsError
 from tallystick.project import Project
 from tallystick.project.inputs import (
     Surroundings,
-    artifact_now,
     artifact_pointed,
+    dep_now,
     environment_now,
+    out_now,
     params_now,
     variables_now,
 )
@@ -92,7 +93,7 @@ def _command(step: Step, last: Recorded) -> Iterator[Reason]:
 def _deps(project: Project, step: Step, last: Recorded, placed: bool) -> Iterator[Reason]:
     known = {artifact.path: artifact for artifact in last.receipt.deps}
     for path in step.deps:
-        now = artifact_now(project, path) or (None if placed else artifact_pointed(project, path))
+        now = dep_now(project, path) or (None if placed else artifact_pointed(project, path))
         if path not in known:
             yield Reason("dep", path, "is new")
         elif now is None:
@@ -108,7 +109,7 @@ def _deps(project: Project, step: Step, last: Recorded, placed: bool) -> Iterato
 def _outs(project: Project, step: Step, last: Recorded, placed: bool) -> Iterator[Reason]:
     known = {artifact.path: artifact for artifact in last.receipt.outs}
     for out in step.outs:
-        now = artifact_now(project, out.path) or (None if placed else artifact_pointed(project, out.path))
+        now = out_now(project, out.path) or (None if placed else artifact_pointed(project, out.path))
         if out.path not in known:
             yield Reason("out", out.path, "is new")
         elif now is None:
@@ -147,13 +148,12 @@ def _differences(file: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> I
 
 def _different(old: Any, new: Any) -> bool:
     """Whether two values are not the same to a program: `1`, `1.0` and `true` are three."""
-    if type(old) is not type(new):
-        return True
-    if isinstance(old, dict):
+    if isinstance(old, dict) and isinstance(new, dict):
         return old.keys() != new.keys() or any(_different(old[key], new[key]) for key in old)
-    if isinstance(old, list):
+    # A parsed list knows its lines and so is of a type of its own.
+    if isinstance(old, list) and isinstance(new, list):
         return len(old) != len(new) or any(map(_different, old, new))
-    return bool(old != new)
+    return type(old) is not type(new) or bool(old != new)
 
 
 def _shown(value: Any) -> str:
