@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import PurePath
 
 import click
 
 from tallystick.cli import render
-from tallystick.cli.context import Context, context
+from tallystick.cli.context import context
 from tallystick.cli.options import (
     chosen_paths,
     force_option,
@@ -16,12 +15,12 @@ from tallystick.cli.options import (
     targets_argument,
     trust_option,
 )
+from tallystick.cli.revisions import told_apart
 from tallystick.cli.text import count_text, size_text, style
-from tallystick.errors import EnvironmentNotRebuilt, Refused, WrongUsage
+from tallystick.errors import EnvironmentNotRebuilt
 from tallystick.flows.checkout import CheckedOut, checkout
 from tallystick.project.environments import EnvironmentState
 from tallystick.project.placing import PlacedPath
-from tallystick.records.pointer import SUFFIX
 
 
 @click.command("checkout")
@@ -58,12 +57,12 @@ def command(
       tally checkout -
     """
     current = context(ctx)
-    rev, targets = _told_apart(current, arguments)
+    revs, targets = told_apart(current, arguments)
     if trust:
         current.project().grants.grant_all()
     result = checkout(
         current.project(),
-        rev,
+        revs[0] if revs else None,
         chosen_paths(current, targets),
         variables=None if no_environment else os.environ,
         remote=remote,
@@ -74,41 +73,6 @@ def command(
     render.report(current, result, _lines)
     failed = any(environment.state == "failed" for environment in result.environments)
     render.finish(EnvironmentNotRebuilt.exit_code if failed else 0)
-
-
-def _told_apart(current: Context, arguments: Sequence[str]) -> tuple[str | None, Sequence[str]]:
-    """Tell a commit from paths: the first argument may be either."""
-    if not arguments:
-        return None, ()
-    first, *rest = arguments
-    is_path, is_commit = _is_path(current, first), _is_commit(current, first)
-    if is_path and is_commit:
-        raise WrongUsage(
-            f"`{first}` is a commit and a path",
-            hint=f"write `./{first}` for the path, `{first}^0` for the commit",
-        )
-    if not is_path and not is_commit:
-        raise Refused(
-            f"`{first}` is neither a commit nor a tracked path", hint="see `git log --all`, `tally status`"
-        )
-    return (None, arguments) if is_path else (first, rest)
-
-
-def _is_path(current: Context, word: str) -> bool:
-    """Whether something stands there, or could: it has a pointer, or lies in a folder that has one."""
-    parents = [str(parent) for parent in PurePath(word).parents[:-1]]
-    pointers = [f"{path}{SUFFIX}" for path in (word, *parents)]
-    return any(os.path.lexists(current.directory / path) for path in (word, *pointers))
-
-
-def _is_commit(current: Context, word: str) -> bool:
-    if word == "-":
-        return True
-    try:
-        current.project().git.resolve_target(word)
-    except Refused:
-        return False
-    return True
 
 
 def _lines(result: CheckedOut) -> Iterator[str]:

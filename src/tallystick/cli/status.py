@@ -6,14 +6,11 @@ from collections.abc import Iterator, Sequence
 import click
 
 from tallystick.cli import render
+from tallystick.cli.changes import change_lines, counts
 from tallystick.cli.context import context
 from tallystick.cli.options import chosen_paths, remote_option, targets_argument
 from tallystick.cli.text import count_text, style
 from tallystick.flows.status import PathStatus, StageStatus, Status, status
-from tallystick.project.changes import Changes
-
-SHOWN = 5
-"""How many files of a folder are named without `--verbose`."""
 
 _WORDS = {"malformed": "bad pointer", "untrackable": "can't track"}
 
@@ -39,13 +36,12 @@ def command(ctx: click.Context, targets: Sequence[str], remote: str | None, exit
         remote=remote,
         progress=current.progress(),
     )
-    most = None if current.verbose else SHOWN
-    render.show(current, result, lambda whole: _lines(whole, most))
+    render.show(current, result, lambda whole: _lines(whole, current.verbose))
     render.finish(1 if exit_code and not result.clean else 0)
 
 
-def _lines(result: Status, most: int | None) -> Iterator[str]:
-    data = [line for path in result.paths if not path.clean for line in _path_lines(path, result, most)]
+def _lines(result: Status, verbose: bool) -> Iterator[str]:
+    data = [line for path in result.paths if not path.clean for line in _path_lines(path, result, verbose)]
     if data:
         yield style("Data", "strong")
         yield from data
@@ -64,35 +60,19 @@ def _lines(result: Status, most: int | None) -> Iterator[str]:
         yield f"{'All clean' if result.clean else 'Besides'}: {', '.join(parts)}"
 
 
-def _path_lines(path: PathStatus, result: Status, most: int | None) -> Iterator[str]:
+def _path_lines(path: PathStatus, result: Status, verbose: bool) -> Iterator[str]:
     if path.state != "unchanged":
         word = _WORDS.get(path.state, path.state).ljust(11)
-        yield f"  {style(word, 'changed')}  {path.path}{_counts(path)}"
+        yield f"  {style(word, 'changed')}  {path.path}{counts(path.changes)}"
     if path.reason is not None:
         yield f"    {path.reason}"
     if path.hint is not None:
         yield f"    hint: {path.hint}"
-    if path.changes is not None:
-        yield from _names(path.changes, most)
+    yield from change_lines(path.changes, verbose=verbose)
     if path.state != "malformed" and not path.stored:
         yield f"  {style('not stored ', 'bad')}  {path.path}: `tally fetch {path.path}`"
     if path.pushed is False:
         yield f"  {style('not pushed ', 'changed')}  {path.path}: `tally push -r {result.remote}`"
-
-
-def _counts(path: PathStatus) -> str:
-    if path.changes is None:
-        return ""
-    parts = [(len(getattr(path.changes, word)), word) for word in ("added", "removed", "changed")]
-    return f"  ({', '.join(f'{number:,} {word}' for number, word in parts if number)})"
-
-
-def _names(changes: Changes, most: int | None) -> Iterator[str]:
-    """The files that differ, as many of each sort as are shown."""
-    for mark, names in (("+", changes.added), ("-", changes.removed), ("~", changes.changed)):
-        yield from (f"    {mark} {name}" for name in names[:most])
-        if most is not None and len(names) > most:
-            yield f"    {mark} … {len(names) - most:,} more"
 
 
 def _stage_lines(stage: StageStatus) -> Iterator[str]:
