@@ -141,7 +141,7 @@ class Git(Command):
         """The first lines of the messages of a ref's commits, newest first; none if there is no such ref."""
         if self.resolve_ref(ref) is None:
             return []
-        done = self.run("log", "-z", "--topo-order", "--format=%s", "--end-of-options", ref)
+        done = self.run("log", "-z", "--date-order", "--format=%s", "--end-of-options", ref)
         return done.stdout.decode(errors="replace").split("\0")[:-1]
 
     def snapshot(self, leave_out: Callable[[str, int], bool] = snapshots.too_large_or_secret) -> Snapshot:
