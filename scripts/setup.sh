@@ -27,9 +27,13 @@ find_python() {
 
 # What was installed for: the project's own list of needs, and the Python of the virtual environment.
 fingerprint() {
-    printf '%s ' "$group"
+    printf '%s ' "$1"
     cksum < pyproject.toml
     .venv/bin/python -V
+}
+
+is_installed() {
+    [ "$(cat ".venv/.installed-$1" 2>/dev/null)" = "$(fingerprint "$1")" ]
 }
 
 make_environment() {
@@ -42,8 +46,8 @@ make_environment() {
 
 command -v git > /dev/null || fail "git was not found" "install git 2.25 or later"
 new_enough .venv/bin/python || make_environment
-stamp=.venv/.installed-${group:-run}
-if [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint)" ]; then
+# Whatever the tests need includes what a run needs.
+if is_installed "${group:-run}" || is_installed dev; then
     exit 0
 fi
 if ! .venv/bin/uv --version > /dev/null 2>&1; then
@@ -52,4 +56,4 @@ if ! .venv/bin/uv --version > /dev/null 2>&1; then
 fi
 echo "Installing Tallystick${group:+ and what its tests need} into .venv" >&2
 .venv/bin/uv pip install --quiet --python .venv/bin/python --editable . ${group:+--group "$group"}
-fingerprint > "$stamp"
+fingerprint "${group:-run}" > ".venv/.installed-${group:-run}"

@@ -1,0 +1,60 @@
+"""The story of `scripts/demo.sh`, played as a newcomer would."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.mark.index
+def test_the_story_runs_to_its_end(scratch: Path) -> None:
+    argv = ["sh", str(CHECKOUT / "scripts/demo.sh"), str(scratch)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    told = done.stdout
+    assert re.findall(r"\(exit code (\d+)\)", told) == ["0", "1", "0", "13"]
+    for chapter, wanted in CLAIMS.items():
+        assert re.search(wanted, _chapter(told, chapter)), f"{wanted!r} is not in chapter {chapter}:\n{told}"
+    _leaves_nothing_behind(scratch)
+
+
+CLAIMS = {
+    "2": r"digits\s+\(1,797 files",
+    "3": r"Nothing to do",
+    "4": r"Sent [\d,]+ blobs",
+    "5": r"param `train.epochs` changed: 8 -> 10",
+    "6": r"clone",
+    "7": r"identical",
+    "8": r"different",
+    "9": r"within tolerance",
+    "10": r"blake3:[0-9a-f]{64}",
+}
+"""What has to be seen in each chapter."""
+
+
+def _chapter(told: str, number: str) -> str:
+    return re.split(r"^=== ", told, flags=re.MULTILINE)[int(number)]
+
+
+def _leaves_nothing_behind(scratch: Path) -> None:
+    """Neither worktrees, nor changes that nobody made."""
+    for name in ("digits", "clone"):
+        git = ["git", "-C", str(scratch / name)]
+        worktrees = subprocess.run(
+            [*git, "worktree", "list"], capture_output=True, text=True, check=True
+        ).stdout
+        assert len(worktrees.splitlines()) == 1
+        assert os.listdir(scratch / name / ".git/tally/worktrees") == []
+        status = subprocess.run(
+            [*git, "status", "--short"], capture_output=True, text=True, check=True
+        ).stdout
+        assert status == ""
