@@ -116,6 +116,11 @@ def hash_stream(stream: Readable) -> Hashed:
 def hash_file(path: str | bytes) -> Hashed:
     """Hash a file's bytes."""
     with open(path, "rb", buffering=0) as file:
+        # Most files are small: making a buffer for each would cost more than reading it.
+        start = file.read(SMALL)
+        if len(start) < SMALL:
+            return Hashed(Digest.of(start), fingerprint(start), len(start))
+        file.seek(0)
         return hash_stream(file)
 
 
