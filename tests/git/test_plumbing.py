@@ -131,6 +131,18 @@ def test_tracked_lists_files_below_a_folder(repo: Repo, git: Git) -> None:
     assert git.tracked([]) == set()
 
 
+def test_what_git_tracks_is_not_ignored_nor_its_folder(repo: Repo, git: Git) -> None:
+    repo.write("f/tracked", "1")
+    repo.commit()
+    repo.write(".gitignore", "f\n*.md\n/star\\*\n")
+    repo.write("star*", "1")
+    repo.write("f/other", "1")
+    assert git.ignored(["f", "f/tracked", "f/other", "README.md", "star*", "starless"]) == {
+        "f/other",
+        "star*",
+    }
+
+
 def test_nothing_ignored_is_an_answer(git: Git) -> None:
     assert git.ignored(["README.md"]) == set()
     assert git.ignored([]) == set()

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -103,10 +103,13 @@ class Git(Command):
         listed = nul_ended(f"./{path}" for path in paths)
         if not listed:
             return set()
-        done = self.run("check-ignore", "-z", "--stdin", data=listed, check=False, environment=_PATTERNS)
+        words = ("check-ignore", "-z", "--stdin", "--no-index")
+        done = self.run(*words, data=listed, check=False, environment=_PATTERNS)
         if done.exit_code not in (0, 1):
             raise failure("check-ignore", done)
-        return {os.fsdecode(name[2:]) for name in done.stdout.split(b"\0") if name}
+        found = {os.fsdecode(name[2:]) for name in done.stdout.split(b"\0") if name}
+        # It would look into the index for a name as for a pattern; so what git tracks is taken out here.
+        return found - {folder for file in self.tracked(found) for folder in _and_above(file)}
 
     def stage(self, paths: Iterable[str]) -> None:
         """Bring files as they now are, or their absence, into the index, ignored or not."""
@@ -239,6 +242,14 @@ class Git(Command):
         if "did not match any file" in complaint or "invalid reference" in complaint:
             return Refused(f"git knows no branch or commit `{target}`", hint="see `git log --oneline --all`")
         return failure("checkout", done)
+
+
+def _and_above(path: str) -> Iterator[str]:
+    """A path and the folders above it."""
+    yield path
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def _is_file(path: Path) -> bool:

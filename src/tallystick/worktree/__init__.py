@@ -52,7 +52,7 @@ class Worktree:
 
     def scan(self, path: str) -> Scan | None:
         """Look at a path; None if nothing is there, Refused for what can't be tracked."""
-        return scan.scan(self.root, path, self._now(path))
+        return scan.scan(self.root, check_path(path), self._now(path))
 
     def load(self, pointer_path: str) -> StatCache:
         """What was saved for a pointer; empty if nothing was."""

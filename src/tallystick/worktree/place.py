@@ -64,7 +64,7 @@ def place(
     expected: Mapping[bytes, Digest],
 ) -> Placed:
     """Write, replace and remove files; raise WouldLoseChanges, before touching any, for unexpected ones."""
-    check_paths(wanted, order.path)
+    check_paths(wanted, order.path, order.kind)
     made = plan(wanted, present)
     if not order.force:
         check_losses(made, present, expected)
@@ -198,7 +198,9 @@ class _Replacing:
         self._replaced = replaced
 
     def folder(self, path: bytes) -> None:
-        self._make_room(path)
+        if self._make_room(path):
+            folder, name = self._folders.around(self._order.full(path))
+            os.unlink(name, dir_fd=folder)
         self._folders.at(self._order.full(path), make=True)
 
     def file(self, entry: Entry, content: Content) -> None:
@@ -213,7 +215,7 @@ class _Replacing:
         """Give the finished file its name: over the one that the plan knows of, never over another."""
         replaced = self._make_room(path)
         folder, name = self._folders.around(self._order.full(path), make=True)
-        if replaced:
+        if replaced or self._order.force:
             os.rename(b"file", name, src_dir_fd=self._stage, dst_dir_fd=folder)
             return
         try:

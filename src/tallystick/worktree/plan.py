@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, WouldLoseChanges
@@ -13,7 +14,7 @@ from tallystick.worktree.scan import Found, Identity, Scan
 SHOWN = 5
 """How many paths a message names."""
 
-_UNSAFE = re.compile(rb"(?:^|[/\0])(?:|\.|\.\.|\.git)(?:[/\0]|$)", re.IGNORECASE)
+_UNSAFE = re.compile(rb"(?:^|[/\0])(?:|\.|\.\.|\.git)(?:[/\0]|\Z)", re.IGNORECASE)
 """A last look at paths that were checked where they were read: nothing may leave the folder."""
 
 
@@ -66,11 +67,14 @@ def check_losses(made: Plan, present: Present | None, expected: Mapping[bytes, D
         raise lost(present.scan.path, losses)
 
 
-def check_paths(wanted: Sequence[Entry], path: str) -> None:
-    """Raise BadRecord if an entry's path leads out of its tree."""
-    if len(wanted) == 1 and not wanted[0].path:
+def check_paths(wanted: Sequence[Entry], path: str, kind: Literal["file", "tree"]) -> None:
+    """Raise BadRecord if an entry's path leads out of its tree, or a file is not one entry without a path."""
+    if kind == "file":
+        if [(entry.path, entry.mode in "fx") for entry in wanted] != [(b"", True)]:
+            raise BadRecord("it does not stand for a single file", path)
         return
-    if _UNSAFE.search(b"\0".join([entry.path for entry in wanted])) and wanted:
+    joined = b"\0".join([entry.path for entry in wanted])
+    if wanted and (_UNSAFE.search(joined) or joined.count(b"\0") != len(wanted) - 1):
         raise BadRecord("it lists a path that leads out of its folder", path)
 
 

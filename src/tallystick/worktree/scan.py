@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from tallystick.digest import Digest
 from tallystick.errors import Refused
-from tallystick.paths import check_path
+from tallystick.files import translated
 from tallystick.records.tree import EMPTY, Entry
 from tallystick.worktree.folders import Folders, shown
 
@@ -86,9 +86,8 @@ def scan(root: str | os.PathLike[str], path: str, stamp: int) -> Scan | None:
     Raises Refused for what can't be tracked: links as such or out of the tree, devices, pipes, other git
     repositories, pointers inside.
     """
-    check_path(path)
     name = os.fsencode(path)
-    with Folders(root) as folders:
+    with translated(path), Folders(root) as folders:
         status = folders.look(name)
         if status is None:
             return None
@@ -100,7 +99,7 @@ def scan(root: str | os.PathLike[str], path: str, stamp: int) -> Scan | None:
                 f"`{shown(name)}` is {_kind(status.st_mode)}", hint="track files and folders themselves"
             )
         folders.at(name)
-    files, links = _walk(top, name)
+        files, links = _walk(top, name)
     return Scan(path, "tree", files, links, stamp, top)
 
 
@@ -131,7 +130,9 @@ def _walk(top: bytes, name: bytes) -> tuple[list[Found], dict[bytes, bytes]]:
         prefix = waiting.pop()
         before = len(files) + len(waiting)
         try:
-            _look_into(top, prefix, files, waiting)
+            _look_into(top, name, prefix, files, waiting)
+        except FileNotFoundError:
+            continue
         except PermissionError as error:
             place = os.path.join(name, prefix)
             raise Refused(f"`{shown(place)}` can't be read: {error.strerror}") from error
@@ -146,7 +147,7 @@ def _walk(top: bytes, name: bytes) -> tuple[list[Found], dict[bytes, bytes]]:
     return files, links
 
 
-def _look_into(top: bytes, prefix: bytes, files: list[Found], waiting: list[bytes]) -> None:
+def _look_into(top: bytes, tree: bytes, prefix: bytes, files: list[Found], waiting: list[bytes]) -> None:
     """Add one folder's files, and its folders to those that wait."""
     add = files.append
     with os.scandir(b"%s/%s" % (top, prefix)) as listing:
@@ -160,7 +161,7 @@ def _look_into(top: bytes, prefix: bytes, files: list[Found], waiting: list[byte
             if name.endswith((_POINTER, b".git")) or name.startswith(b".tally-"):
                 if _LEFT_OVER.fullmatch(name):
                     continue
-                _refuse_name(top, prefix + name, mode)
+                _refuse_name(tree, prefix + name, mode)
             # Written out, not asked of `stat`: this loop runs for every file of every look.
             kind = mode & 0o170000
             if kind == 0o100000:
@@ -177,7 +178,7 @@ def _look_into(top: bytes, prefix: bytes, files: list[Found], waiting: list[byte
             elif kind == 0o040000:
                 waiting.append(prefix + name + b"/")
             else:
-                add(_special(top, prefix + name, status))
+                add(_special(tree, prefix + name, status))
 
 
 def _found(path: bytes, status: os.stat_result, mode: str | None = None) -> Found:
@@ -191,16 +192,16 @@ def _empty_folder(top: bytes, path: bytes) -> Found:
     return _found(path, status, "d")._replace(size=0)
 
 
-def _special(top: bytes, path: bytes, status: os.stat_result) -> Found:
+def _special(tree: bytes, path: bytes, status: os.stat_result) -> Found:
     """A symbolic link; anything else can't be tracked."""
     if stat.S_ISLNK(status.st_mode):
         return _found(path, status, "l")
-    raise Refused(f"`{shown(top + b'/' + path)}` is {_kind(status.st_mode)}, which can't be tracked")
+    raise Refused(f"`{shown(tree + b'/' + path)}` is {_kind(status.st_mode)}, which can't be tracked")
 
 
-def _refuse_name(top: bytes, path: bytes, mode: int) -> None:
+def _refuse_name(tree: bytes, path: bytes, mode: int) -> None:
     """Raise Refused for another repository or a pointer inside a tracked folder."""
-    place = shown(top + b"/" + path)
+    place = shown(tree + b"/" + path)
     name = path.rpartition(b"/")[2]
     if name == b".git":
         raise Refused(f"`{place}` belongs to another git repository", hint="track its parts one by one")

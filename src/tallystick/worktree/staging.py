@@ -1,6 +1,7 @@
 """A folder for what is not finished yet, on the same file system as its destination."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -22,11 +23,14 @@ def staging(home: Path, beside: int) -> Iterator[int]:
     home.mkdir(parents=True, exist_ok=True)
     above = os.open(home, FOLDER)
     try:
-        if os.fstat(above).st_dev != os.fstat(beside).st_dev:
-            os.dup2(beside, above, inheritable=False)
         _remove_stale(above)
         name = temporary_name()
         os.mkdir(name, 0o700, dir_fd=above)
+        if not _can_move(name, above, beside):
+            os.rmdir(name, dir_fd=above)
+            os.dup2(beside, above, inheritable=False)
+            _remove_stale(above)
+            os.mkdir(name, 0o700, dir_fd=above)
         descriptor = os.open(name, FOLDER, dir_fd=above)
         try:
             # The lock says that we live; the kernel lets go of it when we die.
@@ -37,6 +41,18 @@ def staging(home: Path, beside: int) -> Iterator[int]:
             shutil.rmtree(name, ignore_errors=True, dir_fd=above)
     finally:
         os.close(above)
+
+
+def _can_move(name: str, above: int, beside: int) -> bool:
+    """Try it: two mounts of one file system look alike, and yet nothing can be renamed between them."""
+    try:
+        os.rename(name, name, src_dir_fd=above, dst_dir_fd=beside)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        return False
+    os.rename(name, name, src_dir_fd=beside, dst_dir_fd=above)
+    return True
 
 
 def _remove_stale(above: int) -> None:
