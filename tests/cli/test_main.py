@@ -230,3 +230,9 @@ def test_a_signal_lets_the_work_clean_up(number: signal.Signals) -> None:
         out, err = child.communicate(timeout=20)
     assert (child.returncode, out) == (130, "cleaned\n"), err
     assert err.startswith("error: interrupted")
+
+
+def test_git_finds_the_program_as_a_command_of_its_own(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripts = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{scripts}{os.pathsep}{os.environ['PATH']}")
+    assert repo.git("tally", "--version") == f"tally {__version__}"

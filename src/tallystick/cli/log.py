@@ -23,10 +23,10 @@ from tallystick.flows.log import Log, Logged, LoggedVerdict
 def command(
     ctx: click.Context, stages: tuple[str, ...], limit: int, every: bool, failed: bool, verdicts: bool
 ) -> None:
-    """List the runs in the ledger, newest first, with the params and metrics that differ.
+    """List the runs, newest first.
 
-    Failed and interrupted runs are among them. A `*` after the commit says that the worktree held more
-    than that commit.
+    Each stands with its status, its commit, and the params and metrics that differ between runs. Failed and
+    interrupted runs are among them. A `*` after the commit says that the worktree held more than that commit.
 
     \b
     Examples:

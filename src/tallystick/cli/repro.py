@@ -33,7 +33,7 @@ from tallystick.records.verdict import Comparison, Difference, Outcome, StageVer
 def command(
     ctx: click.Context, target: str, stages: tuple[str, ...], keep: bool, no_rebuild: bool, trust: bool
 ) -> None:
-    """Rebuild a past run, execute it again in isolation, and compare.
+    """Rebuild a past run, execute it again and compare.
 
     TARGET is a commit (HEAD without) or a run's id from `tally log`. Code, data and environment are
     rebuilt in a temporary worktree; yours stays as it is. Exit code 0 says reproduced, 1 that results

@@ -68,10 +68,11 @@ def command(
     trust: bool,
     **parts: object,
 ) -> None:
-    """Execute the stages that are out of date, and write a receipt for each.
+    """Execute the stages that are out of date.
 
-    A stage is out of date when its command, deps, params, seed, variables, packages or outs are not what its
-    receipt says. Without STAGES all stages are looked at; with them, those and what they depend on.
+    Each gets a receipt. A stage is out of date when its command, deps, params, seed, variables, packages or
+    outs are not what its receipt says. Without STAGES all stages are looked at; with them, those and what
+    they depend on.
 
     \b
     Examples:
