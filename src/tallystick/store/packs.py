@@ -112,7 +112,9 @@ class Packs:
         for name in self._names(_INDEX):
             path = self.folder / f"{name.hex()}{_INDEX}"
             with suppress(BadRecord, ObjectMissing):
-                yield Index(_map(path), str(path))
+                view = _map(path)
+                if Digest.of(view) == name:
+                    yield Index(view, str(path))
 
     def _contents(self, name: Digest) -> tuple[PackName, list[Entry]] | None:
         """What a pack says is in it; None if that can't be read."""

@@ -210,6 +210,9 @@ class Writer:
                 identity.update(piece)
                 change.update(piece)
                 size += len(piece)
+                if size > before.st_size:
+                    # Somebody appends to it: following along might never end.
+                    break
             digest = Digest(identity.digest())
             held_still = size == before.st_size and _is_same(before, os.fstat(source))
             if held_still and not self._is_whole(digest):

@@ -1,0 +1,139 @@
+"""The index format, and several indexes seen as one."""
+
+import random
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallystick.digest import Digest
+from tallystick.errors import BadRecord
+from tallystick.store import index as indexes
+from tallystick.store.catalogue import Catalogue
+from tallystick.store.index import Index, PackName, Place, Recipe
+from tallystick.store.pack import RAW, ZSTD, Entry
+
+
+def name(text: object) -> Digest:
+    return Digest.of(str(text).encode())
+
+
+PACK, OTHER = PackName(name("pack"), 1000), PackName(name("other"), 500)
+
+
+def entries(*texts: object) -> list[Entry]:
+    return [Entry(name(text), 8 + 10 * at, 10, 10, RAW) for at, text in enumerate(texts)]
+
+
+def present(*packs: PackName) -> Catalogue:
+    catalogue = Catalogue()
+    data = indexes.build([(PACK, entries(1, 2, 3)), (OTHER, entries(4, 5))], {})
+    catalogue.add(Index(data), packs.__contains__)
+    return catalogue
+
+
+def test_the_test_vector_of_the_format_is_written() -> None:
+    first = Entry(name("a"), 8, 5, 9, ZSTD)
+    recipe = Recipe(12, ((name("a"), 9), (name("b"), 3)))
+    data = indexes.build([(PACK, [first, Entry(name("b"), 13, 3, 3, RAW)])], {name("ab"): recipe})
+    assert Digest.of(data).hex() == "788425d93df3c117978b2fdba0d30208984d3fba59a60e738ca26aa144eab27b"
+    index = Index(data)
+    assert dict(index.places([(name("a"), index.find(name("a")))])) == {
+        name("a"): Place(PACK.digest, 8, 5, 9, ZSTD)
+    }
+    assert index.recipe(name("ab")) == recipe
+    assert list(index.recipes()) == [name("ab")]
+
+
+def test_equal_contents_give_equal_bytes_in_whatever_order() -> None:
+    one = indexes.build([(PACK, entries(1, 2)), (OTHER, entries(3))], {})
+    assert one == indexes.build([(OTHER, entries(3)), (PACK, entries(1, 2))], {})
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 100])
+def test_every_blob_is_found_and_no_other(count: int) -> None:
+    data = indexes.build([(PackName(name("p"), 1 << 20), entries(*range(count)))], {})
+    for wanted in range(count):
+        assert Index(data).find(name(wanted)) >= 0
+    assert Index(data).find(name("other")) == -1
+    many = {name(number) for number in range(count + 50)}
+    assert len(dict(Index(data).rows(many))) == count
+    assert len(dict(Index(data).rows([name(0)]))) == min(count, 1)
+
+
+def test_what_lies_in_packs_that_are_gone_is_missing() -> None:
+    everything = {name(number) for number in range(6)}
+    assert present().known(everything) == set()
+    assert present(PACK).known(everything) == {name(1), name(2), name(3)}
+    assert present(PACK, OTHER).known(everything) == {name(number) for number in range(1, 6)}
+    assert name(1) in present(PACK)
+    assert name(4) not in present(PACK)
+    assert present(PACK).place(name(4)) is None
+
+
+def test_a_blob_in_two_packs_is_found_in_the_one_that_is_left() -> None:
+    catalogue = Catalogue()
+    for pack in (PACK, OTHER):
+        catalogue.add(Index(indexes.build([(pack, entries("x"))], {})), lambda found: found == OTHER)
+    assert dict(catalogue.places({name("x")})) == {name("x"): Place(OTHER.digest, 8, 10, 10, RAW)}
+
+
+def test_a_recipe_counts_only_while_all_its_chunks_are_there() -> None:
+    recipe = Recipe(20, ((name(1), 10), (name(4), 10)))
+    data = indexes.build([(PACK, entries(1)), (OTHER, entries(4))], {name("file"): recipe})
+    for packs, expected in (((PACK, OTHER), recipe), ((PACK,), None), ((OTHER,), None)):
+        catalogue = Catalogue()
+        catalogue.add(Index(data), packs.__contains__)
+        assert catalogue.recipe(name("file")) == expected
+        assert dict(catalogue.recipes([name("file")])) == ({name("file"): recipe} if expected else {})
+
+
+@given(st.integers(0, 10_000))
+def test_an_index_cut_off_anywhere_is_refused(length: int) -> None:
+    data = indexes.build([(PACK, entries(*range(20)))], {name("f"): Recipe(3, ((name("c"), 3),))})
+    with pytest.raises(BadRecord):
+        Index(data[: length % len(data)], "x.idx")
+
+
+@given(st.binary(max_size=400))
+def test_anything_else_is_no_index(data: bytes) -> None:
+    with pytest.raises(BadRecord):
+        Index(data)
+
+
+def test_a_later_version_is_named_as_such() -> None:
+    data = bytearray(indexes.build([], {}))
+    data[7] = 2
+    with pytest.raises(BadRecord, match="not known to this version"):
+        Index(bytes(data))
+
+
+@given(st.randoms(use_true_random=False))
+def test_a_damaged_index_gives_wrong_places_or_none_but_nothing_worse(source: random.Random) -> None:
+    recipe = Recipe(20, ((name(1), 10), (name(2), 10)))
+    data = bytearray(indexes.build([(PACK, entries(*range(8)))], {name("f"): recipe}))
+    for _ in range(3):
+        data[source.randrange(24, len(data))] = source.randrange(256)
+    index = Index(bytes(data))
+    try:
+        for _, place in index.places(list(index.rows({name(number) for number in range(8)}))):
+            assert place.stored <= place.size <= 16 << 20
+        index.recipe(name("f"))
+    except BadRecord:
+        pass
+
+
+def test_a_place_outside_of_its_pack_is_refused() -> None:
+    data = indexes.build([(PackName(name("p"), 20), entries(1, 2))], {})
+    index = Index(data, "x.idx")
+    with pytest.raises(BadRecord, match=r"x\.idx"):
+        list(index.places(list(index.rows([name(1), name(2)]))))
+
+
+def test_a_recipe_that_points_past_the_end_is_refused() -> None:
+    data = bytearray(indexes.build([], {name("f"): Recipe(3, ((name("c"), 3),))}))
+    at = len(data) - 36 - 4
+    struct.pack_into("<I", data, at, 1 << 30)
+    with pytest.raises(BadRecord):
+        Index(bytes(data)).recipe(name("f"))
