@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -85,10 +85,11 @@ class Git(Command):
 
     def list_files(self, patterns: Sequence[str] = ()) -> list[str]:
         """Files of the worktree that git tracks or would track; a pattern's `*` crosses folders."""
-        words = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns)
-        done = self.run(*words, environment=_PATTERNS)
-        found = {os.fsdecode(name) for name in done.stdout.split(b"\0") if name}
-        return sorted(name for name in found if _is_file(self.root / name))
+        return self._listed(patterns, _PATTERNS)
+
+    def list_below(self, folder: str) -> list[str]:
+        """The same for one folder, whatever characters are in its name."""
+        return [name for name in self._listed([folder], {}) if name != folder]
 
     def tracked(self, paths: Iterable[str]) -> set[str]:
         """The files, among and below some paths, that git itself tracks."""
@@ -228,6 +229,12 @@ class Git(Command):
         if b"couldn't find remote ref" in done.stderr:
             return False
         raise _not_exchanged(remote, "fetch", done)
+
+    def _listed(self, pathspecs: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+        words = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *pathspecs)
+        done = self.run(*words, environment=environment)
+        found = {os.fsdecode(name) for name in done.stdout.split(b"\0") if name}
+        return sorted(name for name in found if _is_file(self.root / name))
 
     def _not_checked_out(self, target: str, done: Completed) -> Exception:
         """The error for a checkout that git refused."""

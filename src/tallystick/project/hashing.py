@@ -106,7 +106,7 @@ def _mixed(project: Project, path: str, progress: Progress) -> list[Entry]:
     ]
     return entries + [
         _renamed(entry, path, file)
-        for file in project.git.list_files([f"{path}/*"])
+        for file in project.git.list_below(path)
         if file not in pointers and not file.endswith((PATTERN[1:], "/.gitignore"))
         for entry in _entries(_source(project, file))
     ]
