@@ -255,6 +255,14 @@ def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
     assert load_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
+@pytest.mark.parametrize("load", [load_yaml, load_json])
+def test_a_merge_conflict_is_called_one(load) -> None:
+    text = '{\n<<<<<<< HEAD\n"a": 1\n=======\n"a": 2\n>>>>>>> theirs\n}\n'
+    with pytest.raises(BadRecord, match="x:2: a merge conflict"):
+        load(text, "x")
+    assert load('{"a": "<<<<<<< HEAD"}') == {"a": "<<<<<<< HEAD"}
+
+
 @relaxed
 @given(st.binary(max_size=200) | st.text("{}[]:,-?&*!|>'\"%@`# \n\tab1", max_size=60).map(str.encode))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:

@@ -8,7 +8,7 @@ from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.paths import check_name
 from tallystick.records.fields import Fields, versioned
-from tallystick.records.syntax import POINTER_LIMIT, decode, line_of, plain
+from tallystick.records.syntax import POINTER_LIMIT, decode, line_of, plain, refuse_conflict
 from tallystick.records.yamledit import set_keys
 from tallystick.records.yamltree import Branch, Node, parse_tree
 from tallystick.records.yamlwrite import quoted
@@ -84,14 +84,7 @@ def _tree(text: str, source: str) -> Node:
     """The text as YAML, with a word of its own for each way a pointer is commonly broken."""
     if not text.strip():
         raise BadRecord("the pointer is empty", source, 1, f"restore it with `git checkout -- {source}`")
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.startswith(("<<<<<<< ", ">>>>>>> ", "||||||| ")) or line == "=======":
-            raise BadRecord(
-                "a merge conflict: both sides changed this pointer",
-                source,
-                number,
-                "keep one side with `git checkout --ours` or `--theirs`, then `git add` the pointer",
-            )
+    refuse_conflict(text, source, "keep one side: `git checkout --ours` or `--theirs`, then `git add`")
     if not text.endswith("\n"):
         # What is missing may be half a number, and half a number is a number.
         raise BadRecord("the pointer is truncated: its last line has no end", source, text.count("\n") + 1)

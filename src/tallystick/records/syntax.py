@@ -1,6 +1,7 @@
 """YAML and JSON to plain values and back: bounded, strict, one canonical form."""
 
 import json
+import re
 from typing import Any, NoReturn, SupportsIndex
 
 from tallystick.errors import BadRecord
@@ -9,6 +10,8 @@ from tallystick.records.yamltree import DEEPEST, Branch, Leaf, Node, parse_tree
 POINTER_LIMIT = 64 << 10
 PIPELINE_LIMIT = 4 << 20
 RECEIPT_LIMIT = 16 << 20
+
+_CONFLICT = re.compile(r"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
 
 Plain = dict[str, Any] | list[Any] | str | int | float | bool | None
 """What YAML and JSON can say, and nothing else."""
@@ -39,9 +42,19 @@ def decode(data: bytes | str, source: str, limit: int) -> str:
         raise BadRecord("not UTF-8 text", source, line) from error
 
 
+def refuse_conflict(text: str, source: str, hint: str = "resolve it, then `git add` the file") -> None:
+    """Raise BadRecord for a text that git left half merged."""
+    match = _CONFLICT.search(text)
+    if match is not None:
+        line = text.count("\n", 0, match.start()) + 1
+        raise BadRecord("a merge conflict: both sides changed this file", source, line, hint)
+
+
 def load_yaml(data: bytes | str, source: str = "", limit: int = PIPELINE_LIMIT) -> Any:
     """Read YAML into plain values; mappings are Table, lists are Row. An empty text is None."""
-    node = parse_tree(decode(data, source, limit), source)
+    text = decode(data, source, limit)
+    refuse_conflict(text, source)
+    node = parse_tree(text, source)
     return None if node is None else plain(node)
 
 
@@ -65,16 +78,16 @@ def _table(node: Branch) -> Table:
 
 def line_of(value: object, key: SupportsIndex | str) -> int | None:
     """The line of a key or an item, where it is known."""
-    if isinstance(value, Table):
-        return value.lines.get(str(key))
-    if isinstance(value, Row) and not isinstance(key, str):
-        return value.lines[key]
-    return None
+    lines = getattr(value, "lines", None)
+    if isinstance(lines, dict):
+        return lines.get(str(key))
+    return lines[key] if isinstance(lines, list) and not isinstance(key, str) else None
 
 
 def load_json(data: bytes | str, source: str = "", limit: int = RECEIPT_LIMIT) -> Any:
     """Read strict JSON: no NaN, no key twice, no lone surrogates, bounded depth."""
     text = decode(data, source, limit)
+    refuse_conflict(text, source)
     try:
         value = json.loads(
             text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
