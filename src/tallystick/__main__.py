@@ -1,6 +1,7 @@
 """Starts the program."""
 
 import gc
+import os
 import signal
 import sys
 from importlib import import_module
@@ -13,11 +14,14 @@ PROGRAM = "tallystick.cli.main"
 
 def main() -> int:
     """Run the command line that the process was given and return its exit code."""
+    _open_standard_streams()
     # The one answer that needs no parser: loading it would take three times as long as the rest.
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"tally {__version__}\n")
         return 0
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
     # Looking for garbage takes a tenth of a short command's time; there is none while modules are loaded,
     # and none that matters at the end.
     gc.set_threshold(100_000, 20, 20)
@@ -27,6 +31,15 @@ def main() -> int:
         return 130
     finally:
         gc.freeze()
+
+
+def _open_standard_streams() -> None:
+    """Fill the places of closed streams: no file of ours may be opened there and get another's output."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

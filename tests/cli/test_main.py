@@ -45,7 +45,8 @@ def test_help_lists_every_command_by_what_a_person_wants_to_do(tally: Tally) -> 
 
 def test_no_command_at_all_is_wrong_usage_and_shows_the_help(tally: Tally) -> None:
     ran = tally(code=2)
-    assert "Usage: tally" in ran.out + ran.err
+    assert ran.out == ""
+    assert ran.err.startswith("Usage: tally")
 
 
 @pytest.mark.parametrize("name", VERBS)
@@ -71,8 +72,9 @@ def test_the_version_is_printed_with_and_without_the_short_cut(tally: Tally) -> 
 
 def test_an_unknown_command_is_wrong_usage(tally: Tally) -> None:
     ran = tally("stauts", code=2)
-    assert ran.err.startswith("error: No such command 'stauts'.")
+    assert ran.err == "error: there is no command `stauts`\nhint: did you mean `tally status`?\n"
     assert ran.out == ""
+    assert "see `tally --help`" in tally("xyzzy", code=2).err
 
 
 def test_an_unknown_option_names_the_help_that_says_more(tally: Tally) -> None:
@@ -220,7 +222,7 @@ raise SystemExit(main())
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_lets_the_work_clean_up(number: signal.Signals) -> None:
     command = [sys.executable, "-c", WAIT]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
@@ -236,3 +238,11 @@ def test_git_finds_the_program_as_a_command_of_its_own(repo: Repo, monkeypatch: 
     scripts = Path(sys.executable).parent
     monkeypatch.setenv("PATH", f"{scripts}{os.pathsep}{os.environ['PATH']}")
     assert repo.git("tally", "--version") == f"tally {__version__}"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("words", ["config", "--version"])
+def test_a_closed_stream_is_as_good_as_none(project: Repo, closed: str, words: str) -> None:
+    script = f'"$1" -m tallystick {words} {closed}'
+    done = subprocess.run(["sh", "-c", script, "sh", sys.executable], cwd=project.path, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")

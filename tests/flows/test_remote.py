@@ -53,6 +53,12 @@ def test_remotes_are_listed_with_the_default_one_marked(project: Repo, tally: Ta
     assert second.split() == ["*", "b", str(tmp_path / "b")]
 
 
+def test_the_word_list_can_be_left_out(project: Repo, tally: Tally, store: Path) -> None:
+    tally("remote", "add", "origin", str(store))
+    assert tally("remote").out == tally("remote", "list").out
+    assert tally("remote", "--json").json() == tally("remote", "list", "--json").json()
+
+
 def test_without_remotes_the_list_says_how_to_add_one(project: Repo, tally: Tally) -> None:
     assert "tally remote add" in tally("remote", "list").out
     assert tally("remote", "list", "--json").json() == {"remotes": []}

@@ -45,9 +45,8 @@ def command(ctx: click.Context, targets: Sequence[str], patterns: bool, no_stage
 def _lines(result: Added) -> Iterator[str]:
     yield from (_line(path) for path in result.paths)
     yield from (f"note: {note}" for note in result.notes)
-    pointers = [path.pointer for path in result.paths if path.state != "unchanged"]
-    if pointers and not result.staged:
-        yield f"Next: git add {' '.join(pointers[:3])}{' …' if len(pointers) > 3 else ''}"
+    if not result.staged:
+        yield "Next: `git add` the pointers and what changed in `.gitignore`"
 
 
 def _line(added: AddedPath) -> str:

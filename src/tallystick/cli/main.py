@@ -13,6 +13,7 @@ from tallystick.cli.context import Context
 from tallystick.cli.failure import exit_code_of
 from tallystick.cli.options import common_options
 from tallystick.cli.shells import answer, asked
+from tallystick.errors import WrongUsage
 
 
 class Verb(NamedTuple):
@@ -91,6 +92,15 @@ class Program(click.Group):
         _with_common_options(command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is meant; raise WrongUsage, with a guess, if there is none of that name."""
+        name = args[0]
+        if name not in VERBS and not name.startswith("-") and not ctx.resilient_parsing:
+            raise WrongUsage(f"there is no command `{name}`", hint=_guess(name))
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by what a person wants to do, without loading them."""
         width = max(map(len, VERBS))
@@ -109,6 +119,12 @@ class Program(click.Group):
         ]
 
 
+def _guess(name: str) -> str:
+    """What to do about a name that is no command's: most are mistyped."""
+    close = [verb for verb in VERBS if verb[:3] == name[:3] or sorted(verb) == sorted(name)]
+    return f"did you mean `tally {close[0]}`?" if close else "see `tally --help`"
+
+
 def _with_common_options(command: click.Command) -> None:
     """Add the common options to a command and its subcommands, once."""
     if isinstance(command, click.Group):
@@ -116,6 +132,14 @@ def _with_common_options(command: click.Command) -> None:
             _with_common_options(part)
     taken = {name for parameter in command.params for name in parameter.opts}
     command.params.extend(option for option in common_options() if taken.isdisjoint(option.opts))
+
+
+@click.pass_context
+def _without_command(ctx: click.Context) -> None:
+    """Say what there is to call, to somebody who called nothing."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(WrongUsage.exit_code)
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -126,6 +150,8 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 
 program = Program(
     "tally",
+    callback=_without_command,
+    invoke_without_command=True,
     help="""Version data, models, environments and runs beside your code in git.
 
     \b
@@ -147,7 +173,6 @@ program = Program(
             help="Print the version.",
         ),
     ],
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 

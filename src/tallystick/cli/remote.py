@@ -24,18 +24,22 @@ LOCAL = click.option(
 )
 
 
-@click.group("remote")
-def command() -> None:
+@click.group("remote", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
     """Name the places where blobs are kept.
 
     A remote is a folder or a bucket of your own. Its name and URL are shared in `.tallyconfig`; what only
-    this machine should know, such as an endpoint or a profile's name, stays in git's own settings.
+    this machine should know, such as an endpoint or a profile's name, stays in git's own settings. Without
+    a COMMAND the remotes are listed.
 
     \b
     Example:
       tally remote add origin /mnt/share/project
       tally remote add cloud s3://bucket/project -o profile=work
     """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_)
 
 
 @command.command("add")

@@ -41,6 +41,9 @@ def command(ctx: click.Context, targets: Sequence[str], remote: str | None, exit
 
 
 def _lines(result: Status, verbose: bool) -> Iterator[str]:
+    if result.paths and all(_is_not_here(path) for path in result.paths):
+        yield f"No data is here yet ({count_text(len(result.paths), 'path')}): `tally pull`"
+        return
     data = [line for path in result.paths if not path.clean for line in _path_lines(path, result, verbose)]
     if data:
         yield style("Data", "strong")
@@ -60,16 +63,22 @@ def _lines(result: Status, verbose: bool) -> Iterator[str]:
         yield f"{'All clean' if result.clean else 'Besides'}: {', '.join(parts)}"
 
 
+def _is_not_here(path: PathStatus) -> bool:
+    """Whether a path was never brought here, as in a fresh clone."""
+    return path.state == "missing" and not path.stored
+
+
 def _path_lines(path: PathStatus, result: Status, verbose: bool) -> Iterator[str]:
     if path.state != "unchanged":
         word = _WORDS.get(path.state, path.state).ljust(11)
-        yield f"  {style(word, 'changed')}  {path.path}{counts(path.changes)}"
+        where = "" if path.state != "missing" else ": `tally checkout`" if path.stored else ": `tally pull`"
+        yield f"  {style(word, 'changed')}  {path.path}{counts(path.changes)}{where}"
     if path.reason is not None:
         yield f"    {path.reason}"
     if path.hint is not None:
         yield f"    hint: {path.hint}"
     yield from change_lines(path.changes, verbose=verbose)
-    if path.state != "malformed" and not path.stored:
+    if path.state not in ("malformed", "missing") and not path.stored:
         yield f"  {style('not stored ', 'bad')}  {path.path}: `tally fetch {path.path}`"
     if path.pushed is False:
         yield f"  {style('not pushed ', 'changed')}  {path.path}: `tally push -r {result.remote}`"
