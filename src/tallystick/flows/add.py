@@ -94,6 +94,12 @@ def _check_all(project: Project, paths: Sequence[str], force: bool) -> None:
         _check_place(project, pointers, path, paths)
         _check_maker(pointers, path, force)
     in_git = sorted(project.git.tracked(paths))
+    held = [name.removesuffix(SUFFIX) for name in in_git if name.endswith(SUFFIX)]
+    if held:
+        raise Refused(
+            f"`{held[0]}`, inside of what would be added, is tracked already",
+            hint=f"stop tracking it first, the data stays: `tally remove {held[0]}`",
+        )
     if in_git:
         named = ", ".join(f"`{name}`" for name in in_git[:SHOWN])
         more = f" and {len(in_git) - SHOWN:,} more" if len(in_git) > SHOWN else ""

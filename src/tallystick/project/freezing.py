@@ -73,7 +73,7 @@ def freeze(
         raise Refused(f"there is nothing at `{path}`")
     pointer = _pointer(found, stage)
     if former is not None and former.pointer == pointer:
-        return Frozen(former, found, "unchanged", ignore(project, path))
+        return Frozen(former, found, "unchanged", (pointer_path, *ignore(project, path)))
     text = pointers.render(pointer, previous or b"")
     hidden = ignore(project, path)
     write_atomic(project.git.root / pointer_path, text)
