@@ -64,6 +64,9 @@ class Outgoing:
     def _verbatim(self, pack: Digest, wanted: set[Digest]) -> Parcel | None:
         """A local pack as it is, but for the nonce; None if not all is wanted, or compressing pays."""
         view = self._local.pack(pack)
+        if len(view) < PACK_SIZE // 2:
+            # Small ones are better joined: the remote would fill up with them, one for each `add`.
+            return None
         try:
             entries = read_contents(view, len(view), str(pack))
         except BadRecord:

@@ -1,0 +1,488 @@
+"""Push and fetch: nothing is lost, whatever happens in between."""
+
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tallystick.digest import Buffer, Digest
+from tallystick.errors import ObjectCorrupt, ObjectMissing, RemoteUnreachable
+from tallystick.records import root as root_record
+from tallystick.records import tombstone as tombstone_record
+from tallystick.records.tombstone import Tombstone
+from tallystick.store import LocalStore, RemoteStore, transfer
+from tallystick.store.backend import Backend
+from tallystick.store.transfer import Pushed
+from tests.store.conftest import again, blobs, files_below, fill
+
+SMALL = blobs(60)
+BIG = blobs(2, 3_000_000)
+CONTENT = SMALL | BIG
+TEXT = {
+    Digest.of(data): data for data in (b"%d the same words again and again\n" % n * 90 for n in range(50))
+}
+
+
+class Meddled(Backend):
+    """A backend that someone meddles with: `before` and `after` get each write's number and name."""
+
+    def __init__(self, inner: Backend) -> None:
+        self.inner = inner
+        self.url = inner.url
+        self.writes = 0
+        self.requests: list[str] = []
+        self.before: Callable[[int, str], None] = lambda number, name: None
+        self.after: Callable[[int, str], None] = lambda number, name: None
+        self.reading: Callable[[bytes], bytes] = lambda data: data
+
+    def create(self) -> None:
+        self.inner.create()
+
+    def put_new(self, name: str, data: Buffer) -> bool:
+        self.requests.append(f"put {name}")
+        self.writes += 1
+        number = self.writes
+        self.before(number, name)
+        created = self.inner.put_new(name, data)
+        self.after(number, name)
+        return created
+
+    def get(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
+        self.requests.append(f"get {name}")
+        return self.reading(self.inner.get(name, start, end))
+
+    def size(self, name: str) -> int | None:
+        self.requests.append(f"size {name}")
+        return self.inner.size(name)
+
+    def listing(self, prefix: str) -> dict[str, int]:
+        self.requests.append(f"list {prefix}")
+        return self.inner.listing(prefix)
+
+    def delete(self, name: str) -> None:
+        self.inner.delete(name)
+
+
+@pytest.fixture
+def meddled(shelf: RemoteStore) -> Meddled:
+    shelf.backend = Meddled(shelf.backend)
+    return shelf.backend
+
+
+@pytest.fixture
+def full(local: LocalStore) -> LocalStore:
+    fill(local, CONTENT)
+    return local
+
+
+def push(local: LocalStore, remote: RemoteStore, jobs: int = 1) -> Pushed:
+    return transfer.push(again(local), remote, CONTENT, repository="r", jobs=jobs)
+
+
+def unmeddled(remote: RemoteStore, cache: Path | None = None) -> RemoteStore:
+    """The same remote as the next process sees it."""
+    return RemoteStore.open(remote.url, {}, cache or Path(remote.url).with_name("cache"), name="origin")
+
+
+def assert_whole(remote: RemoteStore, tmp_path: Path) -> None:
+    """A clone that has nothing can fetch everything; every root record relies on packs that are there."""
+    clone = LocalStore(tmp_path / "clone")
+    shutil.rmtree(clone.root, ignore_errors=True)
+    fresh = unmeddled(remote, tmp_path / "fresh")
+    transfer.fetch([fresh], clone, CONTENT)
+    assert dict(again(clone).read_many(CONTENT)) == CONTENT
+    newest = max(Path(remote.url, "roots").iterdir())
+    assert set(root_record.parse(newest.read_bytes()).packs) <= set(fresh.pack_sizes())
+
+
+def tiny_packs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make small data fill many packs."""
+    monkeypatch.setattr("tallystick.store.outgoing.PACK_SIZE", 500_000)
+
+
+def test_the_second_push_sends_nothing_in_a_handful_of_requests(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled
+) -> None:
+    sent = push(full, shelf)
+    assert (sent.blobs, sent.size, sent.sent_blobs > 60) == (62, 6_060_000, True)
+    meddled.requests.clear()
+    second = push(full, shelf)
+    assert (second.blobs, second.size, second.sent_blobs, second.sent_bytes, second.packs) == (
+        62,
+        6_060_000,
+        0,
+        0,
+        0,
+    )
+    assert [request.partition("/")[0] for request in meddled.requests] == [
+        "list index",
+        "list packs",
+        "put roots",
+        "list tombstones",
+        "list packs",
+    ]
+
+
+def test_pushing_nothing_writes_nothing(full: LocalStore, shelf: RemoteStore) -> None:
+    before = files_below(Path(shelf.url))
+    assert transfer.push(full, shelf, [], repository="r") == Pushed(0, 0, 0, 0, 0)
+    assert files_below(Path(shelf.url)) == before
+
+
+def test_writes_come_in_the_order_that_makes_them_a_transaction(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_packs(monkeypatch)
+    push(full, shelf, jobs=4)
+    written = [request[4:].partition("/")[0] for request in meddled.requests if request.startswith("put")]
+    assert written == ["packs"] * (len(written) - 2) + ["index", "roots"]
+    assert len(written) > 5
+
+
+def test_a_small_change_in_a_large_file_sends_little(local: LocalStore, shelf: RemoteStore) -> None:
+    (digest, data), *_ = blobs(1, 20_000_000).items()
+    changed = data[:9_000_000] + b"!" + data[9_000_000:]
+    with local.writer() as writer:
+        writer.add(data)
+        writer.add(changed)
+    transfer.push(local, shelf, [digest], repository="r")
+    pushed = transfer.push(local, shelf, [Digest.of(changed)], repository="r")
+    assert pushed.size == 20_000_001
+    assert pushed.sent_bytes < 1_000_000
+    assert shelf.read(Digest.of(changed)) == changed
+
+
+def test_text_is_sent_compressed_and_comes_back_whole(
+    local: LocalStore, shelf: RemoteStore, tmp_path: Path
+) -> None:
+    fill(local, TEXT)
+    pushed = transfer.push(local, shelf, TEXT, repository="r")
+    assert pushed.sent_bytes < pushed.size / 5
+    clone = LocalStore(tmp_path / "clone")
+    transfer.fetch([shelf], clone, TEXT)
+    assert dict(clone.read_many(TEXT)) == TEXT
+
+
+def test_a_full_pack_is_sent_as_it_is_but_for_its_nonce(
+    full: LocalStore, shelf: RemoteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallystick.store.outgoing.PACK_SIZE", 50_000)
+    (kept,) = full.packs.glob("*.pack")
+    transfer.push(full, shelf, SMALL, repository="r")
+    (sent,) = Path(shelf.url).rglob("*.pack")
+    assert sent.name != kept.name
+    assert sent.stat().st_size == kept.stat().st_size
+    assert sent.read_bytes()[:60_000] == kept.read_bytes()[:60_000]
+
+
+def test_the_packs_of_many_small_adds_are_joined(local: LocalStore, shelf: RemoteStore) -> None:
+    for digest, data in SMALL.items():
+        fill(local, {digest: data})
+    assert transfer.push(local, shelf, SMALL, repository="r").packs == 1
+
+
+def test_part_of_a_pack_is_sent_without_the_rest(full: LocalStore, shelf: RemoteStore) -> None:
+    some = set(list(SMALL)[::3])
+    transfer.push(full, shelf, some, repository="r")
+    assert shelf.missing(SMALL) == set(SMALL) - some
+    transfer.push(full, shelf, SMALL, repository="r")
+    assert shelf.missing(SMALL) == set()
+
+
+def test_what_neither_side_has_is_named_in_full_before_anything_is_sent(
+    full: LocalStore, shelf: RemoteStore
+) -> None:
+    before = files_below(Path(shelf.url))
+    absent = set(blobs(3, seed=8))
+    with pytest.raises(ObjectMissing) as caught:
+        transfer.push(full, shelf, {*CONTENT, *absent}, repository="r")
+    assert set(caught.value.digests) == absent
+    assert shelf.url in caught.value.places
+    assert files_below(Path(shelf.url)) == before
+
+
+def test_what_only_the_remote_has_need_not_be_here(
+    full: LocalStore, shelf: RemoteStore, tmp_path: Path
+) -> None:
+    push(full, shelf)
+    other = LocalStore(tmp_path / "other")
+    fill(other, TEXT)
+    assert transfer.push(other, shelf, {*CONTENT, *TEXT}, repository="r").sent_blobs == len(TEXT)
+
+
+@pytest.mark.parametrize("damaged", ["small", "large"])
+def test_a_damaged_blob_is_noticed_before_it_is_sent(
+    full: LocalStore, shelf: RemoteStore, damaged: str
+) -> None:
+    pattern = "packs/*.pack" if damaged == "small" else "objects/*/*"
+    path = next(iter(full.root.glob(pattern)))
+    data = bytearray(path.read_bytes())
+    data[500] ^= 1
+    path.unlink()
+    path.write_bytes(data)
+    with pytest.raises(ObjectCorrupt):
+        push(full, shelf)
+    assert not Path(shelf.url, "roots").exists()
+    assert not Path(shelf.url, "index").exists()
+    fill(again(full), CONTENT)
+    push(full, unmeddled(shelf))
+    assert unmeddled(shelf).missing(CONTENT) == set()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_push_killed_at_any_write_is_finished_by_the_next(
+    full: LocalStore,
+    shelf: RemoteStore,
+    meddled: Meddled,
+    tmp_path: Path,
+    when: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tallystick.store.outgoing.PACK_SIZE", 1_000_000)
+
+    def kill(number: int, name: str) -> None:
+        if number == deadly:
+            raise KeyboardInterrupt
+
+    setattr(meddled, when, kill)
+    for deadly in range(1, 50):
+        meddled.writes = 0
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+        for name in ("packs", "index", "roots"):
+            shutil.rmtree(Path(shelf.url, name), ignore_errors=True)
+        try:
+            push(full, shelf)
+        except KeyboardInterrupt:
+            resumed = push(full, unmeddled(shelf))
+            assert_whole(shelf, tmp_path)
+            # Sent again is at most the pack that was under way, and never what the journal knows to be there.
+            assert resumed.sent_bytes < 6_100_000 - (deadly - 2) * 1_000_000
+        else:
+            break
+    assert deadly > 7
+
+
+def test_a_lost_answer_is_resolved_by_looking(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path
+) -> None:
+    def lose(number: int, name: str) -> None:
+        raise RemoteUnreachable("the connection broke")
+
+    meddled.after = lose
+    push(full, shelf)
+    assert_whole(shelf, tmp_path)
+
+
+def test_a_write_that_did_not_happen_fails_the_push(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled
+) -> None:
+    def refuse(number: int, name: str) -> None:
+        if name.startswith("index"):
+            raise RemoteUnreachable("the connection broke")
+
+    meddled.before = refuse
+    with pytest.raises(RemoteUnreachable):
+        push(full, shelf)
+    assert not Path(shelf.url, "roots").exists()
+
+
+def condemn(remote: RemoteStore, packs: set[Digest]) -> None:
+    folder = Path(remote.url, "tombstones")
+    folder.mkdir(exist_ok=True)
+    text = tombstone_record.render(Tombstone("2026-01-01T00:00:00Z", tuple(packs)))
+    (folder / f"{Digest.of(text).hex()}.json").write_bytes(text)
+
+
+def test_condemned_packs_are_sent_again_under_new_names(
+    full: LocalStore, shelf: RemoteStore, tmp_path: Path
+) -> None:
+    push(full, shelf)
+    condemned = set(shelf.pack_sizes())
+    condemn(shelf, condemned)
+    assert push(full, unmeddled(shelf)).packs == len(condemned)
+    for pack in condemned:
+        next(Path(shelf.url).rglob(f"{pack.hex()}.pack")).unlink()
+    assert_whole(shelf, tmp_path)
+
+
+def test_packs_deleted_while_a_push_relies_on_them_are_sent_again(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path
+) -> None:
+    push(full, shelf)
+
+    def collect(number: int, name: str) -> None:
+        if name.startswith("roots") and not collected:
+            collected.append(name)
+            shutil.rmtree(Path(shelf.url, "packs"))
+
+    collected: list[str] = []
+    meddled.before = collect
+    push(full, shelf)
+    assert collected
+    assert_whole(shelf, tmp_path)
+
+
+def test_a_store_that_deletes_everything_is_not_reported_as_success(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled
+) -> None:
+    meddled.before = lambda number, name: (
+        shutil.rmtree(Path(shelf.url, "packs")) if name.startswith("roots") else None
+    )
+    with pytest.raises(RemoteUnreachable, match="deletes"):
+        push(full, shelf)
+
+
+def test_packs_that_were_noted_but_are_gone_are_sent_again(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path
+) -> None:
+    def kill(number: int, name: str) -> None:
+        if name.startswith("index"):
+            raise KeyboardInterrupt
+
+    meddled.before = kill
+    with pytest.raises(KeyboardInterrupt):
+        push(full, shelf)
+    assert len(shelf.journal.packs()) > 0
+    shutil.rmtree(Path(shelf.url, "packs"))
+    push(full, unmeddled(shelf))
+    assert_whole(shelf, tmp_path)
+    assert shelf.journal.packs() == []
+
+
+@pytest.mark.parametrize("pattern", ["*.pack", "*.idx"])
+def test_cut_off_packs_or_indexes_are_healed_by_a_push(
+    full: LocalStore, shelf: RemoteStore, tmp_path: Path, pattern: str
+) -> None:
+    push(full, shelf)
+    for path in Path(shelf.url).rglob(pattern):
+        data = path.read_bytes()
+        path.unlink()
+        path.write_bytes(data[:-1])
+    shutil.rmtree(tmp_path / "cache")
+    assert push(full, unmeddled(shelf)).sent_blobs > 0
+    assert_whole(shelf, tmp_path)
+
+
+def test_several_pushes_at_once_lose_nothing(full: LocalStore, shelf: RemoteStore, tmp_path: Path) -> None:
+    def one(number: int) -> None:
+        transfer.push(again(full), unmeddled(shelf, tmp_path / f"cache-{number}"), CONTENT, repository="r")
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert_whole(shelf, tmp_path)
+
+
+def test_a_fetch_takes_only_what_is_missing(full: LocalStore, shelf: RemoteStore, tmp_path: Path) -> None:
+    push(full, shelf)
+    clone = LocalStore(tmp_path / "clone")
+    fill(clone, dict(list(SMALL.items())[:30]))
+    fetched = transfer.fetch([shelf], clone, CONTENT)
+    assert (fetched.blobs, fetched.size) == (32, 6_030_000)
+    assert transfer.fetch([shelf], clone, CONTENT).blobs == 0
+    assert transfer.fetch([], clone, CONTENT).blobs == 0
+
+
+def test_damaged_bytes_are_never_kept(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path
+) -> None:
+    push(full, shelf)
+    clone = LocalStore(tmp_path / "clone")
+    meddled.reading = lambda data: data[:1000] + bytes(len(data) - 1000)
+    shelf.refresh()
+    with pytest.raises(ObjectCorrupt) as caught:
+        transfer.fetch([shelf], clone, CONTENT)
+    assert set(BIG) <= set(caught.value.digests)
+    for digest, data in clone.read_many(set(CONTENT) - again(clone).missing(CONTENT)):
+        assert CONTENT[digest] == data
+
+
+def test_bytes_damaged_on_the_way_once_are_asked_for_again(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path
+) -> None:
+    push(full, shelf)
+    shelf.refresh()
+    damaged = []
+
+    def once(data: bytes) -> bytes:
+        if len(data) > 10_000 and not damaged:
+            damaged.append(data)
+            return bytes(len(data))
+        return data
+
+    meddled.reading = once
+    transfer.fetch([shelf], LocalStore(tmp_path / "clone"), CONTENT, jobs=1)
+    assert damaged
+    assert dict(LocalStore(tmp_path / "clone").read_many(CONTENT)) == CONTENT
+
+
+@pytest.mark.parametrize("harm", ["damaged", "unreachable", "empty"])
+def test_another_remote_helps_out(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path, harm: str
+) -> None:
+    push(full, shelf)
+    second = RemoteStore.create(str(tmp_path / "second"), {}, tmp_path / "second-cache")
+    push(full, second)
+    if harm == "empty":
+        shutil.rmtree(Path(shelf.url, "packs"))
+    first = unmeddled(shelf)
+    first.backend = meddled
+
+    def fail(data: bytes) -> bytes:
+        raise RemoteUnreachable("the connection broke")
+
+    first.refresh()
+    meddled.reading = fail if harm == "unreachable" else (lambda data: bytes(len(data)))
+    clone = LocalStore(tmp_path / "clone")
+    transfer.fetch([first, second], clone, CONTENT)
+    assert dict(clone.read_many(CONTENT)) == CONTENT
+
+
+def test_what_no_remote_has_is_named_with_the_places(
+    full: LocalStore, shelf: RemoteStore, tmp_path: Path
+) -> None:
+    transfer.push(full, shelf, SMALL, repository="r")
+    clone = LocalStore(tmp_path / "clone")
+    with pytest.raises(ObjectMissing) as caught:
+        transfer.fetch([shelf], clone, CONTENT)
+    assert set(caught.value.digests) == set(BIG)
+    assert caught.value.places == (shelf.url,)
+    assert again(clone).missing(CONTENT) == set(BIG), "what could be had is kept"
+
+
+def test_an_unreachable_remote_is_not_taken_for_an_empty_one(
+    full: LocalStore, shelf: RemoteStore, tmp_path: Path
+) -> None:
+    push(full, shelf)
+    remote = unmeddled(shelf)
+    Path(shelf.url).rename(tmp_path / "unmounted")
+    with pytest.raises(RemoteUnreachable):
+        transfer.fetch([remote], LocalStore(tmp_path / "clone"), CONTENT)
+
+
+def test_an_interrupted_fetch_keeps_what_arrived(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(full, shelf)
+    monkeypatch.setattr("tallystick.store.incoming._RUN", 100_000)
+    shelf.refresh()
+    reads = []
+
+    def interrupt(data: bytes) -> bytes:
+        reads.append(len(data))
+        if len(reads) == 20:
+            raise KeyboardInterrupt
+        return data
+
+    meddled.reading = interrupt
+    clone = LocalStore(tmp_path / "clone")
+    with pytest.raises(KeyboardInterrupt):
+        transfer.fetch([shelf], clone, CONTENT, jobs=1)
+    left = again(clone).missing(CONTENT)
+    assert left < set(CONTENT)
+    assert not left & set(SMALL)
+    assert transfer.fetch([unmeddled(shelf)], again(clone), CONTENT).blobs == len(left)
