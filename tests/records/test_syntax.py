@@ -83,10 +83,13 @@ def test_an_error_names_file_and_line() -> None:
     ],
 )
 def test_hostile_yaml_is_done_with_in_no_time(text: bytes) -> None:
-    load_or_refuse(b"a: 1")
+    assert min(cost(text) for _ in range(3)) < 0.05
+
+
+def cost(text: bytes) -> float:
     start = time.process_time()
     load_or_refuse(text)
-    assert time.process_time() - start < 0.05
+    return time.process_time() - start
 
 
 def load_or_refuse(text: bytes) -> None:
