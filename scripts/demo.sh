@@ -24,7 +24,8 @@ title() {
 }
 
 say() {
-    printf '\n# %s\n' "$@"
+    echo
+    printf '# %s\n' "$@"
 }
 
 # Show a command and run it, as if it had been typed.
@@ -63,7 +64,7 @@ bytes() {
 # ---- a place of its own: no setting of yours is read or changed -------------------------------------------
 
 mkdir -p "$scratch/bin" "$scratch/config"
-ln -sf "$project/.venv/bin/tally" "$project/.venv/bin/git-tally" "$scratch/bin/"
+ln -sf "$project/.venv/bin/tally" "$project/.venv/bin/git-tally" "$project/.venv/bin/uv" "$scratch/bin/"
 export XDG_CONFIG_HOME="$scratch/config" GIT_CONFIG_GLOBAL="$scratch/config/git" GIT_CONFIG_NOSYSTEM=1
 git config --global user.name "Ada Lovelace"
 git config --global user.email "ada@example.org"
@@ -76,7 +77,7 @@ printf 'Setting up the example project in %s\n' "$scratch"
 "$project/.venv/bin/uv" venv --quiet --no-project --python "$project/.venv/bin/python" "$scratch/venv"
 "$project/.venv/bin/uv" pip install --quiet --python "$scratch/venv/bin/python" \
     --requirement "$project/examples/digits/requirements.txt"
-export PATH="$scratch/venv/bin:$scratch/bin:$PATH"
+export PATH="$scratch/venv/bin:$scratch/bin:$PATH" VIRTUAL_ENV="$scratch/venv"
 begun=$(date +%s)
 
 # ---- the story --------------------------------------------------------------------------------------------
@@ -108,12 +109,13 @@ play 'tally push'
 play 'cat metrics.json'
 first=$(bytes)
 
-title "5. A parameter and some of the data change"
-say "One image is replaced, one is removed, one is new; and training takes longer."
+title "5. Data, a parameter and a package change"
+say "One image is replaced, one is removed, one is new; a package is older, and training takes longer."
 play 'cp data/digits/0010.pgm data/digits/0000.pgm'
 play 'rm data/digits/0001.pgm'
 play 'cp data/digits/0002.pgm data/digits/1797.pgm && echo 1797.pgm,2 >> data/labels.csv'
 play 'tally add data/digits data/labels.csv'
+play 'uv pip install --quiet threadpoolctl==3.6.0'
 play 'tally status'
 play 'tally run -S train.epochs=10'
 play 'tally diff HEAD'
@@ -125,19 +127,20 @@ title "6. A colleague clones, and goes back in time"
 play 'git clone --quiet . ../clone && cd ../clone'
 play 'tally pull'
 same "$(bytes)" "$second"
-play 'tally checkout HEAD~1'
+say "In a clone nothing of the repository is executed or installed until you trust it; --trust says so."
+play 'tally checkout HEAD~1 --trust'
 same "$(bytes)" "$first"
-say "The data, the model and the metrics are, byte for byte, those of the first commit."
-play 'tally status'
+say "The data, the model and the metrics are, byte for byte, those of the first commit; its packages, too."
 play 'tally checkout -'
 same "$(bytes)" "$second"
+play 'tally status'
 
-title "7. Does the first result still come out?"
-say "It runs in a worktree and an environment of its own, rebuilt from what was recorded. In a clone, tally" \
-    "asks before it executes anything; --trust answers."
+title "7. Does the first result still come out, on a machine that has nothing?"
+play 'git clone --quiet . ../fresh && cd ../fresh'
+say "The run is repeated in a worktree and an environment of its own, made from what was recorded."
 play_to 0 'tally repro HEAD~1 --trust'
-same "$(bytes)" "$second"
-play 'git status --short'
+say "Nothing has changed here: the data of this clone still waits for a pull."
+play 'git status --short && ls data'
 
 title "8. Honest verdicts: different"
 cd ../digits
@@ -165,4 +168,8 @@ play 'git add --all && git commit --quiet -m "One more image" && tally push'
 play 'find ../store/packs .git/tally/packs -type f -newer ../before -delete'
 play_to 13 'tally repro HEAD --stage prepare'
 
-printf '\n\nThe story took %s seconds.\n' "$(($(date +%s) - begun))"
+title "11. All of it is in the ledger"
+play 'tally log'
+play 'tally show train'
+
+printf '\n\n\nThe story took %s seconds.\n' "$(($(date +%s) - begun))"

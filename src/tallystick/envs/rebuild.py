@@ -67,6 +67,7 @@ def rebuild(
     with locked(folder.with_name(f"{folder.name}.lock"), what="the environment", wait=600.0):
         reused = _is_complete(lock, folder, any_python)
         if not reused:
+            progress.say(f"rebuilding the environment: Python {lock.python}, {len(lock.packages)} packages")
             progress.begin("rebuilding the environment", files=len(lock.packages))
             _build(lock, folder, read, settings, python, any_python)
             progress.advance(files=len(lock.packages))
