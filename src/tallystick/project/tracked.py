@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -99,8 +100,11 @@ class WorktreePointers:
             return None
         except OSError as error:
             raise BadRecord(f"it is not a readable file: {error.strerror}", pointer_path) from error
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            return file.read(LARGEST + 1)
+        try:
+            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            return os.read(descriptor, LARGEST + 1) if is_file else None
+        finally:
+            os.close(descriptor)
 
     def at(self, path: str) -> Tracked | None:
         """The pointer of exactly this path."""
@@ -239,7 +243,7 @@ def _meant(pointers: Pointers, target: str) -> list[Selected | Malformed]:
     if below or not path:
         return list(below)
     owner = owner_of(pointers, path)
-    if owner is None:
+    if owner is None or owner.pointer.kind == "file":
         raise Refused(f"`{target}` is not tracked", hint=f"track it with `tally add {target}`")
     return [Selected(owner, (os.fsencode(path[len(owner.path) + 1 :]),))]
 
