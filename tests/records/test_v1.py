@@ -25,7 +25,7 @@ RECORDS: dict[str, tuple[Callable[[bytes, str], Any], Callable[[Any], bytes], st
     "environment.lock": (
         environment.parse,
         environment.render,
-        "f5fe1c0e6fa9096fca7bc6f245974c60316f0ba4c340ca89404106ebbb4a58f2",
+        "9f7982878ab23faa69cd8b1d7319582b3efaf794440feaa68223301d5408c396",
     ),
     "root.json": (
         root.parse,

@@ -73,15 +73,17 @@ def render(lock: Lock) -> bytes:
 
 
 def _package_values(package: Package) -> dict[str, object]:
-    return {
+    """What is known of a package; what is not is left out, so that a lock reads and diffs well."""
+    known: dict[str, object | None] = {
         "name": package.name,
         "version": package.version,
         "source": package.source,
         "url": package.url,
         "record": None if package.record is None else str(package.record),
-        "hashes": sorted(package.hashes),
+        "hashes": sorted(package.hashes) or None,
         "wheel": None if package.wheel is None else str(package.wheel),
     }
+    return {key: value for key, value in known.items() if value is not None}
 
 
 def identity(lock: Lock) -> Digest:
