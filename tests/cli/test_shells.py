@@ -40,6 +40,26 @@ def test_remotes_are_completed(complete: Complete, project: Repo) -> None:
     assert complete("remote", "remove", "ot") == ["plain,other"]
 
 
+def test_tracked_paths_are_completed_from_the_folder_one_is_in(
+    complete: Complete, project: Repo, tally: Tally
+) -> None:
+    project.write("data/images/a.png", "a")
+    project.write("data/labels.csv", "b")
+    for path in ("data/images", "data/labels.csv"):
+        project.write(f"{path}.tally", "")
+    assert complete("status", "da") == ["plain,data/images", "plain,data/labels.csv"]
+    assert complete("status", "im", cwd=project.path / "data") == ["plain,images"]
+    assert complete("status", "-C", "data", "la") == ["plain,labels.csv"]
+    assert complete("status", "x") == ["file,x"]
+
+
+def test_stages_that_have_run_are_completed(complete: Complete, project: Repo) -> None:
+    project.write("receipts/train.json", "{}")
+    project.write("sub/receipts/train.json", "{}")
+    assert complete("log", "") == ["plain,sub:train", "plain,train"]
+    assert complete("log", "t") == ["plain,train"]
+
+
 def test_a_broken_project_offers_nothing_and_says_nothing(
     complete: Complete, project: Repo, tally: Tally
 ) -> None:
