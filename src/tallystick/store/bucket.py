@@ -14,8 +14,8 @@ from tallystick.files import temporary_name
 from tallystick.records.config import redacted
 from tallystick.store.backend import MARKER, Backend
 
-_CONDITIONAL = {"s3", "gs", "gcs"}
-"""Where a write with `mode="create"` is one atomic request; elsewhere fsspec looks first, then writes."""
+_CONDITIONAL = {"s3", "gs", "gcs", "memory"}
+"""Where a write with `mode="create"` is one atomic step; elsewhere we look first, and our names are unique."""
 _FOLDERS = {"sftp", "ssh"}
 """Where a write shows while it is under way, and folders must be made."""
 _EXTRAS = {
@@ -68,15 +68,13 @@ class Bucket(Backend):
     def put_new(self, name: str, data: Buffer) -> bool:
         """Write a file; False if the name is taken."""
         try:
-            with self._translated(name):
-                if self._scheme in _FOLDERS:
-                    return self._put_by_renaming(name, bytes(data))
-                self._fs.pipe_file(self._path(name), bytes(data), mode="create")
-        except _Taken:
-            return False
-        except ObjectMissing as error:
-            raise Refused(f"`{self.url}`: there is no such bucket", hint="make the bucket first") from error
-        return True
+            return self._create(self._path(name), bytes(data))
+        except Exception as error:
+            if _is_taken(error):
+                return False
+            if isinstance(error, FileNotFoundError):
+                raise self._no_bucket() from error
+            raise self._error(name, error) from error
 
     def get(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
         """A file's bytes, or a range of them."""
@@ -118,16 +116,21 @@ class Bucket(Backend):
             return dict(self._fs.find(self._root, detail=True, prefix=prefix))
         return dict(self._fs.find(self._path(prefix.rstrip("/")), detail=True))
 
-    def _put_by_renaming(self, name: str, data: bytes) -> bool:
+    def _create(self, path: str, data: bytes) -> bool:
         """Write a file that appears under its name whole."""
-        final = self._path(name)
-        folder = final.rpartition("/")[0]
-        self._fs.makedirs(folder, exist_ok=True)
-        if self._fs.exists(final):
+        if self._scheme in _CONDITIONAL:
+            self._fs.pipe_file(path, data, mode="create")
+            return True
+        if self._fs.exists(path):
             return False
+        if self._scheme not in _FOLDERS:
+            self._fs.pipe_file(path, data)
+            return True
+        folder = path.rpartition("/")[0]
+        self._fs.makedirs(folder, exist_ok=True)
         temporary = f"{folder}/{temporary_name()}"
         self._fs.pipe_file(temporary, data)
-        self._fs.mv(temporary, final)
+        self._fs.mv(temporary, path)
         return True
 
     @contextmanager
@@ -140,12 +143,12 @@ class Bucket(Backend):
         except Exception as error:
             raise self._error(name, error) from error
 
-    def _error(self, name: str, error: Exception) -> Exception:
+    def _error(self, name: str, error: Exception) -> TallyError:
         code = _code(error)
-        if isinstance(error, FileExistsError) or code in ("PreconditionFailed", "412"):
-            return _Taken(f"`{name}` is taken")
         if isinstance(error, FileNotFoundError):
-            return self._absent(name, code)
+            if code == "NoSuchBucket":
+                return self._no_bucket()
+            return ObjectMissing(f"`{name}` is not in `{self.url}`", places=[self.url])
         if isinstance(error, PermissionError) or any(word in type(error).__name__ for word in _DENIED):
             return AccessDenied(
                 f"`{self.url}` refuses: {_reason(error)}", hint="check the credentials and what they allow"
@@ -154,14 +157,13 @@ class Bucket(Backend):
             return DiskFull(f"no room left in `{self.url}`: {_reason(error)}")
         return RemoteUnreachable(f"`{self.url}` does not answer: {_reason(error)}")
 
-    def _absent(self, name: str, code: str) -> TallyError:
-        if code == "NoSuchBucket":
-            return Refused(f"`{self.url}`: there is no such bucket", hint="make the bucket first")
-        return ObjectMissing(f"`{name}` is not in `{self.url}`", places=[self.url])
+    def _no_bucket(self) -> Refused:
+        return Refused(f"`{self.url}`: there is no such bucket", hint="make the bucket first")
 
 
-class _Taken(Exception):
-    """The name is taken; never leaves this file."""
+def _is_taken(error: Exception) -> bool:
+    """Whether a write was refused because its name is taken."""
+    return isinstance(error, FileExistsError) or _code(error) in ("PreconditionFailed", "412")
 
 
 def _code(error: Exception) -> str:
