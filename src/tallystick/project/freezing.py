@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tallystick.digest import Digest
-from tallystick.errors import Refused
+from tallystick.errors import BadRecord, Refused
 from tallystick.files import write_atomic
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
@@ -64,10 +64,9 @@ def freeze(
     Raises Refused if nothing is there or it can't be tracked, and, unless `replace`, BadRecord for a former
     pointer that can't be read.
     """
-    before = WorktreePointers(project)
     pointer_path = pointer_path_of(path)
-    previous = before.data(pointer_path)
-    former = None if previous is None or replace else before.at(path)
+    previous = WorktreePointers(project).data(pointer_path)
+    former = _former(project, path, replace)
     found = keep(project, path, progress)
     if found is None:
         raise Refused(f"there is nothing at `{path}`")
@@ -79,6 +78,16 @@ def freeze(
     write_atomic(project.git.root / pointer_path, text)
     state: Literal["new", "changed"] = "new" if former is None else "changed"
     return Frozen(Tracked(pointer_path, path, pointer), found, state, (pointer_path, *hidden))
+
+
+def _former(project: Project, path: str, replace: bool) -> Tracked | None:
+    """The pointer that a path has already; one that can't be read counts as none if it may be replaced."""
+    try:
+        return WorktreePointers(project).at(path)
+    except BadRecord:
+        if not replace:
+            raise
+        return None
 
 
 def _unstored(found: Found, identities: dict[bytes, Identity], absent: set[Digest]) -> bool:
