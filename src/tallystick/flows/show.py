@@ -1,5 +1,6 @@
 """Show one run in full: by its id, by its stage, or by a path that it made."""
 
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from tallystick.project.ledger import Damaged
 from tallystick.project.pipelines import Graph, load
 from tallystick.project.receipts import recorded
 from tallystick.project.tracked import Tracked, pointers_of
+from tallystick.records.pointer import SUFFIX
 from tallystick.records.receipt import Receipt
 from tallystick.records.verdict import Verdict
 
@@ -34,11 +36,11 @@ class Shown:
 def show(project: Project, target: str, *, folder: str = "", whole_output: bool = False) -> Shown:
     """Find what a word means: a run, a verdict, a stage, a path. Raises Refused if it means nothing."""
     graph = load(project)
-    path = target if not folder else f"{folder}/{target}"
+    path = posixpath.normpath(posixpath.join(folder, target)).removesuffix(SUFFIX)
     for address in (f"{folder}:{target}", target):
         if address in graph.steps:
             return _of_stage(project, graph, address, whole_output)
-    tracked = pointers_of(project).at(path.removesuffix(".tally"))
+    tracked = pointers_of(project).at(path)
     if tracked is not None or graph.maker(path) is not None:
         return _of_path(project, graph, path, tracked, whole_output)
     if ledger.seems_run(target):

@@ -80,7 +80,16 @@ def surrounding(
     if not rebuild_environment:
         return _at_hand(place, receipt, lock, base)
     folder = folder_of(project.home / "environments", lock)
-    rebuilt = rebuild(lock, folder, read=lambda wheel: _wheel(project, wheel), env=base, progress=progress)
+    # The Python that the stage would use today is often the recorded one, wherever it is installed.
+    at_hand = interpreter_of(receipt.cmd, base, project.git.root / receipt.wdir)
+    rebuilt = rebuild(
+        lock,
+        folder,
+        read=lambda wheel: _wheel(project, wheel),
+        env=base,
+        python=at_hand,
+        progress=progress,
+    )
     plain = minimal(base) | {"PATH": _without_environments(base)}
     chosen = activated(rebuilt, plain, lock, place)
     return Surrounding(chosen, rebuilt.version, rebuilt.platform, receipt.environment.lock)

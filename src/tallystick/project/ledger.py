@@ -1,7 +1,7 @@
 """Every receipt of every run, in a commit chain of its own beside the project's."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
@@ -156,17 +156,35 @@ def receive(project: Project, git_remote: str) -> int:
         return 0
     with _locked(project):
         ours, theirs = project.git.resolve_ref(REF), project.git.resolve_ref(theirs_ref)
-        if theirs is None or ours == theirs:
+        if theirs is None or (ours is not None and _reaches(project, ours, theirs)):
             return 0
-        if ours is None:
-            project.git.update_ref(REF, theirs, None)
-            return len(_entries(project, theirs))
-        known, offered = _entries(project, ours), _entries(project, theirs)
+        known = {} if ours is None else _entries(project, ours)
+        offered = _entries(project, theirs)
         news = {path: entry for path, entry in offered.items() if path not in known}
-        if news:
-            changes = [b"M %s %s %s\n" % (mode, oid, path) for path, (mode, oid) in sorted(news.items())]
-            _write(project, "merge", changes, ours, [theirs])
+        _unite(project, ours, theirs, news, whole=known.items() <= offered.items())
         return len(news)
+
+
+def _unite(
+    project: Project,
+    ours: str | None,
+    theirs: str,
+    news: Mapping[bytes, tuple[bytes, bytes]],
+    *,
+    whole: bool,
+) -> None:
+    """Take over their chain where it goes on from ours and lacks nothing of it, else join the two."""
+    if whole and (ours is None or _reaches(project, theirs, ours)):
+        project.git.update_ref(REF, theirs, ours)
+        return
+    changes = [b"M %s %s %s\n" % (mode, oid, path) for path, (mode, oid) in sorted(news.items())]
+    _write(project, "merge", changes, ours, [theirs])
+
+
+def _reaches(project: Project, later: str, earlier: str) -> bool:
+    """Whether a chain goes on from a commit."""
+    done = project.git.run("merge-base", "--is-ancestor", earlier, later, check=False)
+    return done.exit_code == 0
 
 
 def _read(identity: Digest, data: bytes) -> Run | Damaged:
