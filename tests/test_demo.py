@@ -1,6 +1,5 @@
 """The story of `scripts/demo.sh`, played as a newcomer would."""
 
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -59,7 +58,7 @@ def _leaves_nothing_behind(scratch: Path) -> None:
             [*git, "worktree", "list"], capture_output=True, text=True, check=True
         ).stdout
         assert len(worktrees.splitlines()) == 1
-        assert os.listdir(scratch / name / ".git/tally/worktrees") == []
+        assert not [path for path in scratch.glob(f"{name}/.git/tally/worktrees/*") if path.is_dir()]
         status = subprocess.run(
             [*git, "status", "--short"], capture_output=True, text=True, check=True
         ).stdout
