@@ -22,7 +22,9 @@ def write_all(repo: Repo, files: Mapping[str, str | bytes]) -> None:
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, by relative path, links as their targets."""
     return {
-        str(path.relative_to(folder)): str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
+        str(path.relative_to(folder)): str(path.readlink()).encode()
+        if path.is_symlink()
+        else path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_symlink() or path.is_file()
     }

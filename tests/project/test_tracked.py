@@ -88,7 +88,11 @@ def test_the_worktree_and_a_commit_are_read_apart(data: Repo) -> None:
     (data.path / "model.bin.tally").unlink()
     project = opened(data)
     assert [one.path for one in tracked_in_worktree(project)] == ["data/images", "data/labels.csv"]
-    assert [one.path for one in tracked_at(project, commit)] == ["data/images", "data/labels.csv", "model.bin"]
+    assert [one.path for one in tracked_at(project, commit)] == [
+        "data/images",
+        "data/labels.csv",
+        "model.bin",
+    ]
 
 
 def test_a_pointer_that_git_does_not_know_yet_counts(project: Repo) -> None:
