@@ -17,7 +17,7 @@ CODES = re.compile(r"^\| (\d+) \|", re.MULTILINE)
 # Code, in a block or between backticks, and a call of the program within it.
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 VERB = re.compile(r"(?:^|[`$ ] ?)tally ([a-z][a-z-]+)(?=[ `\n]|$)", re.MULTILINE)
-CALL = re.compile(r"(?:^|[`$ ] ?)tally ([a-z][a-z-]+)((?: [^`#]*)?)")
+CALL = re.compile(r"(?:^|[`$ ] ?)tally ([a-z][a-z-]+)((?: [^`#&;|]*)?)")
 OPTION = re.compile(r"(?<= )(--[a-z][a-z-]*|-[a-zA-Z])(?=[ =\n]|$)")
 # Codes without a class: success, "no", Ctrl-C and our own faults.
 CLASSLESS = {0, 1, 130, 255}
