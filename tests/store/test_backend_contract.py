@@ -61,6 +61,14 @@ def test_a_taken_name_is_not_written_again(backend: Backend, kind: str) -> None:
         assert backend.get("index/a.idx") == b"first"
 
 
+def test_whether_names_are_taken_only_once_is_found_out_by_trying(
+    place: Place, kind: str, tmp_path: Path
+) -> None:
+    remote = RemoteStore.create(*place, tmp_path / "cache")
+    assert remote.creates_exclusively() == (kind in CONDITIONAL)
+    assert remote.backend.listing("probe/") == {}
+
+
 def test_of_many_who_create_a_name_one_wins(backend: Backend, kind: str) -> None:
     if kind not in {"directory", "moto", "seaweed"}:
         pytest.skip("this kind of place can't promise it; names of our files are unique")

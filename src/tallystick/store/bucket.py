@@ -15,7 +15,7 @@ from tallystick.records.config import redacted
 from tallystick.store.backend import MARKER, Backend
 
 _CONDITIONAL = {"s3", "gs", "gcs", "memory"}
-"""Where a write with `mode="create"` is one atomic step; elsewhere we look first, and our names are unique."""
+"""Where a write with `mode="create"` is one atomic step; elsewhere we look first, our names being unique."""
 _FOLDERS = {"sftp", "ssh"}
 """Where a write shows while it is under way, and folders must be made."""
 _EXTRAS = {

@@ -102,6 +102,17 @@ class RemoteStore:
         self._forget_all_but(indexes)
         self._catalogue = catalogue
 
+    def creates_exclusively(self) -> bool:
+        """Find out, by trying, whether the remote refuses to write a name twice (rule L2).
+
+        Where it doesn't, safety rests on our names alone, which nobody else can have chosen.
+        """
+        name = f"probe/{os.urandom(16).hex()}"
+        try:
+            return self.backend.put_new(name, b"first") and not self.backend.put_new(name, b"second")
+        finally:
+            self.backend.delete(name)
+
     def has_pack(self, pack: PackName) -> bool:
         """Whether a pack was there, whole, at the last refresh."""
         return self._packs.get(pack.digest) == pack.size
