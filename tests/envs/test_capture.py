@@ -165,6 +165,18 @@ def test_an_archive_from_a_url_that_would_have_to_be_built_is_kept(
     assert [wheel.name for wheel in captured.wheels] == ["alpha"]
 
 
+def test_a_package_of_an_index_that_was_built_here_is_kept(
+    index: Path, venv: Make, variables: dict[str, str], root: Path
+) -> None:
+    made = venv("alpha", "beta")
+    (made.site / "alpha-1.0.dist-info/uv_build.json").write_text("{}")
+    wheel = made.site / "beta-2.1.dist-info/WHEEL"
+    wheel.write_text(wheel.read_text().replace("py3-none-any", "cp311-cp311-linux_x86_64"))
+    captured = taken(made, variables, root)
+    assert [wheel.name for wheel in captured.wheels] == ["alpha", "beta"]
+    assert [package.source for package in captured.lock.packages] == ["index", "index"]
+
+
 def test_packages_without_a_record_are_remarked_upon(
     index: Path, venv: Make, variables: dict[str, str], root: Path
 ) -> None:

@@ -96,13 +96,37 @@ def test_other_variables_are_another_question(
     assert len(asked) == 3
 
 
-def test_a_package_that_somebody_works_on_is_read_each_time(
-    venv: Make, once: Once, asked: list[str], tmp_path: Path
+def edit(source: Path) -> None:
+    (source / "src/delta/__init__.py").write_text("VERSION = 'edited'\n")
+
+
+def add_a_module(source: Path) -> None:
+    (source / "src/delta/more.py").write_text("")
+
+
+def remove_its_module(source: Path) -> None:
+    (source / "src/delta/__init__.py").unlink()
+
+
+@pytest.mark.parametrize("change", [edit, add_a_module, remove_its_module])
+def test_a_package_that_somebody_works_on_is_read_again_when_it_changes(
+    venv: Make, once: Once, asked: list[str], tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
     source = write_project(tmp_path / "elsewhere", "delta", "0.2")
     made = venv("--editable", str(source))
     first = once(made)
-    (source / "src/delta/__init__.py").write_text("VERSION = 'edited'\n")
+    assert once(made) == first
+    assert len(asked) == 1
+    change(source)
+    assert once(made).lock != first.lock
+
+
+def test_an_edit_of_an_installed_package_that_is_kept_is_noticed(
+    venv: Make, once: Once, asked: list[str], tmp_path: Path
+) -> None:
+    made = venv(str(write_project(tmp_path / "elsewhere", "delta", "0.2")))
+    first = once(made)
+    (made.site / "delta/__init__.py").write_text("VERSION = 'edited'\n")
     assert once(made).lock != first.lock
 
 

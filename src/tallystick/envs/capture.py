@@ -16,6 +16,7 @@ from tallystick.envs.wheel import build, cannot_keep
 from tallystick.errors import Refused
 from tallystick.records.environment import Lock, Origin, Package
 
+_BUILT_TAG = re.compile(r"^Tag:\s*\S+-linux_\w+\s*$", re.MULTILINE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -26,12 +27,11 @@ class KeptWheel:
     name: str
     digest: Digest
     distribution: Distribution
-    roots: tuple[Root, ...]
-    linked: bool
+    roots: tuple[Root, ...] = ()
 
     def data(self) -> bytes:
         """Make the wheel's bytes; raise Refused if what is installed has changed since the capture."""
-        wheel = build(self.distribution, self.roots, linked=self.linked)
+        wheel = build(self.distribution, self.roots)
         if wheel.digest != self.digest:
             raise Refused(f"the package `{self.name}` changed while it was read", hint="repeat the command")
         return wheel.data
@@ -88,6 +88,8 @@ def described(probed: Probed, project_root: Path) -> Captured:
 def _describe(distribution: Distribution, project_root: Path) -> _Described:
     direct = distribution.direct
     if direct is None:
+        if is_built_here(distribution):
+            return _kept(distribution, "index", None)
         return _Described(_package(distribution, "index", record=installed_record(distribution)))
     url = urlsplit(direct["url"])
     if distribution.editable:
@@ -110,7 +112,7 @@ def _describe_editable(distribution: Distribution, folder: Path, project_root: P
     found = roots(distribution)
     inside = [path for root in found if (path := _inside(root.folder, project_root)) is not None]
     if found and len(inside) == len(found):
-        return _kept(distribution, "editable", ":".join(inside), linked=True)
+        return _kept(distribution, "editable", ":".join(inside))
     if not found or not all(root.names for root in found):
         reason = f"tally can't follow the link to its code in `{folder}`; install it without `--editable`"
         package = _package(distribution, "path", _own_url(distribution))
@@ -121,19 +123,18 @@ def _describe_editable(distribution: Distribution, folder: Path, project_root: P
 def _kept(
     distribution: Distribution,
     source: Origin,
-    url: str,
+    url: str | None,
     found: tuple[Root, ...] = (),
-    *,
-    linked: bool = False,
 ) -> _Described:
     """A package whose wheel goes into the store."""
     try:
-        wheel = build(distribution, found, linked=linked)
+        wheel = build(distribution, found)
     except Refused as refused:
         return _Described(_package(distribution, source, url), problem=refused.message)
-    record = None if linked else wheel.record
+    # What an editable install of the project consists of is the commit's business.
+    record = None if source == "editable" else wheel.record
     package = _package(distribution, source, url, record, wheel=wheel.digest)
-    kept = KeptWheel(distribution.name, wheel.digest, distribution, found, linked)
+    kept = KeptWheel(distribution.name, wheel.digest, distribution, found)
     return _Described(package, kept)
 
 
@@ -152,6 +153,17 @@ def installed_record(distribution: Distribution) -> Digest | None:
     """The digest of what its installer recorded, None where it recorded nothing."""
     rows = recorded(distribution)
     return None if rows is None else record_digest(essential(rows))
+
+
+def is_built_here(distribution: Distribution) -> bool:
+    """Whether a package of an index was built on this machine, so that a rebuild finds no wheel of it there.
+
+    uv leaves a note; and no public index takes wheels for plain `linux`, which is what builds for it make.
+    """
+    if (distribution.metadata / "uv_build.json").is_file():
+        return True
+    wheel = distribution.metadata / "WHEEL"
+    return wheel.is_file() and bool(_BUILT_TAG.search(wheel.read_text("utf-8", "replace")))
 
 
 def _inside(folder: Path, project_root: Path) -> str | None:

@@ -9,7 +9,9 @@ from typing import Any
 
 from tallystick.digest import Digest
 from tallystick.envs.capture import Captured, KeptWheel, capture
+from tallystick.envs.editable import Root
 from tallystick.envs.installed import Distribution
+from tallystick.envs.wheel import sources
 from tallystick.errors import TallyError
 from tallystick.files import write_atomic
 from tallystick.records import environment as record
@@ -60,9 +62,8 @@ def _recalled(file: Path) -> Captured | None:
 
 def _remember(file: Path, interpreter: str, captured: Captured) -> None:
     """Keep a capture, unless something of it could change unseen."""
-    if _is_script(interpreter) or not all(wheel.linked for wheel in captured.wheels):
-        # A version manager's shim may start another Python next time; code that somebody works on, or may
-        # have edited where it is installed, has to be read.
+    if _is_script(interpreter):
+        # A version manager's shim may start another Python next time.
         return
     stamps = [_stamp(path) for path in dict.fromkeys(_watched(interpreter, captured))]
     newest = max((stamp[1] for stamp in stamps if len(stamp) > 1), default=0)
@@ -80,8 +81,7 @@ def _watched(interpreter: str, captured: Captured) -> Iterable[str]:
         yield path
         yield from _names_in(path, ".pth")
     for wheel in captured.wheels:
-        yield str(wheel.distribution.metadata)
-        yield from _names_in(str(wheel.distribution.metadata), "")
+        yield from sources(wheel.distribution, wheel.roots)
 
 
 def _names_in(folder: str, suffix: str) -> list[str]:
@@ -122,7 +122,16 @@ def _values(captured: Captured) -> dict[str, Any]:
 
 def _wheel_values(wheel: KeptWheel) -> list[Any]:
     each = wheel.distribution
-    return [str(wheel.digest), each.name, each.version, str(each.metadata), each.installer, each.direct]
+    named = [[str(root.folder), root.names] for root in wheel.roots]
+    return [
+        str(wheel.digest),
+        each.name,
+        each.version,
+        str(each.metadata),
+        each.installer,
+        each.direct,
+        named,
+    ]
 
 
 def _captured(values: Mapping[str, Any]) -> Captured:
@@ -137,6 +146,8 @@ def _captured(values: Mapping[str, Any]) -> Captured:
     )
 
 
-def _wheel(digest: str, name: str, version: str, metadata: str, installer: str, direct: Any) -> KeptWheel:
+def _wheel(digest: str, name: str, version: str, metadata: str, *rest: Any) -> KeptWheel:
+    installer, direct, named = rest
     distribution = Distribution(name, version, Path(metadata), installer, direct)
-    return KeptWheel(name, Digest.parse(digest), distribution, (), linked=True)
+    roots = tuple(Root(Path(folder), tuple(names)) for folder, names in named)
+    return KeptWheel(name, Digest.parse(digest), distribution, roots)

@@ -51,24 +51,45 @@ class Wheel:
     data: bytes
 
 
-def build(distribution: Distribution, roots: tuple[Root, ...] = (), *, linked: bool = False) -> Wheel:
-    """Make the wheel; of an editable install, with the code of `roots`, or without any when `linked`.
+def build(distribution: Distribution, roots: tuple[Root, ...] = ()) -> Wheel:
+    """Make the wheel; of an editable install, with the code that lies in `roots`.
 
-    A linked wheel holds what a package says about itself and its programs; its code comes from elsewhere.
+    Without roots it holds only what such a package says about itself, and its programs.
     Raises Refused, naming the package, where the installed files do not suffice.
     """
     rows = recorded(distribution)
     if rows is None or not (distribution.metadata / "WHEEL").is_file():
         raise Refused(cannot_keep(distribution, "its installer left no record of its files"))
-    members = list(_own_members(distribution, rows))
-    if not linked:
-        members += [member for root in roots for member in _code(distribution, root)]
-    if sum(len(member.data) for member in members) > LARGEST:
+    if sum(map(_size, sources(distribution, roots))) > LARGEST:
         raise Refused(cannot_keep(distribution, f"it is larger than {LARGEST >> 20} MiB"))
+    members = [*_own_members(distribution, rows), *_code(distribution, roots)]
     members.sort(key=lambda member: member.name)
     data = _packed(distribution, members)
     record = record_digest(essential(File(member.installed, member.digest) for member in members))
     return Wheel(distribution.name, Digest.of(data), record, data)
+
+
+def sources(distribution: Distribution, roots: tuple[Root, ...] = ()) -> Iterator[str]:
+    """Every file, and every folder of code, that a wheel is made from; those that are gone among them."""
+    yield str(distribution.metadata)
+    for row in recorded(distribution) or ():
+        if not row.path.endswith(".pyc"):
+            yield os.path.join(distribution.folder, row.path)
+    for root in roots:
+        for name in root.names:
+            base = root.folder / name
+            if base.is_dir():
+                yield from (parent for parent, _ in _folders(base))
+                yield from map(str, _below(base))
+            else:
+                yield f"{base}.py"
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def file_name(data: bytes) -> str:
@@ -120,30 +141,33 @@ def _script(distribution: Distribution, path: str, inner: str) -> Member:
     return Member(name, member.installed, _SCRIPT.sub(b"#!python\n", member.data, count=1), True)
 
 
-def _code(distribution: Distribution, root: Root) -> Iterator[Member]:
+def _code(distribution: Distribution, roots: tuple[Root, ...]) -> Iterator[Member]:
     """The modules of an editable install, read where somebody works on them."""
-    for name in root.names:
-        base = root.folder / name
-        single = base.with_name(f"{name}.py")
-        paths = _below(base) if base.is_dir() else [single]
-        for path in paths:
-            inner = path.relative_to(root.folder).as_posix()
-            yield _member(distribution, inner, inner, path)
+    for root in roots:
+        for name in root.names:
+            base = root.folder / name
+            for path in _below(base) if base.is_dir() else [base.with_name(f"{name}.py")]:
+                inner = path.relative_to(root.folder).as_posix()
+                yield _member(distribution, inner, inner, path)
 
 
 def _below(folder: Path) -> Iterator[Path]:
+    for parent, files in _folders(folder):
+        yield from (Path(parent, name) for name in sorted(files) if not name.endswith((".pyc", ".pyo")))
+
+
+def _folders(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """A folder and all below it that hold code, with their files."""
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _IGNORED)
-        yield from (Path(parent, name) for name in sorted(files) if not name.endswith((".pyc", ".pyo")))
+        yield parent, files
 
 
 def _member(distribution: Distribution, name: str, installed: str, path: Path) -> Member:
     try:
         with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            if status.st_size > LARGEST:
-                raise Refused(cannot_keep(distribution, f"`{installed}` is larger than {LARGEST >> 20} MiB"))
-            return Member(name, installed, file.read(), bool(status.st_mode & 0o100))
+            executable = bool(os.fstat(file.fileno()).st_mode & 0o100)
+            return Member(name, installed, file.read(), executable)
     except OSError as error:
         raise Refused(cannot_keep(distribution, f"`{path}`: {error.strerror}")) from error
 
