@@ -103,9 +103,19 @@ def _difference_text(difference: Difference) -> str:
     text = f"{name}{_value(difference.expected)} -> {_value(difference.actual)}"
     if difference.absolute is None:
         return text
-    share = "" if difference.relative is None else f", {difference.relative * 100:.3g}%"
+    share = "" if difference.relative is None else f", {_share(difference)}"
     allowed = "" if difference.allowed is None else f"; allowed {difference.allowed}"
     return f"{text} (off by {difference.absolute:.3g}{share}{allowed})"
+
+
+def _share(difference: Difference) -> str:
+    """The largest relative distance, which of many numbers need not be that of the furthest one."""
+    relative, expected = difference.relative or 0.0, difference.expected
+    share = f"{relative * 100:.3g}%"
+    if isinstance(expected, (int, float)) and expected and difference.absolute is not None:
+        here = difference.absolute / abs(expected)
+        return share if abs(here - relative) <= 1e-6 * relative else f"elsewhere up to {share}"
+    return share
 
 
 def _value(value: object) -> str:

@@ -29,7 +29,7 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Runs, the names of parameters and metrics that are not the same in all of them, and if there are more."""
+    """Runs, the names of params and metrics that are not the same in all of them, and if there are more."""
 
     runs: tuple[Logged, ...]
     params: tuple[str, ...]
