@@ -50,10 +50,10 @@ class Order:
 
 
 @contextmanager
-def worktree_lock(project: Project) -> Iterator[None]:
+def worktree_lock(project: Project, wait: float = 10.0) -> Iterator[None]:
     """Keep other tally processes from placing files in this worktree meanwhile."""
     name = project.git.worktree_id
-    with locked(project.home / "locks" / f"worktree-{name}.lock", what="this worktree"):
+    with locked(project.home / "locks" / f"worktree-{name}.lock", what="this worktree", wait=wait):
         yield
 
 
