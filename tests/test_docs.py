@@ -1,5 +1,6 @@
 """What the documents claim is checked against the program."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from scripts.commands import page
 
 from tallystick import errors
 from tallystick.cli.main import VERBS, program
+from tallystick.records import environment, pointer, receipt, root, verdict
 from tests.source import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/*.md")])
@@ -79,3 +81,26 @@ def test_every_command_shows_an_example_in_its_help(verb: str) -> None:
     command = program.get_command(root, verb)
     assert command is not None
     assert f"tally {verb}" in command.get_help(click.Context(command, info_name="COMMAND"))
+
+
+RECORDS = (
+    pointer.Pointer,
+    receipt.Receipt,
+    receipt.Artifact,
+    receipt.Code,
+    receipt.EnvironmentRef,
+    receipt.Hardware,
+    environment.Lock,
+    environment.Package,
+    verdict.Verdict,
+    verdict.StageVerdict,
+    verdict.Comparison,
+    verdict.Difference,
+    root.RootRecord,
+)
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
+def test_every_key_of_a_record_is_described(record: type) -> None:
+    described = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs/format.md").read_text("utf-8")))
+    assert not {field.name for field in dataclasses.fields(record)} - described
