@@ -317,6 +317,16 @@ def test_a_dep_that_changes_during_the_run_is_told(bare: Stages) -> None:
     assert bare.reasons("a") == ["dep in changed"]
 
 
+def test_data_that_was_edited_and_not_added_is_told_and_stored(done: Stages) -> None:
+    done.repo.write("data/numbers.txt", "5\n")
+    assert "note: `data` is not what its pointer says: `tally add data`" in done.tally("run").out
+    assert LocalStore(done.repo.path / ".git/tally").read(Digest.of(b"5\n")) == b"5\n"
+    done.tally("add", "data")
+    assert done.states() == {"prepare": "up to date", "train": "up to date"}
+    done.repo.commit()
+    assert done.tally("repro", "--json").json()["exit_code"] == 0
+
+
 def test_a_dirty_worktree_is_kept_as_the_code_that_ran(done: Stages) -> None:
     text = done.repo.read("prepare.py").decode() + "# edited, not committed\n"
     done.repo.write("prepare.py", text)

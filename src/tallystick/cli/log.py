@@ -8,7 +8,7 @@ from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import context
 from tallystick.cli.repro import outcome_text
-from tallystick.cli.text import count_text, seconds_text, style, table
+from tallystick.cli.text import seconds_text, style, table
 from tallystick.flows import log as flow
 from tallystick.flows.log import Log, Logged, LoggedVerdict
 
@@ -48,7 +48,7 @@ def _lines(result: Log) -> Iterator[str]:
         headings = ["run", "started", "stage", "status", "commit", "took", *result.params, *result.metrics]
         yield from table([_row(run, result) for run in result.runs], headings)
     if result.more:
-        yield f"There are more than {count_text(len(result.runs), 'run')}; `--all` shows all."
+        yield "There are older runs; `--all` shows all."
     yield from (f"note: {note}" for note in result.notes)
 
 

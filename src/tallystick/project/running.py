@@ -1,7 +1,7 @@
 """Perform one stage in the user's worktree: from its inputs to its receipt."""
 
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -15,7 +15,7 @@ from tallystick.progress import Progress
 from tallystick.project import Project, ledger
 from tallystick.project.aside import set_aside
 from tallystick.project.execution import Execution, execute, stage_variables
-from tallystick.project.freezing import freeze
+from tallystick.project.freezing import freeze, keep
 from tallystick.project.inputs import (
     Surroundings,
     dep_now,
@@ -28,6 +28,7 @@ from tallystick.project.pipelines import Graph, Output, Step, read_file
 from tallystick.project.readiness import absent
 from tallystick.project.receipts import NO_PYTHON, producers, write_receipt
 from tallystick.project.staleness import same
+from tallystick.project.tracked import Tracked, owner_of, pointers_of
 from tallystick.project.writing import make_folders, write_record
 from tallystick.records import environment as environments
 from tallystick.records import metrics as metrics_record
@@ -44,6 +45,7 @@ class Inputs:
     variables: Mapping[str, str | None]
     environment: Captured | None
     produced_by: Mapping[str, str]
+    unadded: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,21 @@ def gather(project: Project, graph: Graph, step: Step, surroundings: Surrounding
         variables=variables_now(step, surroundings),
         environment=environment_now(project, step, surroundings),
         produced_by=producers(project, graph, step),
+        unadded=tuple(_unadded(project, deps)),
     )
+
+
+def _unadded(project: Project, deps: Sequence[Artifact]) -> Iterator[str]:
+    """The tracked paths whose pointers don't say what is read; it is stored, so that it can be had again."""
+    pointers = pointers_of(project)
+    for dep in deps:
+        nearest = pointers.at(dep.path) or owner_of(pointers, dep.path)
+        below = [one for one in pointers.below(dep.path) if isinstance(one, Tracked)]
+        for tracked in [nearest] if nearest else below:
+            now = dep if tracked.path == dep.path else out_now(project, tracked.path)
+            if now is not None and now.digest != tracked.pointer.digest:
+                keep(project, tracked.path)
+                yield tracked.path
 
 
 def _dep(project: Project, step: Step, path: str) -> Artifact:
@@ -237,6 +253,7 @@ def _written(project: Project, step: Step) -> list[str]:
 
 def _notes(receipt: Receipt, inputs: Inputs) -> tuple[str, ...]:
     notes = [f"`{path}` changed while `{receipt.stage}` ran" for path in receipt.changed]
+    notes += [f"`{path}` is not what its pointer says: `tally add {path}`" for path in inputs.unadded]
     if receipt.code.left_out:
         names = ", ".join(f"`{path}`" for path in receipt.code.left_out[:3])
         rest = "" if len(receipt.code.left_out) <= 3 else f" and {len(receipt.code.left_out) - 3} more"
