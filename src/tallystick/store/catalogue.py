@@ -1,6 +1,6 @@
 """Several indexes seen as one, minus whatever lies in packs that are gone."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from tallystick.digest import Digest
 from tallystick.store.index import Index, PackName, Place, Recipe
@@ -10,18 +10,20 @@ class Catalogue:
     """Looks blobs up in indexes; only places in the packs that are `present` count."""
 
     def __init__(self) -> None:
-        self._indexes: list[tuple[Index, Callable[[int], bool]]] = []
+        self._indexes: list[tuple[Index, Sequence[bool] | None]] = []
+        """Each with which of its packs are present; None where all are."""
 
     def add(self, index: Index, is_present: Callable[[PackName], bool]) -> None:
         """Take an index in; its packs that are not present are as good as not there."""
         present = [is_present(pack) for pack in index.packs]
-        if all(present):
-            self._indexes.append((index, lambda _: True))
-        else:
-            self._indexes.append((index, lambda row: present[index.pack_of(row)]))
+        self._indexes.append((index, None if all(present) else present))
 
     def __contains__(self, digest: Digest) -> bool:
-        return any((row := index.find(digest)) >= 0 and counts(row) for index, counts in self._indexes)
+        for index, present in self._indexes:
+            row = index.find(digest)
+            if row >= 0 and (present is None or present[index.pack_of(row)]):
+                return True
+        return False
 
     def place(self, digest: Digest) -> Place | None:
         """Where a blob lies."""
@@ -29,7 +31,10 @@ class Catalogue:
 
     def known(self, wanted: Collection[Digest]) -> set[Digest]:
         """Which of these blobs lie in packs."""
-        return {digest for rows, _ in self._rows(wanted) for digest, _ in rows}
+        known: set[Digest] = set()
+        for rows, _ in self._rows(wanted):
+            known.update([digest for digest, _ in rows])
+        return known
 
     def places(self, wanted: Collection[Digest]) -> Iterator[tuple[Digest, Place]]:
         """These blobs' places, one each, for those that lie in packs."""
@@ -39,10 +44,14 @@ class Catalogue:
     def _rows(self, wanted: Collection[Digest]) -> Iterator[tuple[list[tuple[Digest, int]], Index]]:
         """Each index with the rows of those blobs that no earlier one has."""
         left = wanted
-        for index, counts in self._indexes:
-            rows = [found for found in index.rows(left) if counts(found[1])]
+        for index, present in self._indexes:
+            rows = index.rows(left)
+            if present is not None:
+                rows = [found for found in rows if present[index.pack_of(found[1])]]
             if rows:
                 yield rows, index
+                if len(rows) == len(left):
+                    return
                 found = {digest for digest, _ in rows}
                 left = [digest for digest in left if digest not in found]
 

@@ -113,14 +113,14 @@ class Index:
         at = start + row * _DIGEST
         return row if row < self.count and data[at : at + _DIGEST] == digest else -1
 
-    def rows(self, wanted: Collection[Digest]) -> Iterator[tuple[Digest, int]]:
+    def rows(self, wanted: Collection[Digest]) -> list[tuple[Digest, int]]:
         """The blobs of `wanted` that are here, with their rows."""
         if self._table is None and len(wanted) * _MANY > self.count:
             self._table = dict(zip(self.digests(), range(self.count), strict=True))
         if self._table is not None:
             table = self._table
-            return ((digest, table[digest]) for digest in wanted if digest in table)
-        return ((digest, row) for digest in wanted if (row := self.find(digest)) >= 0)
+            return [(digest, table[digest]) for digest in wanted if digest in table]
+        return [(digest, row) for digest in wanted if (row := self.find(digest)) >= 0]
 
     def pack_of(self, row: int) -> int:
         """The number of the pack that a row names."""
@@ -130,21 +130,21 @@ class Index:
         return number
 
     def places(self, rows: Collection[tuple[Digest, int]]) -> Iterator[tuple[Digest, Place]]:
-        """Where the blobs of these rows lie."""
+        """Where the blobs of these rows lie; raise BadRecord for what no writer can have written."""
         column = self._data[self._places : self._recipes]
         if len(rows) * _MANY > self.count:
             table = list(PLACE.iter_unpack(column))
-            return ((digest, self._place(*table[row])) for digest, row in rows)
-        return ((digest, self._place(*PLACE.unpack_from(column, row * PLACE.size))) for digest, row in rows)
-
-    def _place(self, number: int, offset: int, stored: int, size: int, encoding: int) -> Place:
-        """Read one row, refusing what no writer of this format could have written."""
-        if number >= len(self.packs):
-            raise BadRecord("the index names a pack that it does not list", self._source)
-        pack, length = self.packs[number]
-        if not is_possible(stored, size, encoding) or offset + stored > length:
-            raise BadRecord("the index names an impossible place", self._source)
-        return Place(pack, offset, stored, size, encoding)
+            found = ((digest, table[row]) for digest, row in rows)
+        else:
+            found = ((digest, PLACE.unpack_from(column, row * PLACE.size)) for digest, row in rows)
+        packs = self.packs
+        for digest, (number, offset, stored, size, encoding) in found:
+            if number >= len(packs):
+                raise BadRecord("the index names a pack that it does not list", self._source)
+            pack, length = packs[number]
+            if offset + stored > length or not is_possible(stored, size, encoding):
+                raise BadRecord("the index names an impossible place", self._source)
+            yield digest, Place(pack, offset, stored, size, encoding)
 
     def entries(self, pack: Digest) -> Iterator[Entry]:
         """All blobs of one pack, in no order."""

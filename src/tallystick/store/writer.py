@@ -188,16 +188,19 @@ class Writer:
 
     def _add_once(self, path: bytes | str) -> Hashed | None:
         """Store a file; None if it changed meanwhile."""
-        with _opened(path) as source:
+        source = _open(path)
+        try:
             before = os.fstat(source)
             if not stat.S_ISREG(before.st_mode):
                 raise Refused(f"`{os.fsdecode(path)}` is not a regular file")
-            if before.st_size < LARGE:
-                data = os.read(source, before.st_size + 1)
-                if len(data) == before.st_size and _is_same(before, os.fstat(source)):
-                    return Hashed(self.add(data), fingerprint(data), len(data))
+            if before.st_size >= LARGE:
+                return self._add_large(source, before)
+            data = os.read(source, before.st_size + 1)
+            if len(data) != before.st_size or not _is_same(before, os.fstat(source)):
                 return None
-            return self._add_large(source, before)
+        finally:
+            os.close(source)
+        return Hashed(self.add(data), fingerprint(data), len(data))
 
     def _add_large(self, source: int, before: os.stat_result) -> Hashed | None:
         """Copy a large file in, hashing the copy's bytes; None if the file changed meanwhile."""
@@ -264,15 +267,13 @@ def _write_all(descriptor: int, data: Buffer, path: Path) -> None:
             view = view[os.write(descriptor, view) :]
 
 
-@contextmanager
-def _opened(path: bytes | str) -> Iterator[int]:
+def _open(path: bytes | str) -> int:
     """Open a user's file for reading, never through a link."""
-    with translated(os.fsdecode(path)):
-        descriptor = os.open(path, _READ)
     try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        return os.open(path, _READ)
+    except OSError:
+        with translated(os.fsdecode(path)):
+            raise
 
 
 def _pieces(descriptor: int) -> Iterator[bytes]:
