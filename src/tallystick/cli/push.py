@@ -56,15 +56,15 @@ def command(
 
 
 def _lines(result: Pushed) -> Iterator[str]:
-    whole = f"{count_text(result.paths, 'path')}, {count_text(result.blobs, 'blob')}"
-    blobs = f"{count_text(result.sent_blobs, 'blob')} ({size_text(result.sent_bytes)}"
+    whole = f"{count_text(result.blobs, 'blob')} of {count_text(result.paths, 'path')}"
+    size = size_text(result.sent_bytes)
     if not result.paths:
         yield "Nothing is tracked yet: `tally add <data>`"
     elif result.dry_run:
-        yield f"Would send {blobs} before compression) to `{result.remote}`, of {whole}"
+        yield f"Would send {count_text(result.sent_blobs, 'blob')} ({size} before compression), of {whole}"
     elif result.sent_blobs:
         packs = count_text(result.packs, "pack")
-        yield f"Sent {blobs} in {packs}) to `{result.remote}`, which has all of {whole}"
+        yield f"Sent {size} in {packs} to `{result.remote}`, which has all {whole}"
     else:
         yield f"`{result.remote}` has everything already: {whole}"
     if result.ledger is not None:

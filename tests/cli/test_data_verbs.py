@@ -1,0 +1,125 @@
+"""What add, remove, push, fetch, pull and check print, as text and as JSON."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox import Repo, Tally
+
+
+@pytest.fixture
+def data(project: Repo, remote: Path) -> Repo:
+    project.write("data/1", "one")
+    project.write("data/2", "two")
+    project.write("labels.csv", "a,b\n")
+    return project
+
+
+def test_add_says_what_it_took(data: Repo, tally: Tally) -> None:
+    ran = tally("add", "data", "labels.csv")
+    assert ran.out == "added      data  (2 files, 6 B)\nadded      labels.csv  (1 file, 4 B)\n"
+    assert tally("add", "data").out == "unchanged  data  (2 files, 6 B)\n"
+    data.write("data/1", "longer")
+    assert tally("add", "data").out == "updated    data  (2 files, 9 B)\n"
+
+
+def test_add_as_json(data: Repo, tally: Tally) -> None:
+    (path,) = tally("add", "labels.csv", "--json").json()["paths"]
+    assert path["path"] == "labels.csv"
+    assert path["digest"].startswith("blake3:")
+    assert path["state"] == "new"
+
+
+def test_paths_are_meant_from_where_one_stands(data: Repo, tally: Tally) -> None:
+    folder = data.path / "data"
+    tally("add", "1", "../labels.csv", cwd=folder)
+    assert (folder / "1.tally").exists()
+    assert (data.path / "labels.csv.tally").exists()
+    assert tally("status", "1", "--json", cwd=folder).json()["paths"][0]["path"] == "data/1"
+    assert tally("-C", "data", "status", "1").exit_code == 0
+
+
+def test_add_without_staging_says_what_is_left_to_do(data: Repo, tally: Tally) -> None:
+    assert "git add" in tally("add", "data", "--no-stage").out
+    assert data.git("diff", "--cached", "--name-only") == ""
+
+
+def test_patterns_are_expanded_by_tally(data: Repo, tally: Tally) -> None:
+    assert "labels.csv" in tally("add", "--glob", "*.csv").out
+
+
+def test_add_outside_of_the_project_is_refused(data: Repo, tally: Tally) -> None:
+    ran = tally("add", "../elsewhere", code=3)
+    assert ran.err.startswith("error: `../elsewhere` is outside of the project")
+
+
+def test_add_needs_a_target(project: Repo, tally: Tally) -> None:
+    assert "TARGETS" in tally("add", code=2).err
+
+
+def test_quiet_says_nothing(data: Repo, tally: Tally) -> None:
+    ran = tally("-q", "add", "data")
+    assert (ran.out, ran.err) == ("", "")
+
+
+def test_push_fetch_and_pull_say_how_much(data: Repo, tally: Tally, tmp_path: Path) -> None:
+    tally("add", "data", "labels.csv")
+    data.commit()
+    assert tally("push", "--dry-run").out.startswith("Would send 4 blobs (")
+    assert "to `origin`, which has all 4 blobs of 2 paths" in tally("push").out
+    assert tally("push").out == "`origin` has everything already: 4 blobs of 2 paths\n"
+    clone = data.clone(tmp_path / "clone").path
+    assert tally("fetch", "--dry-run", cwd=clone).out.startswith("Would fetch 4 blobs")
+    assert tally("fetch", "data", cwd=clone).out.startswith("Fetched 3 blobs (")
+    pulled = tally("pull", cwd=clone).out.splitlines()
+    assert pulled[0].startswith("Fetched 1 blob (")
+    assert pulled[1:] == ["placed  data  (2 files written)", "placed  labels.csv  (1 file written)"]
+    assert tally("pull", cwd=clone).out == "2 paths as recorded already\n"
+    assert tally("fetch", cwd=clone).out == "The local store has everything of 2 paths already\n"
+    assert tally("pull", "--json", cwd=clone).json()["fetched"]["blobs"] == 0
+
+
+def test_with_nothing_tracked_the_next_step_is_named(project: Repo, remote: Path, tally: Tally) -> None:
+    assert "tally add" in tally("push").out
+    assert "tally add" in tally("status").out
+    assert tally("pull").out == "Nothing is tracked here\n"
+
+
+def test_changes_that_would_be_lost_are_named(data: Repo, tally: Tally) -> None:
+    tally("add", "data", "labels.csv")
+    tally("push")
+    data.write("data/1", "mine")
+    ran = tally("pull", code=16)
+    assert ran.err == (
+        "error: changes would be lost in `data/1`\n"
+        "hint: keep them with `tally add`, or drop them with `--force`\n"
+    )
+    tally("pull", "--force")
+    assert data.read("data/1") == b"one"
+
+
+def test_an_error_as_json_goes_to_stderr(project: Repo, tally: Tally) -> None:
+    ran = tally("push", "--json", code=3)
+    assert ran.out == ""
+    assert '"hint": "tally remote add origin' in ran.err
+
+
+def test_remove_says_that_the_data_stays(data: Repo, tally: Tally) -> None:
+    tally("add", "data", "labels.csv")
+    assert tally("remove", "labels.csv").out.splitlines() == [
+        "removed  labels.csv.tally",
+        "The data itself stays where it is; git sees it again.",
+    ]
+    assert tally("remove", "data", "--delete").out == "removed  data.tally  (2 files deleted)\n"
+
+
+def test_check_answers_with_its_exit_code(data: Repo, tally: Tally) -> None:
+    tally("add", "data", "labels.csv")
+    assert "sound" in tally("check").out
+    assert "not in the remote `origin`" in tally("check", "-r", "origin", code=1).out
+    tally("push")
+    assert tally("check", "-r", "origin", "--json").json()["problems"] == []
+    data.write("labels.csv.tally", "")
+    ran = tally("check", code=1)
+    assert "labels.csv.tally" in ran.out
+    assert "hint:" in ran.out
