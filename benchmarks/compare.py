@@ -9,6 +9,7 @@ Trust the ratios, not the seconds.
 import argparse
 import os
 import random
+import resource
 import shutil
 import statistics
 import subprocess
@@ -92,6 +93,12 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
+def _cpu() -> float:
+    """The CPU time of all processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 class Bench:
     """Runs commands in a scratch folder and counts what they take."""
 
@@ -101,14 +108,12 @@ class Bench:
 
     def run(self, commands: Sequence[str], folder: Path) -> Cost:
         """Run the commands one after the other and return what they took together."""
-        wall, before = time.perf_counter(), os.times()
+        wall, before = time.perf_counter(), _cpu()
         for command in commands:
             done = subprocess.run(command.split(), cwd=folder, env=self.env, capture_output=True)
             if done.returncode:
                 raise SystemExit(f"`{command}` ended with {done.returncode}: {done.stderr.decode()}")
-        after = os.times()
-        cpu = after.children_user + after.children_system - before.children_user - before.children_system
-        return Cost(time.perf_counter() - wall, cpu)
+        return Cost(time.perf_counter() - wall, _cpu() - before)
 
     def median(self, command: str, folder: Path, rounds: int) -> float:
         """Return the median CPU time of a command, in milliseconds, after a first call that doesn't count."""
@@ -192,7 +197,7 @@ def table(columns: dict[str, dict[str, float]]) -> str:
     lines = ["| | " + " | ".join(names) + " |", "| --- |" + " --- |" * len(names)]
     for job, own in columns[names[0]].items():
         cells = [_figure(own)]
-        cells += [f"{_figure(columns[name][job])} ({columns[name][job] / own:.1f}×)" for name in names[1:]]
+        cells += [f"{_figure(columns[name][job])} ({columns[name][job] / own:.2g}×)" for name in names[1:]]
         lines.append(f"| {job} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
