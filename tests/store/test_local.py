@@ -88,6 +88,20 @@ def test_a_file_is_hashed_and_stored_in_one_read(local: LocalStore, tmp_path: Pa
         assert stream.read() == data
 
 
+def test_a_cloned_file_is_hashed_from_the_clone(
+    local: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clone(source: int, target: int) -> bool:
+        os.pwrite(target, os.pread(source, 1 << 30, 0), 0)
+        return True
+
+    (tmp_path / "big").write_bytes(next(iter(BIG.values())))
+    monkeypatch.setattr(writer, "reflink", clone)
+    with local.writer() as writing:
+        digest = writing.add_file(tmp_path / "big").digest
+    assert again(local).read(digest) == BIG[digest]
+
+
 def test_a_file_with_any_name_is_stored(local: LocalStore, tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xff\n \xc3\xa9"
     with open(path, "wb") as file:

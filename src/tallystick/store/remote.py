@@ -19,8 +19,12 @@ from tallystick.store.catalogue import Catalogue
 from tallystick.store.index import Index, PackName, Place, Recipe
 from tallystick.store.journal import Journal
 from tallystick.store.pack import decode
+from tallystick.store.parallel import ordered
 
 _PACKS, _INDEXES, _ROOTS, _TOMBSTONES = "packs/", "index/", "roots/", "tombstones/"
+
+_JOBS = 8
+"""Indexes that are downloaded at a time."""
 
 
 class Held(NamedTuple):
@@ -90,11 +94,9 @@ class RemoteStore:
             self._packs.pop(pack, None)
         catalogue = Catalogue()
         self.damaged = []
-        for path in indexes:
-            name = _digest_in(path, ".idx")
-            if name is None:
-                continue
-            index = self._index(path, name)
+        named = [(path, name) for path in indexes if (name := _digest_in(path, ".idx"))]
+        loaded = ordered(lambda item: self._index(*item), named, _JOBS)
+        for (path, _), index in zip(named, loaded, strict=True):
             if index is None:
                 self.damaged.append(f"{self.url}/{path}")
             else:
