@@ -7,21 +7,20 @@ from pathlib import Path
 import numpy as np
 
 
-def probabilities(model: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+def probabilities(layers: list[np.ndarray], x: np.ndarray) -> np.ndarray:
     """What the network makes of each image: a probability for each of the ten digits."""
-    layers = len(model) // 2
-    for layer in range(layers):
-        x = x @ model[f"weights_{layer}"] + model[f"biases_{layer}"]
-        if layer < layers - 1:
-            x = np.maximum(x, 0)
-    odds = np.exp(x - x.max(axis=1, keepdims=True))
+    for weights in layers[:-1]:
+        x = np.maximum(x @ weights, 0)
+    odds = x @ layers[-1]
+    odds = np.exp(odds - odds.max(axis=1, keepdims=True))
     return odds / odds.sum(axis=1, keepdims=True)
 
 
 def main() -> None:
     with np.load("features.npz") as features, np.load("model.npz") as model:
-        x, y, weights = features["x_test"], features["y_test"], dict(model)
-    predicted = probabilities(weights, x)
+        x, y = features["x_test"], features["y_test"]
+        layers = [model[f"layer_{number}"] for number in range(len(model.files))]
+    predicted = probabilities(layers, x)
     guesses = predicted.argmax(axis=1)
     report = {
         "accuracy": float(np.mean(guesses == y)),
