@@ -1,68 +1,23 @@
-"""Push and fetch: nothing is lost, whatever happens in between."""
+"""Push: nothing is lost, whatever happens in between."""
 
 import shutil
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tallystick.digest import Buffer, Digest
+from tallystick.digest import Digest
 from tallystick.errors import ObjectCorrupt, ObjectMissing, RemoteUnreachable
-from tallystick.records import root as root_record
 from tallystick.records import tombstone as tombstone_record
 from tallystick.records.tombstone import Tombstone
 from tallystick.store import LocalStore, RemoteStore, transfer
-from tallystick.store.backend import Backend
 from tallystick.store.transfer import Pushed
 from tests.store.conftest import again, blobs, files_below, fill
+from tests.store.meddling import CONTENT, SMALL, Meddled, assert_whole, push, unmeddled
 
-SMALL = blobs(60)
-BIG = blobs(2, 3_000_000)
-CONTENT = SMALL | BIG
 TEXT = {
     Digest.of(data): data for data in (b"%d the same words again and again\n" % n * 90 for n in range(50))
 }
-
-
-class Meddled(Backend):
-    """A backend that someone meddles with: `before` and `after` get each write's number and name."""
-
-    def __init__(self, inner: Backend) -> None:
-        self.inner = inner
-        self.url = inner.url
-        self.writes = 0
-        self.requests: list[str] = []
-        self.before: Callable[[int, str], None] = lambda number, name: None
-        self.after: Callable[[int, str], None] = lambda number, name: None
-        self.reading: Callable[[bytes], bytes] = lambda data: data
-
-    def create(self) -> None:
-        self.inner.create()
-
-    def put_new(self, name: str, data: Buffer) -> bool:
-        self.requests.append(f"put {name}")
-        self.writes += 1
-        number = self.writes
-        self.before(number, name)
-        created = self.inner.put_new(name, data)
-        self.after(number, name)
-        return created
-
-    def get(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
-        self.requests.append(f"get {name}")
-        return self.reading(self.inner.get(name, start, end))
-
-    def size(self, name: str) -> int | None:
-        self.requests.append(f"size {name}")
-        return self.inner.size(name)
-
-    def listing(self, prefix: str) -> dict[str, int]:
-        self.requests.append(f"list {prefix}")
-        return self.inner.listing(prefix)
-
-    def delete(self, name: str) -> None:
-        self.inner.delete(name)
 
 
 @pytest.fixture
@@ -75,26 +30,6 @@ def meddled(shelf: RemoteStore) -> Meddled:
 def full(local: LocalStore) -> LocalStore:
     fill(local, CONTENT)
     return local
-
-
-def push(local: LocalStore, remote: RemoteStore, jobs: int = 1) -> Pushed:
-    return transfer.push(again(local), remote, CONTENT, repository="r", jobs=jobs)
-
-
-def unmeddled(remote: RemoteStore, cache: Path | None = None) -> RemoteStore:
-    """The same remote as the next process sees it."""
-    return RemoteStore.open(remote.url, {}, cache or Path(remote.url).with_name("cache"), name="origin")
-
-
-def assert_whole(remote: RemoteStore, tmp_path: Path) -> None:
-    """A clone that has nothing can fetch everything; every root record relies on packs that are there."""
-    clone = LocalStore(tmp_path / "clone")
-    shutil.rmtree(clone.root, ignore_errors=True)
-    fresh = unmeddled(remote, tmp_path / "fresh")
-    transfer.fetch([fresh], clone, CONTENT)
-    assert dict(again(clone).read_many(CONTENT)) == CONTENT
-    newest = max(Path(remote.url, "roots").iterdir())
-    assert set(root_record.parse(newest.read_bytes()).packs) <= set(fresh.pack_sizes())
 
 
 def tiny_packs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -375,114 +310,3 @@ def test_several_pushes_at_once_lose_nothing(full: LocalStore, shelf: RemoteStor
     for thread in threads:
         thread.join()
     assert_whole(shelf, tmp_path)
-
-
-def test_a_fetch_takes_only_what_is_missing(full: LocalStore, shelf: RemoteStore, tmp_path: Path) -> None:
-    push(full, shelf)
-    clone = LocalStore(tmp_path / "clone")
-    fill(clone, dict(list(SMALL.items())[:30]))
-    fetched = transfer.fetch([shelf], clone, CONTENT)
-    assert (fetched.blobs, fetched.size) == (32, 6_030_000)
-    assert transfer.fetch([shelf], clone, CONTENT).blobs == 0
-    assert transfer.fetch([], clone, CONTENT).blobs == 0
-
-
-def test_damaged_bytes_are_never_kept(
-    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path
-) -> None:
-    push(full, shelf)
-    clone = LocalStore(tmp_path / "clone")
-    meddled.reading = lambda data: data[:1000] + bytes(len(data) - 1000)
-    shelf.refresh()
-    with pytest.raises(ObjectCorrupt) as caught:
-        transfer.fetch([shelf], clone, CONTENT)
-    assert set(BIG) <= set(caught.value.digests)
-    for digest, data in clone.read_many(set(CONTENT) - again(clone).missing(CONTENT)):
-        assert CONTENT[digest] == data
-
-
-def test_bytes_damaged_on_the_way_once_are_asked_for_again(
-    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path
-) -> None:
-    push(full, shelf)
-    shelf.refresh()
-    damaged = []
-
-    def once(data: bytes) -> bytes:
-        if len(data) > 10_000 and not damaged:
-            damaged.append(data)
-            return bytes(len(data))
-        return data
-
-    meddled.reading = once
-    transfer.fetch([shelf], LocalStore(tmp_path / "clone"), CONTENT, jobs=1)
-    assert damaged
-    assert dict(LocalStore(tmp_path / "clone").read_many(CONTENT)) == CONTENT
-
-
-@pytest.mark.parametrize("harm", ["damaged", "unreachable", "empty"])
-def test_another_remote_helps_out(
-    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path, harm: str
-) -> None:
-    push(full, shelf)
-    second = RemoteStore.create(str(tmp_path / "second"), {}, tmp_path / "second-cache")
-    push(full, second)
-    if harm == "empty":
-        shutil.rmtree(Path(shelf.url, "packs"))
-    first = unmeddled(shelf)
-    first.backend = meddled
-
-    def fail(data: bytes) -> bytes:
-        raise RemoteUnreachable("the connection broke")
-
-    first.refresh()
-    meddled.reading = fail if harm == "unreachable" else (lambda data: bytes(len(data)))
-    clone = LocalStore(tmp_path / "clone")
-    transfer.fetch([first, second], clone, CONTENT)
-    assert dict(clone.read_many(CONTENT)) == CONTENT
-
-
-def test_what_no_remote_has_is_named_with_the_places(
-    full: LocalStore, shelf: RemoteStore, tmp_path: Path
-) -> None:
-    transfer.push(full, shelf, SMALL, repository="r")
-    clone = LocalStore(tmp_path / "clone")
-    with pytest.raises(ObjectMissing) as caught:
-        transfer.fetch([shelf], clone, CONTENT)
-    assert set(caught.value.digests) == set(BIG)
-    assert caught.value.places == (shelf.url,)
-    assert again(clone).missing(CONTENT) == set(BIG), "what could be had is kept"
-
-
-def test_an_unreachable_remote_is_not_taken_for_an_empty_one(
-    full: LocalStore, shelf: RemoteStore, tmp_path: Path
-) -> None:
-    push(full, shelf)
-    remote = unmeddled(shelf)
-    Path(shelf.url).rename(tmp_path / "unmounted")
-    with pytest.raises(RemoteUnreachable):
-        transfer.fetch([remote], LocalStore(tmp_path / "clone"), CONTENT)
-
-
-def test_an_interrupted_fetch_keeps_what_arrived(
-    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    push(full, shelf)
-    monkeypatch.setattr("tallystick.store.incoming._RUN", 100_000)
-    shelf.refresh()
-    reads = []
-
-    def interrupt(data: bytes) -> bytes:
-        reads.append(len(data))
-        if len(reads) == 20:
-            raise KeyboardInterrupt
-        return data
-
-    meddled.reading = interrupt
-    clone = LocalStore(tmp_path / "clone")
-    with pytest.raises(KeyboardInterrupt):
-        transfer.fetch([shelf], clone, CONTENT, jobs=1)
-    left = again(clone).missing(CONTENT)
-    assert left < set(CONTENT)
-    assert not left & set(SMALL)
-    assert transfer.fetch([unmeddled(shelf)], again(clone), CONTENT).blobs == len(left)
