@@ -83,7 +83,8 @@ def _malformed(found: Iterable[Tracked | Malformed]) -> Iterator[Problem]:
 def _in_git(project: Project, tracked: Sequence[Tracked]) -> Iterator[Problem]:
     """Tracked paths that git holds besides: the two would drift apart."""
     paths = {one.path for one in tracked}
-    for path, number in Counter(_holder(name, paths) for name in project.git.tracked(paths)).items():
+    held = Counter(_holder(name, paths) for name in sorted(project.git.tracked(paths)))
+    for path, number in held.items():
         files = "it" if number == 1 else f"{number:,} files of it"
         yield Problem("git", path, f"git tracks {files} too", f"git rm -r --cached {path}")
 

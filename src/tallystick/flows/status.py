@@ -13,6 +13,7 @@ from tallystick.project.inputs import Surroundings
 from tallystick.project.pipelines import load
 from tallystick.project.staleness import Reason, stale_stages
 from tallystick.project.tracked import Malformed, Tracked, blobs_of, found_in
+from tallystick.records.receipt import Artifact
 from tallystick.store import RemoteStore
 
 PathState = Literal["unchanged", "modified", "missing", "malformed", "untrackable"]
@@ -68,18 +69,26 @@ def status(
     The remote is asked only if one is named. `variables` are those in which stages would run.
     """
     store = open_remote(project, remote) if remote is not None else None
-    paths = tuple(_path(project, found, store, progress) for found in found_in(project, targets))
-    stages = tuple(_stages(project, targets, variables))
+    artifacts: dict[str, Artifact] = {}
+    paths = tuple(_path(project, one, store, artifacts, progress) for one in found_in(project, targets))
+    stages = tuple(_stages(project, targets, Surroundings(variables, seen=artifacts)))
     clean = all(path.clean for path in paths) and not any(stage.reasons for stage in stages)
     return Status(paths, stages, None if store is None else store.name, clean)
 
 
 def _path(
-    project: Project, found: Tracked | Malformed, store: RemoteStore | None, progress: Progress
+    project: Project,
+    found: Tracked | Malformed,
+    store: RemoteStore | None,
+    artifacts: dict[str, Artifact],
+    progress: Progress,
 ) -> PathStatus:
+    """Look at one path; what it holds is noted in `artifacts`, so that stages need not look again."""
     if isinstance(found, Malformed):
         return PathStatus(found.path, "malformed", reason=found.error.message, hint=found.error.hint)
     seen = see(project, found, progress)
+    if seen.held is not None:
+        artifacts[found.path] = seen.held.artifact
     needed = _needed(project, found, seen)
     return PathStatus(
         path=found.path,
@@ -107,9 +116,9 @@ def _pushed(tracked: Tracked, needed: set[Digest] | None, store: RemoteStore) ->
     return not store.missing(needed if needed is not None else {tracked.pointer.digest})
 
 
-def _stages(project: Project, targets: Sequence[str], variables: Mapping[str, str]) -> Iterable[StageStatus]:
+def _stages(project: Project, targets: Sequence[str], surroundings: Surroundings) -> Iterable[StageStatus]:
     """The stages that targets concern: by what they make, or all without targets."""
     graph = load(project)
-    stale = stale_stages(project, graph, Surroundings(variables))
+    stale = stale_stages(project, graph, surroundings)
     meant = set(graph.steps) if not targets else {found for path in targets if (found := graph.maker(path))}
     return [StageStatus(address, reasons) for address, reasons in stale.items() if address in meant]

@@ -19,11 +19,15 @@ from tallystick.records.receipt import Artifact
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The environment variables a stage sees, files as they would become, and what was captured so far."""
+    """The environment variables a stage sees, files as they would become, and what was captured so far.
+
+    `seen` are paths that were looked at just now, by somebody who knows that nothing writes to them.
+    """
 
     variables: Mapping[str, str]
     overlay: Mapping[str, bytes] = field(default_factory=dict)
     captured: dict[str, Captured] = field(default_factory=dict)
+    seen: Mapping[str, Artifact] = field(default_factory=dict)
 
 
 def params_now(project: Project, step: Step, surroundings: Surroundings) -> dict[str, dict[str, Any]]:

@@ -56,11 +56,11 @@ def stale(
     return (
         *_always(step),
         *_command(step, last),
-        *_deps(project, step, last, placed),
+        *_deps(project, step, last, surroundings, placed),
         *_params(project, step, last, surroundings),
         *_seed_and_variables(step, last, surroundings),
         *_packages(project, step, last, surroundings),
-        *_outs(project, step, last, placed),
+        *_outs(project, step, last, surroundings, placed),
     )
 
 
@@ -90,10 +90,13 @@ def _command(step: Step, last: Recorded) -> Iterator[Reason]:
         yield Reason("wdir", step.wdir, "is not the folder it last ran in")
 
 
-def _deps(project: Project, step: Step, last: Recorded, placed: bool) -> Iterator[Reason]:
+def _deps(
+    project: Project, step: Step, last: Recorded, surroundings: Surroundings, placed: bool
+) -> Iterator[Reason]:
     known = {artifact.path: artifact for artifact in last.receipt.deps}
     for path in step.deps:
-        now = dep_now(project, path) or (None if placed else artifact_pointed(project, path))
+        now = surroundings.seen.get(path) or dep_now(project, path)
+        now = now or (None if placed else artifact_pointed(project, path))
         if path not in known:
             yield Reason("dep", path, "is new")
         elif now is None:
@@ -106,10 +109,13 @@ def _deps(project: Project, step: Step, last: Recorded, placed: bool) -> Iterato
         yield Reason("dep", path, "is no longer one")
 
 
-def _outs(project: Project, step: Step, last: Recorded, placed: bool) -> Iterator[Reason]:
+def _outs(
+    project: Project, step: Step, last: Recorded, surroundings: Surroundings, placed: bool
+) -> Iterator[Reason]:
     known = {artifact.path: artifact for artifact in last.receipt.outs}
     for out in step.outs:
-        now = out_now(project, out.path) or (None if placed else artifact_pointed(project, out.path))
+        now = surroundings.seen.get(out.path) or out_now(project, out.path)
+        now = now or (None if placed else artifact_pointed(project, out.path))
         if out.path not in known:
             yield Reason("out", out.path, "is new")
         elif now is None:
