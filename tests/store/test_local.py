@@ -199,6 +199,16 @@ def test_large_pieces_that_make_another_blob_are_refused(local: LocalStore) -> N
     assert [path for path in local.root.rglob("*") if path.is_file()] == []
 
 
+def test_what_another_process_stores_meanwhile_is_found(local: LocalStore) -> None:
+    assert local.missing(ALL) == set(ALL)
+    fill(again(local), ALL)
+    assert dict(local.read_many(ALL)) == ALL
+    more = blobs(3, seed=7)
+    fill(again(local), more)
+    assert local.size(next(iter(more))) == 1000
+    assert local.missing(more) == set()
+
+
 def test_several_writers_at_once_lose_nothing(local: LocalStore) -> None:
     parts = [blobs(100, seed=seed) | blobs(1, LARGE, seed=seed % 2) for seed in range(6)]
     threads = [threading.Thread(target=fill, args=(again(local), part)) for part in parts]
@@ -255,6 +265,15 @@ def test_a_damaged_blob_in_a_pack_is_named_set_aside_and_the_others_saved(local:
     assert len(list(store.quarantine.iterdir())) == 1
     fill(store, SMALL)
     assert dict(again(local).read_many(SMALL)) == SMALL
+
+
+def test_what_another_process_set_aside_meanwhile_is_found_again(local: LocalStore) -> None:
+    fill(local, SMALL)
+    other = again(local)
+    assert other.missing(SMALL) == set()
+    (pack,) = (Digest(bytes.fromhex(path.stem)) for path in local.packs.glob("*.pack"))
+    local.set_aside_pack(pack)
+    assert dict(other.read_many(SMALL)) == SMALL
 
 
 @pytest.mark.parametrize("cut", [1, 64, 3000, 30_000])

@@ -33,7 +33,7 @@ class LocalStore:
 
     def contains(self, digest: Digest) -> bool:
         """Whether a blob is here."""
-        return self.is_packed(digest) or self.is_whole(digest)
+        return not self.missing((digest,))
 
     def is_packed(self, digest: Digest) -> bool:
         """Whether a blob is in a pack."""
@@ -48,19 +48,18 @@ class LocalStore:
         wanted = set(digests)
         wanted -= self._packs.catalogue.known(wanted)
         if len(wanted) > _LIST_FROM:
-            return wanted - self._whole()
-        return {digest for digest in wanted if not self.is_whole(digest)}
+            wanted -= self._whole()
+        else:
+            wanted = {digest for digest in wanted if not self.is_whole(digest)}
+        if wanted and self._packs.refresh_if_changed():
+            wanted -= self._packs.catalogue.known(wanted)
+        return wanted
 
     def size(self, digest: Digest) -> int:
         """How many bytes a blob has."""
-        place = self._packs.catalogue.place(digest)
-        if place is not None:
-            return place.size
-        path = self.object_path(digest)
-        if path is None:
+        if not self.contains(digest):
             raise self._absent(digest)
-        with translated(path):
-            return os.stat(path).st_size
+        return self.total((digest,))
 
     def total(self, digests: Iterable[Digest]) -> int:
         """How many bytes those of these blobs have that are here."""
@@ -92,6 +91,9 @@ class LocalStore:
     def read_many(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes]]:
         """Blobs' bytes, verified, in the order in which they lie; raise ObjectMissing for those not here."""
         wanted = set(digests)
+        absent = self.missing(wanted)
+        if absent:
+            raise self._absent(*absent)
         places = sorted(self._packs.catalogue.places(wanted), key=lambda found: found[1])
         wanted.difference_update([digest for digest, _ in places])
         for pack, group in groupby(places, key=lambda found: found[1].pack):
@@ -158,7 +160,14 @@ class LocalStore:
     def _read_pack(
         self, pack: Digest, found: Collection[tuple[Digest, Place]]
     ) -> Iterator[tuple[Digest, bytes]]:
-        view, name = self._packs.map(pack), str(self._packs.path(pack))
+        name = str(self._packs.path(pack))
+        try:
+            view = self._packs.map(pack)
+        except ObjectMissing:
+            # Another process has set it aside, and stored again what is sound.
+            self._packs.refresh()
+            yield from self.read_many([digest for digest, _ in found])
+            return
         for digest, place in found:
             stored = view[place.offset : place.offset + place.stored]
             try:

@@ -25,6 +25,7 @@ class Packs:
         self._catalogue: Catalogue | None = None
         self._maps: dict[Digest, memoryview] = {}
         self._excluded: set[Digest] = set()
+        self._stamp = 0
 
     @property
     def catalogue(self) -> Catalogue:
@@ -37,6 +38,13 @@ class Packs:
         """Look again: another process may have added packs or set some aside."""
         self._catalogue = None
         self._maps.clear()
+
+    def refresh_if_changed(self) -> bool:
+        """Look again if the folder has changed since; say whether it had."""
+        changed = self._catalogue is not None and self._stamp != _stamp(self.folder)
+        if changed:
+            self.refresh()
+        return changed
 
     def publish(self, sealed: Sequence[tuple[PackName, Sequence[Entry]]]) -> None:
         """Index new packs, so that everyone finds what is in them."""
@@ -86,6 +94,7 @@ class Packs:
     def _load(self) -> Catalogue:
         """List the folder and open its indexes; index the packs that no index covers."""
         catalogue = Catalogue()
+        self._stamp = _stamp(self.folder)
         present = self._names(_PACK) - self._excluded
         covered: set[Digest] = set()
         for index in self._indexes():
@@ -130,6 +139,14 @@ class Packs:
         with suppress(TallyError):
             write_atomic(self.folder / f"{Digest.of(data).hex()}{_INDEX}", data, 0o444)
         return Index(data)
+
+
+def _stamp(folder: Path) -> int:
+    """When the names in a folder last changed; 0 if it isn't there."""
+    try:
+        return os.stat(folder).st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _map(path: Path) -> memoryview:
