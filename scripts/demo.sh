@@ -159,7 +159,7 @@ play 'git commit --quiet --all -m "Say how much may differ"'
 play_to 0 'tally repro HEAD'
 
 title "10. Honest verdicts: could not be rebuilt"
-say "One more label is recorded and pushed; then it is deleted from the remote, and from the local store."
+say "One more image is recorded and pushed; then it is deleted from the remote, and from the local store."
 touch ../before
 sleep 1
 play 'cp data/digits/0003.pgm data/digits/1798.pgm && echo 1798.pgm,3 >> data/labels.csv'
