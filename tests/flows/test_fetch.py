@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.digest import Digest
-from tallystick.errors import ObjectMissing
+from tallystick.errors import ObjectMissing, Refused
 from tallystick.flows.fetch import Fetched, fetch
 from tests.project.house import opened
 from tests.sandbox import Repo, Tally
@@ -84,3 +84,9 @@ def test_without_a_remote_the_error_says_what_is_missing(clone: Repo, tally: Tal
     with pytest.raises(ObjectMissing) as missing:
         fetched(clone)
     assert "tally remote add" in (missing.value.hint or "")
+
+
+def test_a_remote_that_is_not_there_is_refused_even_if_nothing_is_missing(clone: Repo) -> None:
+    fetched(clone)
+    with pytest.raises(Refused, match="no remote `nope`"):
+        fetched(clone, remote="nope")

@@ -61,7 +61,12 @@ def bring(
     jobs: int = JOBS,
     progress: Progress = silent,
 ) -> Brought:
-    """Fetch what selections need and the local store lacks: the lists of files first, then the files."""
+    """Fetch what selections need and the local store lacks: the lists of files first, then the files.
+
+    Raises Refused for a remote that isn't there, even if nothing is needed of it.
+    """
+    if remote is not None and remote not in project.config.remotes:
+        open_remote(project, remote)
     lists = {
         one.tracked.pointer.digest: one.tracked.path for one in selected if one.tracked.pointer.kind == "tree"
     }
