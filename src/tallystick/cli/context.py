@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tallystick.cli.progress import Bar, Lines
+from tallystick.cli.progress import Lines, Terminal
 from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_project
 
@@ -33,7 +33,7 @@ class Context:
         """How long work shows on stderr: a bar, lines in a log, or nothing when quiet."""
         if self.quiet:
             return silent
-        return Bar(sys.stderr) if is_terminal(sys.stderr) else Lines(sys.stderr)
+        return Terminal(sys.stderr) if is_terminal(sys.stderr) else Lines(sys.stderr)
 
     def output(self) -> Callable[[bytes], None]:
         """Where a stage's own output goes: with `--json` stdout belongs to the result."""

@@ -1,11 +1,11 @@
 """How long work looks on stderr: a bar on a terminal, a line now and then in a log."""
 
 import contextlib
-import shutil
+import importlib
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from tallystick.cli.text import harmless, seconds_text, size_text
 
@@ -14,7 +14,6 @@ FIRST = 0.2
 REFRESH = 0.1
 SELDOM = 10.0
 """Seconds between two lines in a log."""
-CLEAR = "\r\x1b[2K"
 
 
 @dataclass(slots=True)
@@ -68,7 +67,7 @@ class Shown:
     def begin(self, what: str, *, files: int = 0, size: int = 0) -> None:
         """Start a piece of work; one that is still going on is over."""
         self.end()
-        self._work = Work(what, files, size)
+        self._work = Work(harmless(what), files, size)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep_writing, args=(self._work, self._over), daemon=True)
         self._thread.start()
@@ -115,30 +114,33 @@ class Shown:
             self._stream.flush()
 
 
-class Bar(Shown):
-    """One line on a terminal that is drawn again and again."""
+class Drawing(Protocol):
+    """What `cli/bar.py` makes: a bar on a terminal."""
 
-    _drawn = False
+    def draw(self, work: Work, numbers: str) -> None:
+        """Show how far the work is."""
+
+    def clear(self) -> None:
+        """Take the bar back."""
+
+
+class Terminal(Shown):
+    """A bar, drawn by rich, which is loaded only once work has taken long enough to be shown."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._bar: Drawing | None = None
 
     def _draw(self, work: Work) -> None:
-        columns = shutil.get_terminal_size().columns - 1
-        numbers = work.numbers(time.monotonic())
-        what = harmless(work.what)
-        room = columns - len(what) - len(numbers) - 4
-        share = work.share
-        bar = "" if share is None else self._bar(share, min(room, 30)) if room >= 8 else f"{share:4.0%}, "
-        self._write(CLEAR + f"{what} {bar}{numbers}"[:columns])
-        self._drawn = True
-
-    @staticmethod
-    def _bar(share: float, width: int) -> str:
-        full = int(share * width)
-        return "[" + "#" * full + "." * (width - full) + "] "
+        if self._bar is None:
+            self._bar = importlib.import_module("tallystick.cli.bar").Bar(self._stream)
+        with contextlib.suppress(OSError, ValueError):
+            self._bar.draw(work, work.numbers(time.monotonic()))
 
     def _clear(self) -> None:
-        if self._drawn:
-            self._write(CLEAR)
-            self._drawn = False
+        if self._bar is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._bar.clear()
 
 
 class Lines(Shown):
@@ -147,4 +149,4 @@ class Lines(Shown):
     first = every = SELDOM
 
     def _draw(self, work: Work) -> None:
-        self._write(f"{harmless(work.what)}: {work.numbers(time.monotonic()) or 'working'}\n")
+        self._write(f"{work.what}: {work.numbers(time.monotonic()) or 'working'}\n")
