@@ -158,6 +158,15 @@ def test_a_package_that_the_index_no_longer_has_is_named(
     assert caught.value.exit_code == 17
 
 
+def test_an_index_that_does_not_answer_is_named_without_its_password(folder: Path) -> None:
+    env = {**os.environ, "UV_DEFAULT_INDEX": "http://ada:secret@127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
+    del env["UV_OFFLINE"]
+    with pytest.raises(EnvironmentNotRebuilt, match=r"127\.0\.0\.1:9") as caught:
+        rebuild(here(Package("alpha", "1.0")), folder, read=nothing, env=env)
+    assert "secret" not in caught.value.message
+    assert caught.value.message.startswith("the recorded packages can't be installed: Failed to fetch")
+
+
 def test_a_package_that_was_not_kept_is_named(folder: Path) -> None:
     lock = here(Package("gamma", "0.1", "path", "gamma-0.1.whl"))
     with pytest.raises(
@@ -216,3 +225,14 @@ def here(*packages: Package) -> Lock:
 
 def without_path() -> dict[str, str]:
     return {**os.environ, "PATH": "/nonexistent"}
+
+
+@pytest.mark.index
+def test_what_pip_installed_uv_rebuilds(
+    index: Path, venv: Make, folder: Path, variables: dict[str, str], tmp_path: Path
+) -> None:
+    made = venv("pip", "six")
+    made.run(f"import pip; pip.main(['install', '--no-index', '--find-links', {str(index)!r}, 'beta'])")
+    captured = capture(made.python, variables, tmp_path)
+    assert [package.name for package in captured.lock.packages] == ["beta", "pip", "six"]
+    assert not again(captured, folder).reused

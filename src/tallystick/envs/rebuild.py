@@ -15,7 +15,7 @@ from tallystick.envs.installed import distributions, normalised
 from tallystick.envs.installer import installer
 from tallystick.envs.probe import probe
 from tallystick.envs.requirements import Read, installer_settings, requirement
-from tallystick.errors import EnvironmentNotRebuilt, Refused
+from tallystick.errors import DiskFull, EnvironmentNotRebuilt, Refused
 from tallystick.files import lock as locked
 from tallystick.files import write_atomic
 from tallystick.process import Completed, run
@@ -157,10 +157,24 @@ def _install(lines: list[str], folder: Path, scratch: Path, env: Mapping[str, st
     if done.exit_code == 0:
         return
     shutil.rmtree(folder, ignore_errors=True)
-    raise EnvironmentNotRebuilt(
-        f"the recorded packages can't be installed: {' '.join(done.complaint.split())}",
-        hint="is the package index reachable, and does it still have them?",
-    )
+    reason = _reason(done.complaint)
+    if "os error 28" in reason:
+        raise DiskFull(
+            f"no room for the environment: {reason}", hint="free some space and repeat the command"
+        )
+    raise EnvironmentNotRebuilt(f"the recorded packages can't be installed: {reason}", hint=_advice(reason))
+
+
+def _reason(complaint: str) -> str:
+    """What uv says as one sentence, without its advice and without whoever's name and password."""
+    text = re.sub(r"://[^/@\s]+@", "://", " ".join(complaint.split()))
+    return re.sub(r"^error: (No solution found when resolving dependencies cause: )?| hint: .*$", "", text)
+
+
+def _advice(reason: str) -> str:
+    if "no usable wheels" in reason:
+        return "it was built from source; where uv did that, a new `tally run` keeps what was built"
+    return "is the package index reachable, and does it still have them?"
 
 
 def _uv(words: list[str], cwd: Path, env: Mapping[str, str]) -> Completed:
