@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tallystick.data.tracked import blobs_of, tracked_in_worktree
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
 from tallystick.flows.add import Added, add
-from tallystick.project.tracked import blobs_of, tracked_in_worktree
 from tests.project.house import opened
 from tests.sandbox import Repo
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tallystick.data.placing import worktree_lock
 from tallystick.errors import Locked, ObjectMissing, Refused, TallyError, WouldLoseChanges
 from tallystick.flows.checkout import CheckedOut, checkout
-from tallystick.project.placing import worktree_lock
 from tests.project.house import contents, opened
 from tests.sandbox import Repo, Tally
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tallystick.data.tracked import blobs_of, tracked_at
 from tallystick.digest import Digest
 from tallystick.errors import ObjectMissing, Refused, RemoteUnreachable
 from tallystick.flows.push import Pushed, push
 from tallystick.project import open_remote
-from tallystick.project.tracked import blobs_of, tracked_at
 from tests.project.house import opened
 from tests.sandbox import Repo, Tally
 

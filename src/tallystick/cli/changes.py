@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tallystick.project.changes import Changes
+from tallystick.data.changes import Changes
 
 SHOWN = 5
 """How many files of each sort are named without `--verbose`."""

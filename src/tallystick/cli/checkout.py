@@ -17,10 +17,10 @@ from tallystick.cli.options import (
 )
 from tallystick.cli.revisions import told_apart
 from tallystick.cli.text import count_text, size_text, style
+from tallystick.data.placing import PlacedPath
 from tallystick.errors import EnvironmentNotRebuilt
 from tallystick.flows.checkout import CheckedOut, checkout
-from tallystick.project.environments import EnvironmentState
-from tallystick.project.placing import PlacedPath
+from tallystick.runs.environments import EnvironmentState
 
 
 @click.command("checkout")

@@ -11,10 +11,10 @@ from tallystick.cli.context import context
 from tallystick.cli.options import to_project_path
 from tallystick.cli.repro import outcome_text, stage_lines
 from tallystick.cli.text import count_text, seconds_text, size_text, style, table
+from tallystick.data.tracked import Tracked
 from tallystick.digest import Digest
 from tallystick.flows.show import Shown
 from tallystick.flows.show import show as find
-from tallystick.project.tracked import Tracked
 from tallystick.records.receipt import Artifact, Receipt
 from tallystick.records.verdict import Verdict
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tallystick.data.freezing import Frozen, freeze
+from tallystick.data.tracked import WorktreePointers, owner_of
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
 from tallystick.paths import check_path
 from tallystick.progress import Progress, silent
 from tallystick.project import SHARED_CONFIG, Project
-from tallystick.project.freezing import Frozen, freeze
-from tallystick.project.tracked import WorktreePointers, owner_of
 from tallystick.records import tree
 from tallystick.records.pointer import SUFFIX
 

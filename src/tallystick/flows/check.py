@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tallystick.data.blobs import LOCAL, bring_lists
+from tallystick.data.tracked import Malformed, Selected, Tracked, blobs_of, found_in
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, ObjectMissing, ObjectsError
 from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_remote
-from tallystick.project.blobs import LOCAL, bring_lists
-from tallystick.project.inputs import Surroundings
-from tallystick.project.pipelines import Step, load
-from tallystick.project.staleness import stale
-from tallystick.project.tracked import Malformed, Selected, Tracked, blobs_of, found_in
+from tallystick.runs.inputs import Surroundings
+from tallystick.runs.pipelines import Step, load
+from tallystick.runs.staleness import stale
 from tallystick.store import RemoteStore
 
 LOCAL_REASONS = ("always", "variable", "environment", "package")

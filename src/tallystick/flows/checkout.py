@@ -3,13 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tallystick.files import write_atomic
-from tallystick.progress import Progress, silent
-from tallystick.project import Project
-from tallystick.project.blobs import JOBS, Brought, bring
-from tallystick.project.environments import EnvironmentState, bring_back
-from tallystick.project.freezing import ignore
-from tallystick.project.placing import (
+from tallystick.data.blobs import JOBS, Brought, bring
+from tallystick.data.freezing import ignore
+from tallystick.data.placing import (
     PlacedPath,
     check_losses,
     place,
@@ -19,7 +15,7 @@ from tallystick.project.placing import (
     to_take_away,
     worktree_lock,
 )
-from tallystick.project.tracked import (
+from tallystick.data.tracked import (
     CommittedPointers,
     Selected,
     Tracked,
@@ -27,6 +23,10 @@ from tallystick.project.tracked import (
     pointers_of,
     select,
 )
+from tallystick.files import write_atomic
+from tallystick.progress import Progress, silent
+from tallystick.project import Project
+from tallystick.runs.environments import EnvironmentState, bring_back
 
 
 @dataclass(frozen=True, slots=True)

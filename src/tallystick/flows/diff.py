@@ -4,16 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tallystick.data.blobs import bring_lists
+from tallystick.data.changes import Changes, changes
+from tallystick.data.tracked import Selected, entries_of
 from tallystick.digest import Digest
 from tallystick.errors import ObjectsError, Refused, RemoteUnreachable
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
-from tallystick.project.blobs import bring_lists
-from tallystick.project.changes import Changes, changes
-from tallystick.project.states import State, Values, Version, state_at, state_now
-from tallystick.project.tracked import Selected, entries_of
 from tallystick.records.environment import Lock, compare
 from tallystick.records.tree import Entry
+from tallystick.runs.states import State, Values, Version, state_at, state_now
 
 WORKTREE = "worktree"
 

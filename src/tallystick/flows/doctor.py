@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Literal
 
 from tallystick import __version__, process
+from tallystick.data.tracked import Malformed, WorktreePointers
 from tallystick.envs.installer import installer
 from tallystick.errors import TallyError
 from tallystick.files import reflink
 from tallystick.git.plumbing import NOBODY, Git
 from tallystick.project import Project, open_project, open_remote
-from tallystick.project.tracked import Malformed, WorktreePointers
 
 Outcome = Literal["good", "warning", "bad"]
 

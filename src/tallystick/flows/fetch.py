@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tallystick.data.blobs import JOBS, Brought, bring, bring_held, lacking
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
-from tallystick.project.blobs import JOBS, Brought, bring, bring_held, lacking
-from tallystick.project.reach import Reached, reached
+from tallystick.runs.reach import Reached, reached
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from itertools import islice
 from typing import Any
 
 from tallystick.digest import Digest
-from tallystick.project import Project, ledger
-from tallystick.project.ledger import Damaged, Run
+from tallystick.project import Project
 from tallystick.records.receipt import Receipt
 from tallystick.records.verdict import Outcome
+from tallystick.runs import ledger
+from tallystick.runs.ledger import Damaged, Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tallystick.data.blobs import JOBS, Brought, bring, bring_held
+from tallystick.data.placing import PlacedPath, place_all
 from tallystick.errors import GitFailed, RemoteUnreachable
 from tallystick.progress import Progress, silent
-from tallystick.project import Project, ledger
-from tallystick.project.blobs import JOBS, Brought, bring, bring_held
-from tallystick.project.placing import PlacedPath, place_all
-from tallystick.project.reach import reached
+from tallystick.project import Project
+from tallystick.runs import ledger
+from tallystick.runs.reach import reached
 
 
 @dataclass(frozen=True, slots=True)

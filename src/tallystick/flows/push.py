@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tallystick.data.blobs import JOBS, LOCAL, bring_lists, nowhere, wanted_blobs
+from tallystick.data.tracked import Selected
 from tallystick.digest import Digest
 from tallystick.errors import GitFailed, ObjectMissing, RemoteUnreachable
 from tallystick.progress import Progress, silent
-from tallystick.project import Project, ledger, open_remote
-from tallystick.project.blobs import JOBS, LOCAL, bring_lists, nowhere, wanted_blobs
-from tallystick.project.reach import Reached, history, reached, remember_pushed
-from tallystick.project.tracked import Selected
+from tallystick.project import Project, open_remote
+from tallystick.runs import ledger
+from tallystick.runs.reach import Reached, history, reached, remember_pushed
 from tallystick.store import RemoteStore, transfer
 
 

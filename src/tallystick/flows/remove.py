@@ -4,11 +4,11 @@ import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tallystick.data.placing import check_losses, take_away, to_take_away, worktree_lock
+from tallystick.data.tracked import Tracked, pointers_of, select
 from tallystick.errors import Refused
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
-from tallystick.project.placing import check_losses, take_away, to_take_away, worktree_lock
-from tallystick.project.tracked import Tracked, pointers_of, select
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,16 @@ from tallystick import __version__
 from tallystick.digest import Digest
 from tallystick.errors import CommandFailed, EnvironmentNotRebuilt, ObjectMissing, TallyError
 from tallystick.progress import Progress, silent
-from tallystick.project import Project, ledger
-from tallystick.project.comparison import Halves
-from tallystick.project.execution import now
-from tallystick.project.isolation import Surrounding, isolated, surrounding
-from tallystick.project.past import Past, command_of, past
-from tallystick.project.receipts import NO_PYTHON, Recorded
-from tallystick.project.reenactment import UNBUILT, Judged, bring_roots, reenact
+from tallystick.project import Project
 from tallystick.project.trust import require_grant
 from tallystick.records.verdict import Outcome, StageVerdict, Verdict, worst
+from tallystick.reproduction.comparison import Halves
+from tallystick.reproduction.isolation import Surrounding, isolated, surrounding
+from tallystick.reproduction.past import Past, command_of, past
+from tallystick.reproduction.reenactment import UNBUILT, Judged, bring_roots, reenact
+from tallystick.runs import ledger
+from tallystick.runs.execution import now
+from tallystick.runs.receipts import NO_PYTHON, Recorded
 
 REPRODUCED: tuple[Outcome, ...] = ("identical", "within tolerance")
 """Outcomes that are a yes."""

@@ -8,17 +8,17 @@ from tallystick.digest import Digest
 from tallystick.errors import CommandFailed, Refused
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
-from tallystick.project.aside import give_back_leftovers
-from tallystick.project.inputs import Surroundings
-from tallystick.project.pipelines import Graph, Step, load, read_file
-from tallystick.project.readiness import require
-from tallystick.project.running import Performed, gather, perform
-from tallystick.project.staleness import Reason, stale, stale_stages
 from tallystick.project.trust import require_grant
-from tallystick.project.writing import write_record
 from tallystick.records import params as params_record
 from tallystick.records import pipeline as pipeline_record
 from tallystick.records.stage import PARAMS, Stage
+from tallystick.runs.aside import give_back_leftovers
+from tallystick.runs.inputs import Surroundings
+from tallystick.runs.pipelines import Graph, Step, load, read_file
+from tallystick.runs.readiness import require
+from tallystick.runs.running import Performed, gather, perform
+from tallystick.runs.staleness import Reason, stale, stale_stages
+from tallystick.runs.writing import write_record
 
 
 @dataclass(frozen=True, slots=True)

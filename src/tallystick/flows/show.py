@@ -4,16 +4,17 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tallystick.data.tracked import Tracked, pointers_of
 from tallystick.digest import Digest
 from tallystick.errors import ObjectsError, Refused
-from tallystick.project import Project, ledger
-from tallystick.project.ledger import Damaged
-from tallystick.project.pipelines import Graph, load
-from tallystick.project.receipts import recorded
-from tallystick.project.tracked import Tracked, pointers_of
+from tallystick.project import Project
 from tallystick.records.pointer import SUFFIX
 from tallystick.records.receipt import Receipt
 from tallystick.records.verdict import Verdict
+from tallystick.runs import ledger
+from tallystick.runs.ledger import Damaged
+from tallystick.runs.pipelines import Graph, load
+from tallystick.runs.receipts import recorded
 
 TAIL = 20
 """Lines of the output that are shown unasked."""

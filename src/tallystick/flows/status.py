@@ -4,16 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tallystick.data.changes import Changes, Seen, blobs, see
+from tallystick.data.tracked import Malformed, Tracked, blobs_of, found_in
 from tallystick.digest import Digest
 from tallystick.errors import ObjectsError
 from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_remote
-from tallystick.project.changes import Changes, Seen, blobs, see
-from tallystick.project.inputs import Surroundings
-from tallystick.project.pipelines import load
-from tallystick.project.staleness import Reason, stale_stages
-from tallystick.project.tracked import Malformed, Tracked, blobs_of, found_in
 from tallystick.records.receipt import Artifact
+from tallystick.runs.inputs import Surroundings
+from tallystick.runs.pipelines import load
+from tallystick.runs.staleness import Reason, stale_stages
 from tallystick.store import RemoteStore
 
 PathState = Literal["unchanged", "modified", "missing", "malformed", "untrackable"]

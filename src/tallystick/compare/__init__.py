@@ -1,0 +1,1 @@
+"""How two files differ, in their own terms; pure."""

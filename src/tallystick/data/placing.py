@@ -1,0 +1,196 @@
+"""Make the worktree hold what pointers say, without losing a byte that is stored nowhere."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from tallystick.data.blobs import wanted_entries
+from tallystick.data.hashing import identified
+from tallystick.data.tracked import Selected
+from tallystick.digest import Digest
+from tallystick.errors import ObjectsError, WouldLoseChanges
+from tallystick.files import lock as locked
+from tallystick.progress import Progress, silent
+from tallystick.project import Project
+from tallystick.records.tree import Entry
+from tallystick.worktree import Content, Placed, Present
+
+SHOWN = 5
+"""How many paths a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedPath:
+    """What was done at one tracked path."""
+
+    path: str
+    written: int
+    removed: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one path shall hold, what it holds now, and which of its files may be overwritten or deleted."""
+
+    path: str
+    kind: Literal["file", "tree"]
+    wanted: tuple[Entry, ...]
+    present: Present | None
+    safe: Mapping[bytes, Digest]
+
+    @property
+    def losses(self) -> list[str]:
+        """The files whose bytes would be gone: they are not in the local store."""
+        ended = {} if self.present is None else _ended(self.present, self.wanted)
+        return [_full(self.path, name) for name in ended if name not in self.safe]
+
+
+@contextmanager
+def worktree_lock(project: Project, wait: float = 10.0) -> Iterator[None]:
+    """Keep other tally processes from placing files in this worktree meanwhile."""
+    name = project.git.worktree_id
+    with locked(project.home / "locks" / f"worktree-{name}.lock", what="this worktree", wait=wait):
+        yield
+
+
+def to_place(project: Project, selected: Selected, progress: Progress = silent) -> Order:
+    """The order to make a path what its pointer says; the list of files must be in the local store."""
+    wanted = tuple(wanted_entries(project, selected))
+    present = _present(project, selected, progress)
+    kind = selected.tracked.pointer.kind
+    return Order(selected.tracked.path, kind, wanted, present, _safe(project, present, wanted))
+
+
+def to_take_away(project: Project, path: str, progress: Progress = silent) -> Order:
+    """The order to delete what stands at a path."""
+    present = identified(project, path, progress)
+    kind = "tree" if present is None else present.scan.kind
+    return Order(path, kind, (), present, _safe(project, present, ()))
+
+
+def check_losses(orders: Iterable[Order]) -> None:
+    """Raise WouldLoseChanges if carrying out some orders would lose bytes that are stored nowhere."""
+    losses = [loss for order in orders for loss in order.losses]
+    if losses:
+        named = ", ".join(f"`{one}`" for one in losses[:SHOWN])
+        more = f" and {len(losses) - SHOWN:,} more" if len(losses) > SHOWN else ""
+        raise WouldLoseChanges(
+            f"changes would be lost in {named}{more}",
+            losses,
+            hint="keep them with `tally add`, or drop them with `--force`",
+        )
+
+
+def place(project: Project, order: Order, *, force: bool = False, progress: Progress = silent) -> PlacedPath:
+    """Write, replace and delete what differs; every blob must be in the local store.
+
+    Raises WouldLoseChanges, unless `force`, for a file that changed since the order was made.
+    """
+    size = sum(entry.size for entry in order.wanted)
+    progress.begin(f"placing `{order.path}`", files=len(order.wanted), size=size)
+    placed = project.worktree.place(
+        order.path,
+        order.kind,
+        order.wanted,
+        partial(_contents, project),
+        present=order.present,
+        expected=order.safe,
+        force=force,
+        progress=progress,
+    )
+    progress.end()
+    if placed.written:
+        # What was written is read once more: it is proven to have arrived, and the next look need not.
+        identified(project, order.path, progress)
+    return _summary(order.path, placed)
+
+
+def take_away(project: Project, order: Order, *, force: bool = False) -> PlacedPath:
+    """Delete what stands at a path."""
+    if order.present is None:
+        return PlacedPath(order.path, 0, 0, 0)
+    removed = project.worktree.remove(order.path, order.present, expected=order.safe, force=force)
+    return _summary(order.path, removed)
+
+
+def place_all(
+    project: Project, selected: Iterable[Selected], *, force: bool = False, progress: Progress = silent
+) -> tuple[PlacedPath, ...]:
+    """Make tracked paths what their pointers say; nothing is touched if any of them would lose changes."""
+    with worktree_lock(project):
+        orders = [to_place(project, one, progress) for one in selected]
+        if not force:
+            check_losses(orders)
+        return tuple(place(project, order, force=force, progress=progress) for order in orders)
+
+
+def _present(project: Project, selected: Selected, progress: Progress) -> Present | None:
+    """What stands where a selection belongs, without what the selection does not mean."""
+    present = identified(project, selected.tracked.path, progress)
+    if present is None or not selected.parts:
+        return present
+    return Present(present.scan.part(selected.covers), present.identities)
+
+
+def _ended(present: Present, wanted: Sequence[Entry]) -> dict[bytes, Digest]:
+    """The files whose bytes would no longer stand where they stand now."""
+    after = {entry.path: (entry.mode == "l", entry.digest) for entry in wanted if entry.mode != "d"}
+    before = (
+        (found, present.identities[found.path].digest) for found in present.scan.files if found.mode != "d"
+    )
+    return {
+        found.path: digest for found, digest in before if after.get(found.path) != (found.mode == "l", digest)
+    }
+
+
+def _safe(project: Project, present: Present | None, wanted: Sequence[Entry]) -> dict[bytes, Digest]:
+    """Those of the ended files whose bytes the local store has, read and verified just now."""
+    ended = {} if present is None else _ended(present, wanted)
+    sound = _sound(project, set(ended.values()))
+    return {path: digest for path, digest in ended.items() if digest in sound}
+
+
+def _sound(project: Project, digests: Collection[Digest]) -> set[Digest]:
+    """Those blobs that the local store has undamaged."""
+    here = set(digests) - project.store.missing(digests)
+    packed = {digest for digest in here if project.store.is_packed(digest)}
+    try:
+        sound = {digest for digest, _data in project.store.read_many(packed)}
+    except ObjectsError:
+        sound = {digest for digest in packed if _verifies(project, digest)}
+    return sound | {digest for digest in here - packed if _verifies(project, digest)}
+
+
+def _verifies(project: Project, digest: Digest) -> bool:
+    try:
+        project.store.verify(digest)
+    except ObjectsError:
+        return False
+    return True
+
+
+def _contents(project: Project, needed: Sequence[Entry]) -> Iterator[tuple[Entry, Content]]:
+    """What entries hold: large ones as files to share, small ones in the order in which they lie."""
+    by_digest: dict[Digest, list[Entry]] = defaultdict(list)
+    for entry in needed:
+        by_digest[entry.digest].append(entry)
+    packed = {digest for digest in by_digest if project.store.is_packed(digest)}
+    for digest, data in project.store.read_many(packed):
+        for entry in by_digest[digest]:
+            yield entry, data
+    for digest in by_digest.keys() - packed:
+        place = project.store.object_path(digest)
+        for entry in by_digest[digest]:
+            yield entry, project.store.read(digest) if place is None else place
+
+
+def _full(path: str, name: bytes) -> str:
+    return f"{path}/{name.decode('utf-8', 'backslashreplace')}" if name else path
+
+
+def _summary(path: str, placed: Placed) -> PlacedPath:
+    return PlacedPath(path, placed.written, placed.removed, placed.size)

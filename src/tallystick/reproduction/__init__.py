@@ -1,0 +1,1 @@
+"""A past run, repeated in isolation and judged."""

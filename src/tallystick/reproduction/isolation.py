@@ -1,0 +1,137 @@
+"""Where a past run is repeated: a worktree, an environment and variables of its own."""
+
+import os
+import sysconfig
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from shutil import rmtree
+
+from tallystick.data.blobs import bring_blobs
+from tallystick.digest import Digest
+from tallystick.envs.activate import variables as activated
+from tallystick.envs.capture import capture
+from tallystick.envs.interpreter import interpreter_of
+from tallystick.envs.rebuild import folder_of, rebuild
+from tallystick.errors import EnvironmentNotRebuilt
+from tallystick.git.plumbing import Git
+from tallystick.progress import Progress
+from tallystick.project import Project
+from tallystick.records import environment as environments
+from tallystick.records.environment import Lock
+from tallystick.records.receipt import Receipt
+from tallystick.runs.receipts import NO_PYTHON
+from tallystick.worktree import Worktree
+
+AT_HAND = ("PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH")
+"""Variables that make a program use the environment that the user is in."""
+
+KEPT = ("HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TMPDIR", "TZ", "TERM")
+"""Variables that a program needs to feel at home; whatever changes results has to be declared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surrounding:
+    """What a repeated stage's command sees, and what a verdict says of it."""
+
+    variables: Mapping[str, str]
+    python: str
+    platform: str
+    environment: Digest | None
+    notes: tuple[str, ...] = ()
+
+
+@contextmanager
+def isolated(project: Project, treeish: str, keep: Path | None) -> Iterator[Project]:
+    """Open the project in a temporary worktree of a commit or tree; with `keep` its files stay there."""
+    with project.git.temporary_worktree(treeish, project.home / "worktrees") as place:
+        git = Git.discover(place)
+        worktree = Worktree(place, project.home, git.worktree_id)
+        try:
+            yield replace(project, git=git, worktree=worktree)
+            if keep is not None:
+                keep.parent.mkdir(parents=True, exist_ok=True)
+                # Without its link into git it is a plain folder, which nobody mistakes for a worktree.
+                (place / ".git").unlink()
+                os.rename(place, keep)
+        finally:
+            rmtree(worktree.cache, ignore_errors=True)
+            (project.home / "locks" / f"worktree-{git.worktree_id}.lock").unlink(missing_ok=True)
+
+
+def surrounding(
+    project: Project,
+    place: Path,
+    receipt: Receipt,
+    base: Mapping[str, str],
+    *,
+    rebuild_environment: bool,
+    progress: Progress,
+) -> Surrounding:
+    """Rebuild the environment of a receipt, and strip the variables to what a program needs.
+
+    Raises EnvironmentNotRebuilt, or ObjectMissing when nobody has the environment's lock or a wheel of it.
+    """
+    if receipt.environment.lock is None:
+        plain = minimal(base) | {"PATH": _without_environments(base)}
+        return Surrounding(plain, NO_PYTHON, sysconfig.get_platform(), None)
+    lock = _lock(project, receipt.environment.lock)
+    if not rebuild_environment:
+        return _at_hand(place, receipt, lock, base)
+    folder = folder_of(project.home / "environments", lock)
+    # The Python that the stage would use today is often the recorded one, wherever it is installed.
+    at_hand = interpreter_of(receipt.cmd, base, project.git.root / receipt.wdir)
+    rebuilt = rebuild(
+        lock,
+        folder,
+        read=lambda wheel: _wheel(project, wheel),
+        env=base,
+        python=at_hand,
+        progress=progress,
+    )
+    plain = minimal(base) | {"PATH": _without_environments(base)}
+    chosen = activated(rebuilt, plain, lock, place)
+    return Surrounding(chosen, rebuilt.version, rebuilt.platform, receipt.environment.lock)
+
+
+def _at_hand(place: Path, receipt: Receipt, lock: Lock, base: Mapping[str, str]) -> Surrounding:
+    """The environment that the user is in, and in what it differs from the recorded one."""
+    chosen = minimal(base) | {name: base[name] for name in AT_HAND if name in base}
+    cwd = place / receipt.wdir
+    interpreter = interpreter_of(receipt.cmd, chosen, cwd)
+    if interpreter is None:
+        raise EnvironmentNotRebuilt("there is no Python at hand", hint="repeat without `--no-rebuild`")
+    found = capture(interpreter, chosen, place, cwd=cwd)
+    changes = environments.compare(lock, found.lock)
+    unlike = "; ".join(changes) or "it equals the recorded one"
+    note = f"not rebuilt: the environment at hand was used ({unlike})"
+    return Surrounding(chosen, found.python, found.platform, environments.identity(found.lock), (note,))
+
+
+def minimal(base: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a program needs to feel at home."""
+    return {name: value for name, value in base.items() if name in KEPT or name.startswith("LC_")}
+
+
+def _without_environments(base: Mapping[str, str]) -> str:
+    """PATH without the virtual environments on it: a program missing in the rebuilt one must be missed."""
+    folders = base.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(
+        folder for folder in folders if os.path.isabs(folder) and not _is_environment(folder)
+    )
+
+
+def _is_environment(folder: str) -> bool:
+    parent = os.path.dirname(folder.rstrip("/"))
+    return any(os.path.exists(os.path.join(parent, mark)) for mark in ("pyvenv.cfg", "conda-meta"))
+
+
+def _lock(project: Project, digest: Digest) -> Lock:
+    bring_blobs(project, {digest: environments.FILE})
+    return environments.parse(project.store.read(digest), str(digest))
+
+
+def _wheel(project: Project, digest: Digest) -> bytes:
+    bring_blobs(project, {digest: "a package of the environment"})
+    return project.store.read(digest)

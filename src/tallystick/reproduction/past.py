@@ -1,0 +1,84 @@
+"""A past state of the project: its stages and receipts, found by a commit or by a run's id."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tallystick.errors import Refused
+from tallystick.project import Project
+from tallystick.runs import ledger
+from tallystick.runs.ledger import Run
+from tallystick.runs.pipelines import Graph, load_at
+from tallystick.runs.receipts import Recorded, recorded_at
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What can be repeated: receipts by address, in the order in which their stages run.
+
+    `treeish` is what git has of the code: a commit, or the snapshot of a run that was never committed.
+    """
+
+    target: str
+    treeish: str
+    commit: str | None
+    graph: Graph
+    recorded: Mapping[str, Recorded]
+
+
+def past(project: Project, target: str, stages: Sequence[str] = (), folder: str = "") -> Past:
+    """Find a commit's receipts, or one run; raise Refused if there is none to repeat."""
+    commit = _commit(project, target)
+    if commit is None:
+        return _of_run(project, target, ledger.find(project, target))
+    graph = load_at(project, commit)
+    found = recorded_at(project, commit, graph)
+    wanted = _wanted(graph, found, stages, folder)
+    if not wanted:
+        raise Refused(
+            f"commit {commit[:10]} holds no receipt to repeat",
+            hint="run its stages with `tally run`, and commit what that writes",
+        )
+    return Past(target, commit, commit, graph, wanted)
+
+
+def _commit(project: Project, target: str) -> str | None:
+    """The commit that a word means; None if it can only mean a run. Raises Refused if it means neither."""
+    try:
+        return project.git.resolve(target)
+    except Refused:
+        if not ledger.seems_run(target):
+            raise
+        return None
+
+
+def _wanted(
+    graph: Graph, found: Mapping[str, Recorded], stages: Sequence[str], folder: str
+) -> dict[str, Recorded]:
+    """The receipts of the stages asked for; all without."""
+    if not stages:
+        return {address: each for address, each in found.items() if each.receipt.status == "succeeded"}
+    chosen = {address for stage in stages for address in graph.addresses(stage, folder)}
+    absent = [address for address in graph.steps if address in chosen and address not in found]
+    if absent:
+        raise Refused(f"stage `{absent[0]}` has no receipt there", hint="see `tally log`")
+    return {address: each for address, each in found.items() if address in chosen}
+
+
+def _of_run(project: Project, target: str, run: Run) -> Past:
+    """One run, with the code as it ran, committed or not."""
+    receipt = run.receipt
+    if receipt.status == "interrupted":
+        raise Refused(f"run `{run.id.short}` was interrupted: it has no end to compare with")
+    tree = receipt.code.tree
+    graph = load_at(project, tree)
+    step = graph.steps.get(receipt.stage)
+    if step is None:
+        raise Refused(f"the code of run `{run.id.short}` has no stage `{receipt.stage}`")
+    return Past(target, tree, receipt.code.commit, graph, {receipt.stage: Recorded(step, run.id, receipt)})
+
+
+def command_of(recorded: Recorded) -> str:
+    """The command that a receipt would run, as a person would type it."""
+    cmd = recorded.receipt.cmd
+    return cmd if isinstance(cmd, str) else shlex.join(cmd)

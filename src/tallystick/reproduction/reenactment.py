@@ -1,0 +1,163 @@
+"""Perform a recorded stage again, on its recorded inputs, and judge what comes of it."""
+
+import posixpath
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tallystick.data.blobs import bring
+from tallystick.data.placing import place_all
+from tallystick.data.tracked import CommittedPointers, Selected, Tracked, owner_of, pointer_path_of
+from tallystick.errors import BadRecord, ObjectMissing
+from tallystick.progress import Progress
+from tallystick.project import Project
+from tallystick.records.pointer import Pointer
+from tallystick.records.receipt import Artifact
+from tallystick.records.verdict import Comparison, Outcome, StageVerdict, worst
+from tallystick.reproduction.comparison import Halves, bytes_in_git, compare_outs
+from tallystick.reproduction.past import Past
+from tallystick.runs.execution import Execution, execute, stage_variables
+from tallystick.runs.inputs import Surroundings, dep_now, params_now
+from tallystick.runs.receipts import Recorded
+from tallystick.runs.staleness import same
+from tallystick.runs.writing import make_folders
+
+UNBUILT: Outcome = "could not be rebuilt"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A stage's verdict, and the exit code that its command ended with."""
+
+    verdict: StageVerdict
+    exit_code: int
+
+
+def bring_roots(project: Project, past: Past, inner: Project, progress: Progress) -> None:
+    """Fetch the data that no repeated stage makes, and place it; raise ObjectMissing if nobody has it."""
+    selected = tuple(_roots(project, past))
+    bring(project, selected, progress=progress)
+    place_all(inner, selected, force=True, progress=progress)
+
+
+def _roots(project: Project, past: Past) -> Iterator[Selected]:
+    """The pointers at the past that recorded deps stand on, but for what will be made anew."""
+    pointers = CommittedPointers(project, past.treeish)
+    found: dict[str, Tracked] = {}
+    for each in past.recorded.values():
+        for dep in each.receipt.deps:
+            nearest = pointers.at(dep.path) or owner_of(pointers, dep.path)
+            below = [one for one in pointers.below(dep.path) if isinstance(one, Tracked)]
+            found.update((one.path, one) for one in ([nearest] if nearest else below))
+    for path in sorted(found):
+        if past.graph.maker(path) not in past.recorded:
+            yield Selected(found[path])
+
+
+def reenact(
+    halves: Halves,
+    variables: Mapping[str, str],
+    *,
+    output: Callable[[bytes], None],
+    progress: Progress,
+) -> Judged:
+    """Run one stage of the past in its worktree and compare what it makes with its receipt.
+
+    Raises ObjectMissing when an input can't be had, KeyboardInterrupt when the user ends it.
+    """
+    recorded, receipt = halves.recorded, halves.receipt
+    remarks = [*_prepare(halves, receipt.deps, progress), *_unlike(halves, recorded)]
+    _clear(halves.inner, receipt.outs)
+    execution = execute(
+        halves.inner,
+        receipt.cmd,
+        cwd=halves.inner.git.root / receipt.wdir,
+        variables=stage_variables(variables, receipt.stage, receipt.seed, receipt.variables),
+        output=output,
+    )
+    if execution.interrupted:
+        raise KeyboardInterrupt
+    if execution.exit_code != receipt.exit_code or receipt.status != "succeeded":
+        return _ended(recorded, execution, remarks)
+    comparisons = compare_outs(halves)
+    outcome = worst(each.outcome for each in comparisons)
+    return _judged(recorded, outcome, comparisons, execution, remarks)
+
+
+def _ended(recorded: Recorded, execution: Execution, remarks: list[str]) -> Judged:
+    """Judge a command that failed now or then, by how it ended: there are no outs to compare."""
+    then, now = recorded.receipt.exit_code, execution.exit_code
+    if recorded.receipt.status == "succeeded":
+        remarks = [*remarks, f"the command ended with exit code {now}"]
+        return _judged(recorded, UNBUILT, (), execution, remarks)
+    if then == now:
+        remarks = [*remarks, f"it failed again, as recorded, with exit code {now}"]
+        return _judged(recorded, "identical", (), execution, remarks)
+    remarks = [*remarks, f"it had failed with exit code {then}; now it ended with {now}"]
+    return _judged(recorded, "different", (), execution, remarks)
+
+
+def _judged(
+    recorded: Recorded,
+    outcome: Outcome,
+    comparisons: tuple[Comparison, ...],
+    execution: Execution,
+    remarks: list[str],
+) -> Judged:
+    reason = "; ".join(remarks) or None
+    stage, seconds = recorded.receipt.stage, execution.seconds
+    verdict = StageVerdict(stage, recorded.id, outcome, comparisons, seconds, reason)
+    return Judged(verdict, execution.exit_code if outcome == UNBUILT else 0)
+
+
+def _prepare(halves: Halves, deps: Sequence[Artifact], progress: Progress) -> Iterator[str]:
+    """Put the recorded inputs in place, so that each stage is judged by itself; tell where that can't be."""
+    for dep in deps:
+        now = dep_now(halves.inner, dep.path)
+        if now is not None and same(now, dep):
+            continue
+        try:
+            _put(halves, dep, progress)
+        except ObjectMissing:
+            if now is None:
+                raise
+            yield f"its input `{dep.path}` is not the recorded one, which is in none of the places"
+        else:
+            yield f"its input `{dep.path}` was not the recorded one, which was put in its place"
+
+
+def _put(halves: Halves, dep: Artifact, progress: Progress) -> None:
+    """Place what a receipt says was read; raise ObjectMissing if neither a store nor git has it."""
+    pointer = Pointer(posixpath.basename(dep.path), dep.kind, dep.digest, dep.size, executable=dep.executable)
+    selected = Selected(Tracked(pointer_path_of(dep.path), dep.path, pointer))
+    try:
+        bring(halves.project, [selected], progress=progress)
+    except ObjectMissing:
+        data = bytes_in_git(halves, dep)
+        if data is None:
+            raise
+        with halves.project.store.writer() as writer:
+            writer.add(data)
+    place_all(halves.inner, [selected], force=True, progress=progress)
+
+
+def _unlike(halves: Halves, recorded: Recorded) -> Iterator[str]:
+    """In what the pipeline at that commit differs from what the receipt says ran."""
+    step, receipt = recorded.step, recorded.receipt
+    if step.stage.cmd != receipt.cmd:
+        yield "the pipeline there has another command; the receipt's was run"
+    try:
+        params = params_now(halves.inner, step, Surroundings({}))
+    except BadRecord as error:
+        yield f"its parameters can't be read: {error.message}"
+    else:
+        changed = [file for file, values in receipt.params.items() if params.get(file) != values]
+        yield from (f"`{file}` there holds other parameters than the receipt" for file in changed)
+
+
+def _clear(inner: Project, outs: Sequence[Artifact]) -> None:
+    """Remove what the stage is to make, and make the folders it goes to."""
+    for out in outs:
+        moved = inner.worktree.move_aside(out.path)
+        if moved is not None:
+            inner.worktree.discard(moved)
+        make_folders(inner, out.path)

@@ -1,0 +1,1 @@
+"""Pipelines and their runs: what is stale and why, execution, receipts, the ledger."""

@@ -1,0 +1,85 @@
+"""What a stage would be made from if it ran now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tallystick.data.hashing import digest_now, look
+from tallystick.data.tracked import pointers_of
+from tallystick.envs.capture import Captured
+from tallystick.envs.interpreter import interpreter_of
+from tallystick.envs.remembered import capture_once
+from tallystick.errors import BadRecord
+from tallystick.project import Project
+from tallystick.records import params as params_record
+from tallystick.records.receipt import Artifact
+from tallystick.runs.pipelines import Step, read_file
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The environment variables a stage sees, files as they would become, and what was captured so far.
+
+    `seen` are paths that were looked at just now, by somebody who knows that nothing writes to them.
+    """
+
+    variables: Mapping[str, str]
+    overlay: Mapping[str, bytes] = field(default_factory=dict)
+    captured: dict[str, Captured] = field(default_factory=dict)
+    seen: Mapping[str, Artifact] = field(default_factory=dict)
+
+
+def params_now(project: Project, step: Step, surroundings: Surroundings) -> dict[str, dict[str, Any]]:
+    """The parameters that a stage names, by file and dotted key; raise BadRecord if one isn't there."""
+    found: dict[str, dict[str, Any]] = {}
+    for part in step.params:
+        data = surroundings.overlay.get(part.path)
+        if data is None:
+            data = read_file(project, part.path)
+        if data is None:
+            raise BadRecord(
+                f"stage `{step.address}` reads parameters from `{part.path}`, which doesn't exist",
+                step.source,
+            )
+        values = params_record.select(params_record.read(data, part.path), part.keys, part.path)
+        found.setdefault(part.path, {}).update(values)
+    return found
+
+
+def variables_now(step: Step, surroundings: Surroundings) -> dict[str, str | None]:
+    """The environment variables that a stage's result depends on; None where one is not set."""
+    return {name: surroundings.variables.get(name) for name in step.stage.variables}
+
+
+def dep_now(project: Project, path: str) -> Artifact | None:
+    """What a stage would read at a path now; None where there is nothing."""
+    return digest_now(project, path)
+
+
+def out_now(project: Project, path: str) -> Artifact | None:
+    """What stands at a path that a stage makes, ignored by git or not; None where there is nothing."""
+    found = look(project, path)
+    return None if found is None else found.artifact
+
+
+def artifact_pointed(project: Project, path: str) -> Artifact | None:
+    """What a path should hold according to its pointer; None without one."""
+    tracked = pointers_of(project).at(path)
+    if tracked is None:
+        return None
+    pointer = tracked.pointer
+    return Artifact(path, pointer.kind, pointer.digest, pointer.size, pointer.executable)
+
+
+def environment_now(project: Project, step: Step, surroundings: Surroundings) -> Captured | None:
+    """The environment of the interpreter that a stage's command uses; None where it uses no Python."""
+    cwd = Path(project.git.root / step.cwd)
+    interpreter = interpreter_of(step.stage.cmd, surroundings.variables, cwd)
+    if interpreter is None:
+        return None
+    if interpreter not in surroundings.captured:
+        surroundings.captured[interpreter] = capture_once(
+            interpreter, surroundings.variables, project.git.root, project.home / "captured", cwd=cwd
+        )
+    return surroundings.captured[interpreter]

@@ -1,0 +1,67 @@
+"""Whether stages can run at all: what they read is there, and what they write is free to be written."""
+
+from collections.abc import Sequence
+
+from tallystick.data.tracked import owner_of, pointers_of
+from tallystick.errors import Refused
+from tallystick.project import Project
+from tallystick.runs.inputs import artifact_pointed
+from tallystick.runs.pipelines import Graph, Step
+
+
+def require(project: Project, graph: Graph, steps: Sequence[Step]) -> None:
+    """Raise Refused if a stage needs what isn't there and no stage makes, or writes what isn't its own."""
+    for step in steps:
+        for path in step.deps:
+            if not (project.git.root / path).exists() and not _is_made(graph, path, step):
+                raise absent(project, step, path)
+
+    for step in steps:
+        _check_folder(project, graph, step)
+        _check_outs(project, step)
+
+
+def _check_folder(project: Project, graph: Graph, step: Step) -> None:
+    """Raise Refused if the folder that the command runs in isn't there."""
+    if not (project.git.root / step.cwd).is_dir() and not _is_made(graph, step.cwd, step):
+        raise Refused(
+            f"stage `{step.address}` runs in `{step.cwd}`, which is no folder",
+            hint=f"make it, or correct `wdir` in `{step.source}`",
+        )
+
+
+def _check_outs(project: Project, step: Step) -> None:
+    """Raise Refused if an out belongs to git, or to a tracked folder, already."""
+    cached = [out.path for out in step.outs if out.cache]
+    committed = sorted(project.git.tracked(cached))
+    if committed:
+        raise Refused(
+            f"`{committed[0]}`, which stage `{step.address}` makes, is tracked by git",
+            hint=f"`git rm --cached {committed[0]}`, or declare the out with `cache: false`",
+        )
+    for path in cached:
+        owner = owner_of(pointers_of(project), path)
+        if owner is not None:
+            raise Refused(
+                f"`{path}`, which stage `{step.address}` makes, lies in the tracked folder `{owner.path}`",
+                hint="give the stage a folder of its own",
+            )
+
+
+def _is_made(graph: Graph, path: str, step: Step) -> bool:
+    """Whether another stage makes a path, or a part of it."""
+    parts = (address for out, address in graph.makers.items() if out.startswith(f"{path}/"))
+    return graph.maker(path) is not None or any(address != step.address for address in parts)
+
+
+def absent(project: Project, step: Step, path: str) -> Refused:
+    """The complaint about a dep that isn't there, with the way to it."""
+    if artifact_pointed(project, path) is not None:
+        return Refused(
+            f"stage `{step.address}` needs `{path}`, whose data isn't in the worktree",
+            hint=f"tally pull {path}",
+        )
+    return Refused(
+        f"stage `{step.address}` needs `{path}`, which doesn't exist and which no stage makes",
+        hint=f"put it there, or correct `deps` in `{step.source}`",
+    )

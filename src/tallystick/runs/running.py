@@ -1,0 +1,264 @@
+"""Perform one stage in the user's worktree: from its inputs to its receipt."""
+
+import sysconfig
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import tallystick
+from tallystick.data.freezing import freeze, keep
+from tallystick.data.tracked import Tracked, owner_of, pointers_of
+from tallystick.digest import Digest
+from tallystick.envs.capture import Captured
+from tallystick.envs.hardware import hardware
+from tallystick.errors import BadRecord, Refused
+from tallystick.progress import Progress
+from tallystick.project import Project
+from tallystick.records import environment as environments
+from tallystick.records import metrics as metrics_record
+from tallystick.records.receipt import Artifact, Code, EnvironmentRef, Receipt, Status
+from tallystick.runs import ledger
+from tallystick.runs.aside import set_aside
+from tallystick.runs.execution import Execution, execute, stage_variables
+from tallystick.runs.inputs import (
+    Surroundings,
+    dep_now,
+    environment_now,
+    out_now,
+    params_now,
+    variables_now,
+)
+from tallystick.runs.pipelines import Graph, Output, Step, read_file
+from tallystick.runs.readiness import absent
+from tallystick.runs.receipts import NO_PYTHON, producers, write_receipt
+from tallystick.runs.staleness import same
+from tallystick.runs.writing import make_folders, write_record
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that a stage is made from, as it was just before its command ran."""
+
+    code: Code
+    deps: tuple[Artifact, ...]
+    params: Mapping[str, Mapping[str, Any]]
+    variables: Mapping[str, str | None]
+    environment: Captured | None
+    produced_by: Mapping[str, str]
+    unadded: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a stage left behind; `complaint` says why that is no success."""
+
+    outs: tuple[Artifact, ...] = ()
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    written: tuple[str, ...] = ()
+    complaint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """A run that is over: its id in the ledger, its receipt, what went wrong, and remarks."""
+
+    id: Digest
+    receipt: Receipt
+    complaint: str | None
+    notes: tuple[str, ...]
+
+
+def perform(
+    project: Project,
+    step: Step,
+    inputs: Inputs,
+    surroundings: Surroundings,
+    *,
+    output: Callable[[bytes], None],
+    progress: Progress,
+) -> Performed:
+    """Run a stage, and write down what came of it: outs, environment, ledger, and last its receipt.
+
+    A stage that fails or is interrupted gives back the outs that its command did not write itself.
+    """
+    _keep_environment(project, inputs.environment)
+    with set_aside(project, [out.path for out in step.outs]) as aside:
+        execution = _executed(project, step, inputs, surroundings, output)
+        made = _made(project, step, execution, progress)
+        if made.complaint is None:
+            aside.forget()
+    receipt = _receipt(project, step, inputs, execution, made)
+    if made.complaint is None:
+        _write_environment(project, step, inputs.environment)
+    identity = ledger.append(project, receipt)
+    if made.complaint is None:
+        write_receipt(project, step, receipt)
+        project.git.stage([*made.written, *_written(project, step)])
+    return Performed(identity, receipt, made.complaint, _notes(receipt, inputs))
+
+
+def gather(project: Project, graph: Graph, step: Step, surroundings: Surroundings) -> Inputs:
+    """Read all that a stage is made from; raise Refused if something it needs isn't there."""
+    deps = tuple(_dep(project, step, path) for path in step.deps)
+    return Inputs(
+        code=_code(project),
+        deps=deps,
+        params=params_now(project, step, surroundings),
+        variables=variables_now(step, surroundings),
+        environment=environment_now(project, step, surroundings),
+        produced_by=producers(project, graph, step),
+        unadded=tuple(_unadded(project, deps)),
+    )
+
+
+def _unadded(project: Project, deps: Sequence[Artifact]) -> Iterator[str]:
+    """The tracked paths whose pointers don't say what is read; it is stored, so that it can be had again."""
+    pointers = pointers_of(project)
+    for dep in deps:
+        nearest = pointers.at(dep.path) or owner_of(pointers, dep.path)
+        below = [one for one in pointers.below(dep.path) if isinstance(one, Tracked)]
+        for tracked in [nearest] if nearest else below:
+            now = dep if tracked.path == dep.path else out_now(project, tracked.path)
+            if now is not None and now.digest != tracked.pointer.digest:
+                keep(project, tracked.path)
+                yield tracked.path
+
+
+def _dep(project: Project, step: Step, path: str) -> Artifact:
+    found = dep_now(project, path)
+    if found is None:
+        raise absent(project, step, path)
+    return found
+
+
+def _code(project: Project) -> Code:
+    """The worktree as it is now, kept as a git tree."""
+    snapshot, commit = project.git.snapshot(), project.git.head()
+    dirty = commit is None or project.git.tree_of(commit) != snapshot.tree
+    return Code(commit, snapshot.tree, dirty, snapshot.left_out)
+
+
+def _keep_environment(project: Project, captured: Captured | None) -> None:
+    """Store what a rebuild of the environment needs, before anything runs in it."""
+    if captured is not None:
+        with project.store.writer() as writer:
+            writer.add(environments.render(captured.lock))
+            for wheel in captured.wheels:
+                if not project.store.contains(wheel.digest):
+                    writer.add(wheel.data())
+
+
+def _executed(
+    project: Project,
+    step: Step,
+    inputs: Inputs,
+    surroundings: Surroundings,
+    output: Callable[[bytes], None],
+) -> Execution:
+    cwd = project.git.root / step.cwd
+    for out in step.outs:
+        make_folders(project, out.path)
+    variables = stage_variables(surroundings.variables, step.address, step.stage.seed, inputs.variables)
+    return execute(project, step.stage.cmd, cwd=cwd, variables=variables, output=output)
+
+
+def _made(project: Project, step: Step, execution: Execution, progress: Progress) -> Made:
+    """Take in what the command wrote, unless it failed."""
+    if execution.interrupted:
+        return Made(complaint="was interrupted")
+    if execution.exit_code != 0:
+        return Made(complaint=f"failed: its command ended with exit code {execution.exit_code}")
+    try:
+        taken = [_taken(project, step, out, progress) for out in step.outs]
+        metrics = {out.path: _metrics(project, out) for out in step.outs if out.kind == "metrics"}
+    except (BadRecord, Refused) as error:
+        return Made(complaint=f"failed: {error.message}")
+    outs, written = zip(*taken, strict=True) if taken else ((), ())
+    return Made(outs, metrics, tuple(chain.from_iterable(written)))
+
+
+def _metrics(project: Project, out: Output) -> Mapping[str, float]:
+    return metrics_record.read(read_file(project, out.path) or b"", out.path)
+
+
+def _taken(project: Project, step: Step, out: Output, progress: Progress) -> tuple[Artifact, tuple[str, ...]]:
+    """Store an out and write its pointer; one that git keeps is only hashed."""
+    found = out_now(project, out.path)
+    if found is None:
+        raise Refused(f"its command did not write `{out.path}`")
+    if not out.cache:
+        return found, ()
+    frozen = freeze(project, out.path, stage=step.address, progress=progress)
+    return frozen.held.artifact, frozen.written
+
+
+def _receipt(project: Project, step: Step, inputs: Inputs, execution: Execution, made: Made) -> Receipt:
+    return Receipt(
+        stage=step.address,
+        cmd=step.stage.cmd,
+        wdir=step.wdir,
+        status=_status(execution, made),
+        exit_code=execution.exit_code,
+        started=execution.started,
+        seconds=execution.seconds,
+        code=inputs.code,
+        environment=_environment(inputs.environment),
+        hardware=hardware(),
+        tool=f"tally {tallystick.__version__}",
+        author=project.git.author(),
+        deps=inputs.deps,
+        changed=_changed(project, inputs.deps),
+        params=inputs.params,
+        seed=step.stage.seed,
+        variables=inputs.variables,
+        outs=made.outs,
+        metrics=made.metrics,
+        produced_by=inputs.produced_by,
+        log=execution.log,
+        tolerance=step.tolerance,
+    )
+
+
+def _status(execution: Execution, made: Made) -> Status:
+    if execution.interrupted:
+        return "interrupted"
+    return "failed" if made.complaint is not None else "succeeded"
+
+
+def _environment(captured: Captured | None) -> EnvironmentRef:
+    if captured is None:
+        return EnvironmentRef(None, NO_PYTHON, sysconfig.get_platform())
+    digest = environments.identity(captured.lock)
+    return EnvironmentRef(digest, captured.python, captured.platform, digest)
+
+
+def _changed(project: Project, deps: tuple[Artifact, ...]) -> tuple[str, ...]:
+    """The deps that are no longer what they were before the command ran."""
+    after = {artifact.path: dep_now(project, artifact.path) for artifact in deps}
+    return tuple(
+        before.path for before in deps if (now := after[before.path]) is None or not same(before, now)
+    )
+
+
+def _write_environment(project: Project, step: Step, captured: Captured | None) -> None:
+    if captured is not None:
+        write_record(project, step.lock_path, environments.render(captured.lock))
+
+
+def _written(project: Project, step: Step) -> list[str]:
+    """The records of ours that git should keep."""
+    paths = [step.receipt_path, step.lock_path]
+    return [path for path in paths if (project.git.root / path).exists()]
+
+
+def _notes(receipt: Receipt, inputs: Inputs) -> tuple[str, ...]:
+    notes = [f"`{path}` changed while `{receipt.stage}` ran" for path in receipt.changed]
+    notes += [f"`{path}` is not what its pointer says: `tally add {path}`" for path in inputs.unadded]
+    if receipt.code.left_out:
+        names = ", ".join(f"`{path}`" for path in receipt.code.left_out[:3])
+        rest = "" if len(receipt.code.left_out) <= 3 else f" and {len(receipt.code.left_out) - 3} more"
+        notes.append(f"left out of the snapshot (large, or like a secret): {names}{rest}")
+    if inputs.environment is not None:
+        notes.extend(inputs.environment.problems)
+    return tuple(notes)
