@@ -199,6 +199,12 @@ def test_a_python_that_is_not_on_the_path_is_used_when_it_is_the_right_one(take:
     assert rebuilt.version == captured.python
 
 
+def test_the_python_behind_the_active_environment_will_do(take: Take, folder: Path) -> None:
+    captured = take("alpha")
+    env = {**os.environ, "PATH": os.path.dirname(captured.interpreter)}
+    assert rebuild(captured.lock, folder, read=nothing, env=env).version == captured.python
+
+
 @pytest.mark.parametrize(
     ("name", "version"),
     [

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from tallystick.envs.capture import installed_record
 from tallystick.envs.installed import distributions, normalised
 from tallystick.envs.installer import installer
+from tallystick.envs.interpreter import interpreter_of
 from tallystick.envs.probe import probe
 from tallystick.envs.requirements import Read, installer_settings, requirement
 from tallystick.errors import DiskFull, EnvironmentNotRebuilt, Refused
@@ -57,8 +58,8 @@ def rebuild(
 ) -> Rebuilt:
     """Make `folder` the locked environment; `read` brings wheels from the store by their digest.
 
-    `python` is tried first where its version is the right one. `env` is where the user's own settings for
-    indexes are read from (this process's by default). Installs wheels only, so nothing is executed before
+    `python` is tried first, then the one on the PATH of `env` (this process's by default), where the user's
+    own settings for indexes are read from, too. Installs wheels only, so nothing is executed before
     the result has been compared with the lock. Raises EnvironmentNotRebuilt, or what `read` raises.
     """
     started = time.monotonic()
@@ -126,15 +127,16 @@ def _request(lock: Lock, any_python: bool) -> str:
 
 
 def _matching(lock: Lock, python: str | None, env: Mapping[str, str]) -> str | None:
-    """The Python behind the one that is at hand, if it is the recorded one."""
-    if python is None:
-        return None
-    try:
-        probed = probe(python, env, Path(os.path.dirname(python)))
-    except Refused:
-        return None
-    same = (probed.implementation, probed.python) == (lock.implementation, lock.python)
-    return probed.base if same else None
+    """The Python behind the one at hand, if it is the recorded one: it need not be on PATH itself."""
+    for candidate in (python, interpreter_of("python", env, Path("/"))):
+        if candidate is not None:
+            try:
+                probed = probe(candidate, env, Path("/"))
+            except Refused:
+                continue
+            if (probed.implementation, probed.python) == (lock.implementation, lock.python):
+                return probed.base
+    return None
 
 
 def _found(cwd: Path, env: Mapping[str, str]) -> list[str]:
