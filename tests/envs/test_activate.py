@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.envs.activate import variables
+from tallystick.envs.activate import stand_in, variables
 from tallystick.envs.rebuild import Rebuilt
 from tallystick.errors import BadRecord
 from tallystick.records.environment import Lock, Package
@@ -38,3 +38,33 @@ def test_the_projects_own_packages_are_imported_from_the_worktree() -> None:
 def test_a_lock_cannot_lead_out_of_the_worktree(url: str) -> None:
     with pytest.raises(BadRecord):
         variables(REBUILT, {}, lock(url), Path("/work"))
+
+
+def test_a_command_that_names_its_own_python_gets_the_rebuilt_one(tmp_path: Path) -> None:
+    stand_in(REBUILT, "cd x && .venv/bin/python train.py", tmp_path / "sub", tmp_path)
+    assert (tmp_path / "sub/.venv").readlink() == REBUILT.bin.parent
+
+
+@pytest.mark.parametrize(
+    "cmd", ["python a.py", "/usr/bin/python3 a.py", "../../e/bin/python a.py", "./python a"]
+)
+def test_nothing_is_put_elsewhere(tmp_path: Path, cmd: str) -> None:
+    worktree = tmp_path / "outer/worktree"
+    worktree.mkdir(parents=True)
+    stand_in(REBUILT, cmd, worktree, worktree)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "outer", worktree]
+
+
+def test_what_the_repository_has_there_stays(tmp_path: Path) -> None:
+    (tmp_path / ".venv").write_text("mine")
+    stand_in(REBUILT, ".venv/bin/python a.py", tmp_path, tmp_path)
+    assert (tmp_path / ".venv").read_text() == "mine"
+
+
+def test_a_link_in_the_repository_is_not_followed_out_of_it(tmp_path: Path) -> None:
+    worktree, outside = tmp_path / "worktree", tmp_path / "outside"
+    worktree.mkdir()
+    outside.mkdir()
+    (worktree / "sub").symlink_to(outside)
+    stand_in(REBUILT, "sub/.venv/bin/python a.py", worktree, worktree)
+    assert list(outside.iterdir()) == []

@@ -78,3 +78,15 @@ def test_a_package_that_a_rebuild_will_not_have_is_named_at_the_run(
     project.write("make.py", STAGE)
     ran = tally("run", "-n", "make", "-d", "make.py", "-o", "out.txt", "--", "python", "make.py")
     assert "`gamma` 0.1 can't be kept for a rebuild" in ran.out + ran.err
+
+
+def test_a_python_named_by_its_path_in_the_project_is_the_rebuilt_one_in_a_repetition(
+    project: Repo, tally: Tally, venv: Venv, tmp_path: Path
+) -> None:
+    venv.install(str(write_project(tmp_path / "gamma", "gamma", "0.1")))
+    (project.path / ".venv").symlink_to(venv.path)
+    project.write(".gitignore", ".venv\n")
+    project.write("make.py", STAGE)
+    tally("run", "-n", "make", "-d", "make.py", "-o", "out.txt", "--", ".venv/bin/python", "make.py")
+    project.commit("Make it")
+    assert "identical" in tally("repro", "HEAD").out

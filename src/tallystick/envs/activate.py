@@ -1,9 +1,10 @@
 """The environment variables that make a command use a rebuilt environment."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tallystick.envs.interpreter import pythons_in
 from tallystick.envs.rebuild import Rebuilt
 from tallystick.paths import check_path
 from tallystick.records.environment import Lock
@@ -18,6 +19,21 @@ def variables(rebuilt: Rebuilt, base: Mapping[str, str], lock: Lock, worktree: P
     chosen = {"PATH": path, "VIRTUAL_ENV": str(rebuilt.bin.parent), "PYTHONNOUSERSITE": "1"}
     own = os.pathsep.join(str(worktree / root) for root in own_roots(lock))
     return kept | chosen | ({"PYTHONPATH": own} if own else {})
+
+
+def stand_in(rebuilt: Rebuilt, cmd: str | Sequence[str], cwd: Path, worktree: Path) -> None:
+    """Put the rebuilt environment where a command looks for its own, as in `.venv/bin/python train.py`.
+
+    Only inside the worktree, and only where there is nothing.
+    """
+    for word in pythons_in(cmd):
+        environment = Path(os.path.normpath(cwd / word)).parent.parent
+        # The repository may hold a link at any of the folders above.
+        parent = Path(os.path.realpath(environment.parent))
+        inside = parent.is_relative_to(os.path.realpath(worktree))
+        if "/" in word and inside and not os.path.lexists(environment):
+            parent.mkdir(parents=True, exist_ok=True)
+            os.symlink(rebuilt.bin.parent, parent / environment.name)
 
 
 def own_roots(lock: Lock) -> list[str]:

@@ -21,14 +21,19 @@ def interpreter_of(cmd: str | Sequence[str], env: Mapping[str, str], cwd: Path) 
     (`pytest`, `papermill`); then whatever `python3` or `python` is on PATH.
     """
     programs = _programs(cmd)
-    for word in programs:
-        if _PYTHON.fullmatch(os.path.basename(word)) and (found := _which(word, env, cwd)):
+    for word in pythons_in(cmd):
+        if found := _which(word, env, cwd):
             return found
     for word in programs:
         script = _which(word, env, cwd)
         if script and (found := _named_by(script)):
             return found
     return _which("python", env, cwd) or _which("python3", env, cwd)
+
+
+def pythons_in(cmd: str | Sequence[str]) -> list[str]:
+    """The words of a command that name a Python, in order."""
+    return [word for word in _programs(cmd) if _PYTHON.fullmatch(os.path.basename(word))]
 
 
 def _programs(cmd: str | Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from shutil import rmtree
 
 from tallystick.data.blobs import bring_blobs
 from tallystick.digest import Digest
+from tallystick.envs.activate import stand_in
 from tallystick.envs.activate import variables as activated
 from tallystick.envs.capture import capture
 from tallystick.envs.interpreter import interpreter_of
@@ -90,6 +91,7 @@ def surrounding(
         python=at_hand,
         progress=progress,
     )
+    stand_in(rebuilt, receipt.cmd, place / receipt.wdir, place)
     plain = minimal(base) | {"PATH": _without_environments(base)}
     chosen = activated(rebuilt, plain, lock, place)
     return Surrounding(chosen, rebuilt.version, rebuilt.platform, receipt.environment.lock)
