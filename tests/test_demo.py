@@ -35,7 +35,7 @@ def test_the_story_runs_to_its_end(scratch: Path) -> None:
 CLAIMS = {
     "2": r"digits\s+\(1,797 files",
     "3": r"Nothing to do",
-    "4": r"Sent [\d,]+ blobs",
+    "4": r"Sent [\d.]+ MiB in \d+ packs? to `origin`, which has all",
     "5": r"threadpoolctl 3\.8\.0 -> 3\.6\.0(.|\n)*param `train.epochs` changed: 8 -> 10",
     "6": r"All clean",
     "7": r"rebuilding the environment(.|\n)*HEAD~1 .*: identical",
