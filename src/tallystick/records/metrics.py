@@ -17,8 +17,8 @@ def read(data: bytes | str, file: str) -> dict[str, float]:
     try:
         values = load(data, file)
     except BadRecord as error:
-        if re.search(r"\b(NaN|Infinity)\b", error.reason):
-            raise BadRecord(f"a metric is {error.reason.split(': ')[-1]}", file, error.line) from error
+        if found := re.search(r"-?\b(NaN|Infinity)\b", error.reason):
+            raise BadRecord(f"a metric is {found[0]}, not a number", file, error.line) from error
         raise
     if values is None:
         return {}
