@@ -2,7 +2,7 @@
 
 import pytest
 
-from tallystick.cli.text import count_text, harmless, seconds_text, size_text, style, table
+from tallystick.cli.text import columns_that_fit, count_text, harmless, seconds_text, size_text, style, table
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,8 @@ def test_a_line_end_in_a_cell_does_not_break_the_table() -> None:
 
 def test_an_empty_table_has_no_lines() -> None:
     assert table([]) == []
+
+
+@pytest.mark.parametrize(("room", "fit"), [(0, 0), (2, 0), (3, 1), (7, 1), (8, 2), (80, 3)])
+def test_as_many_columns_are_shown_as_a_line_holds(room: int, fit: int) -> None:
+    assert columns_that_fit([["run", "a", "much"], ["1", "two", "x"]], room) == fit

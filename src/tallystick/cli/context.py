@@ -1,6 +1,7 @@
 """What the options that every command has say, and the project they lead to."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -64,3 +65,8 @@ def is_terminal(stream: object) -> bool:
     """Say whether a person reads the stream as it is written."""
     isatty = getattr(stream, "isatty", None)
     return bool(isatty and isatty()) and os.environ.get("TERM") != "dumb"
+
+
+def line_width() -> int | None:
+    """Return how many characters a line of stdout holds; None where no terminal cuts it."""
+    return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else None

@@ -6,11 +6,13 @@ import click
 
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
-from tallystick.cli.context import context
+from tallystick.cli.context import context, line_width
 from tallystick.cli.repro import outcome_text
-from tallystick.cli.text import seconds_text, style, table
+from tallystick.cli.text import columns_that_fit, seconds_text, style, table
 from tallystick.flows import log as flow
 from tallystick.flows.log import Log, Logged, LoggedVerdict
+
+_FIXED = ("run", "started", "stage", "status", "commit", "took")
 
 
 @click.command("log")
@@ -45,11 +47,20 @@ def _lines(result: Log) -> Iterator[str]:
     if not result.runs:
         yield "No runs."
     else:
-        headings = ["run", "started", "stage", "status", "commit", "took", *result.params, *result.metrics]
-        yield from table([_row(run, result) for run in result.runs], headings)
+        yield from _table(result, line_width())
     if result.more:
         yield "There are older runs; `--all` shows all."
     yield from (f"note: {note}" for note in result.notes)
+
+
+def _table(result: Log, room: int | None) -> Iterator[str]:
+    """Lay the runs out; params and metrics that a terminal's line can't hold are named below."""
+    headings = [*_FIXED, *result.params, *result.metrics]
+    rows = [_row(run, result) for run in result.runs]
+    shown = len(headings) if room is None else max(len(_FIXED), columns_that_fit([headings, *rows], room))
+    yield from table([row[:shown] for row in rows], headings[:shown])
+    if shown < len(headings):
+        yield f"Also different: {', '.join(headings[shown:])} (`tally show RUN` has them)"
 
 
 def _row(run: Logged, result: Log) -> list[str]:

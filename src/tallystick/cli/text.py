@@ -51,6 +51,16 @@ def table(rows: Sequence[Sequence[str]], headings: Sequence[str] = ()) -> list[s
     ]
 
 
+def columns_that_fit(rows: Sequence[Sequence[str]], room: int) -> int:
+    """Count the columns of a table, from the left, that `room` characters of a line hold."""
+    taken = 0
+    for number, column in enumerate(zip(*rows, strict=True)):
+        taken += max(_width(harmless(cell)) for cell in column) + (2 if number else 0)
+        if taken > room:
+            return number
+    return len(rows[0])
+
+
 def _pad(cell: str, width: int, right: bool) -> str:
     blank = " " * (width - _width(cell))
     return blank + cell if right else cell + blank
