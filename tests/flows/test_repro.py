@@ -73,6 +73,14 @@ def test_a_commit_of_the_past_is_repeated_with_its_own_code_data_and_parameters(
     assert judged(done, "HEAD")["train"]["outcome"] == "identical"
 
 
+def test_a_command_that_names_its_own_python_is_said_to_have_used_that(bare: Stages, lean: Path) -> None:
+    bare.repo.write("one.py", "import sys; open('out', 'w').write(sys.prefix)")
+    bare.tally("run", "-n", "one", "-d", "one.py", "-o", "out", "--", f"{lean}/python", "one.py")
+    bare.repo.commit()
+    ran = bare.tally("repro")
+    assert f"the command names a Python of its own, `{lean}/python`" in ran.out + ran.err
+
+
 def test_noise_is_a_difference_with_its_size(noisy: Stages) -> None:
     stage = judged(noisy, code=1)["noisy"]
     assert outcomes(stage) == {"m.json": "different", "plots/loss.csv": "different"}

@@ -91,9 +91,13 @@ def surrounding(
         python=at_hand,
         progress=progress,
     )
-    stand_in(rebuilt, receipt.cmd, place / receipt.wdir, place)
+    cwd = place / receipt.wdir
+    stand_in(rebuilt, receipt.cmd, cwd, place)
     plain = minimal(base) | {"PATH": _without_environments(base)}
     chosen = activated(rebuilt, plain, lock, place)
+    used = interpreter_of(receipt.cmd, chosen, cwd)
+    if used is not None and not os.path.samefile(os.path.dirname(used), rebuilt.bin):
+        return _found(used, chosen, lock, place, cwd, f"the command names a Python of its own, `{used}`")
     return Surrounding(chosen, rebuilt.version, rebuilt.platform, receipt.environment.lock)
 
 
@@ -104,11 +108,17 @@ def _at_hand(place: Path, receipt: Receipt, lock: Lock, base: Mapping[str, str])
     interpreter = interpreter_of(receipt.cmd, chosen, cwd)
     if interpreter is None:
         raise EnvironmentNotRebuilt("there is no Python at hand", hint="repeat without `--no-rebuild`")
+    return _found(interpreter, chosen, lock, place, cwd, "not rebuilt: the environment at hand was used")
+
+
+def _found(
+    interpreter: str, chosen: Mapping[str, str], lock: Lock, place: Path, cwd: Path, why: str
+) -> Surrounding:
+    """An environment that was not rebuilt, and in what it differs from the recorded one."""
     found = capture(interpreter, chosen, place, cwd=cwd)
-    changes = environments.compare(lock, found.lock)
-    unlike = "; ".join(changes) or "it equals the recorded one"
-    note = f"not rebuilt: the environment at hand was used ({unlike})"
-    return Surrounding(chosen, found.python, found.platform, environments.identity(found.lock), (note,))
+    unlike = "; ".join(environments.compare(lock, found.lock)) or "it equals the recorded one"
+    identity = environments.identity(found.lock)
+    return Surrounding(chosen, found.python, found.platform, identity, (f"{why} ({unlike})",))
 
 
 def minimal(base: Mapping[str, str]) -> dict[str, str]:
