@@ -9,7 +9,7 @@ from typing import Literal
 
 from tallystick.data.blobs import wanted_entries
 from tallystick.data.hashing import identified
-from tallystick.data.tracked import Selected
+from tallystick.data.tracked import Selected, pointer_path_of
 from tallystick.digest import Digest
 from tallystick.errors import ObjectsError, WouldLoseChanges
 from tallystick.files import lock as locked
@@ -34,13 +34,17 @@ class PlacedPath:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What one path shall hold, what it holds now, and which of its files may be overwritten or deleted."""
+    """What one path shall hold, what it holds now, and which of its files may be overwritten or deleted.
+
+    `partial` when only some of the files at the path are meant.
+    """
 
     path: str
     kind: Literal["file", "tree"]
     wanted: tuple[Entry, ...]
     present: Present | None
     safe: Mapping[bytes, Digest]
+    partial: bool = False
 
     @property
     def losses(self) -> list[str]:
@@ -62,7 +66,8 @@ def to_place(project: Project, selected: Selected, progress: Progress = silent) 
     wanted = tuple(wanted_entries(project, selected))
     present = _present(project, selected, progress)
     kind = selected.tracked.pointer.kind
-    return Order(selected.tracked.path, kind, wanted, present, _safe(project, present, wanted))
+    safe = _safe(project, present, wanted)
+    return Order(selected.tracked.path, kind, wanted, present, safe, bool(selected.parts))
 
 
 def to_take_away(project: Project, path: str, progress: Progress = silent) -> Order:
@@ -103,9 +108,10 @@ def place(project: Project, order: Order, *, force: bool = False, progress: Prog
         progress=progress,
     )
     progress.end()
-    if placed.written:
-        # What was written is read once more: it is proven to have arrived, and the next look need not.
+    if order.partial:
         identified(project, order.path, progress)
+    elif placed.written or placed.ended:
+        project.worktree.remember(pointer_path_of(order.path), order.path, order.present, placed)
     return _summary(order.path, placed)
 
 

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +15,11 @@ from tallystick.progress import Progress, silent
 from tallystick.records.tree import Entry
 from tallystick.worktree import aside, ignore, place, scan, statcache
 from tallystick.worktree.aside import Aside
-from tallystick.worktree.place import Content, Contents, Placed
+from tallystick.worktree.place import Contents, Placed
 from tallystick.worktree.plan import Present
 from tallystick.worktree.scan import Found, Identity, Scan
 from tallystick.worktree.statcache import Known, StatCache
+from tallystick.worktree.writing import Content
 
 __all__ = [
     "Aside",
@@ -35,6 +37,10 @@ __all__ = [
 
 _COARSE = 2_000_000_000
 """Nanoseconds by which the clock of another file system may be off, or coarse."""
+
+
+_TICKS = 10
+"""How often to look at a clock that should move every few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,14 @@ class Worktree:
     def save(self, pointer_path: str, seen: Scan, identities: Mapping[bytes, Identity]) -> None:
         """Remember the identities of a scan's files until they change."""
         statcache.save(self.cache / check_path(pointer_path), seen, identities)
+
+    def remember(self, pointer_path: str, path: str, present: Present | None, placed: Placed) -> None:
+        """Save what `place` made of all that stood at a path, so that the next look need not read it."""
+        scan, identities = (None, {}) if present is None else (present.scan, present.identities)
+        rows = sorted(statcache.after(scan, identities, placed).items(), key=itemgetter(0))
+        newest = max((found.ctime for found, _ in placed.arrived.values()), default=0)
+        stamp = self._later(path, newest)
+        statcache.write(self.cache / check_path(pointer_path), stamp, [row for _, row in rows])
 
     def known(self, seen: Scan, cache: StatCache, progress: Progress = silent) -> Known:
         """Tell which of a scan's files the cache knows; the rest is to be hashed."""
@@ -125,6 +139,15 @@ class Worktree:
     @property
     def _asides(self) -> Path:
         return self.home / "aside" / self.name
+
+    def _later(self, path: str, newest: int) -> int:
+        """A time of the file system after another one, waiting a tick of its clock if need be."""
+        for _ in range(_TICKS):
+            stamp = self._now(path)
+            if stamp > newest:
+                break
+            time.sleep(0.002)
+        return stamp
 
     def _now(self, path: str) -> int:
         """The file system's own time: files as young as this may change without showing it."""

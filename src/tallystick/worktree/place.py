@@ -1,42 +1,46 @@
 """Make a path hold what is wanted, touching only what differs."""
 
-import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tallystick.digest import Digest, hash_stream
-from tallystick.errors import ObjectCorrupt
-from tallystick.files import copy_bytes, translated
+from tallystick.digest import Digest
+from tallystick.files import translated
 from tallystick.progress import Progress
 from tallystick.records.tree import Entry
 from tallystick.worktree.folders import Folders
+from tallystick.worktree.hands import Hands
 from tallystick.worktree.plan import Plan, Present, check_losses, check_paths, lost, plan
-from tallystick.worktree.scan import Found, check_target
+from tallystick.worktree.scan import Found, Identity, check_target, found_of
 from tallystick.worktree.staging import staging
+from tallystick.worktree.writing import Content, Written, corrupt, write_file
 
-Content = bytes | Path
 Contents = Callable[[Sequence[Entry]], Iterable[tuple[Entry, Content]]]
 """Given the entries that are needed, their contents in any order: bytes, or a file to share or copy."""
 
-NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+Arrived = dict[bytes, tuple[Found, Identity]]
+"""Files just written, as a later look will find them."""
 
 _BATCH_FILES = 500
 _BATCH_SIZE = 64 << 20
+_HANDFUL_FILES = 64
+_HANDFUL_SIZE = 1 << 20
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What was done to the files at a path."""
+    """What was done to the files at a path; `arrived` are those written, `ended` the paths of all others."""
 
     written: int = 0
     removed: int = 0
     changed_modes: int = 0
     size: int = 0
+    arrived: Arrived = field(default_factory=dict, compare=False)
+    ended: frozenset[bytes] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,10 @@ def place(
         _remove_files(folders, order, made.remove)
         for found in made.chmod:
             _change_mode(folders, order, found)
-        size = _write_all(folders, scratch, order, made, contents)
-    return Placed(len(made.write), len(made.remove), len(made.chmod), size)
+        arrived: Arrived = {}
+        size = _write_all(folders, scratch, order, made, contents, arrived)
+    ended = frozenset(found.path for found in (*made.remove, *made.chmod))
+    return Placed(len(made.write), len(made.remove), len(made.chmod), size, arrived, ended)
 
 
 def remove(root: Path, order: Order, present: Present, expected: Mapping[bytes, Digest]) -> Placed:
@@ -139,7 +145,9 @@ def _change_mode(folders: Folders, order: Order, found: Found) -> None:
         os.close(descriptor)
 
 
-def _write_all(folders: Folders, scratch: Path, order: Order, made: Plan, contents: Contents) -> int:
+def _write_all(
+    folders: Folders, scratch: Path, order: Order, made: Plan, contents: Contents, arrived: Arrived
+) -> int:
     """Write what is missing or differs; return how many bytes that were."""
     top = order.full(b"")
     if not made.write and (order.kind == "file" or folders.look(top) is not None):
@@ -147,19 +155,25 @@ def _write_all(folders: Folders, scratch: Path, order: Order, made: Plan, conten
     beside, _ = folders.around(top, make=True)
     with staging(scratch, beside) as stage:
         if order.kind == "tree" and folders.look(top) is None:
-            return _write_fresh(folders, stage, order, made.write, contents)
-        writer = _Replacing(folders, stage, order, made.replaced)
+            return _write_fresh(folders, stage, order, made.write, contents, arrived)
+        writer = _Replacing(folders, stage, order, made.replaced, arrived)
         return _write(writer, order, made.write, contents)
 
 
 def _write_fresh(
-    folders: Folders, stage: int, order: Order, entries: Sequence[Entry], contents: Contents
+    folders: Folders,
+    stage: int,
+    order: Order,
+    entries: Sequence[Entry],
+    contents: Contents,
+    arrived: Arrived,
 ) -> int:
     """Build a whole tree aside, then give it its name, even when interrupted: what is done is kept."""
     with Folders(stage) as staged:
         staged.at(b"tree", make=True)
         try:
-            return _write(_Building(staged), order, entries, contents)
+            with Hands() as hands:
+                return _write(_Building(staged, hands, arrived), order, entries, contents)
         finally:
             beside, name = folders.around(order.full(b""))
             try:
@@ -171,27 +185,63 @@ def _write_fresh(
 
 
 class _Building:
-    """Writes into a tree that nobody sees yet."""
+    """Writes into a tree that nobody sees yet, a handful of files of one folder at a time."""
 
-    def __init__(self, staged: Folders) -> None:
+    def __init__(self, staged: Folders, hands: Hands, arrived: Arrived) -> None:
         self._staged = staged
+        self._hands = hands
+        self._arrived = arrived
+        self._folder = b""
+        self._handful: list[tuple[bytes, Entry, Content]] = []
+        self._size = 0
 
     def folder(self, path: bytes) -> None:
         self._staged.at(b"tree/" + path, make=True)
 
     def file(self, entry: Entry, content: Content) -> None:
-        folder, name = self._staged.around(b"tree/" + entry.path, make=True)
-        _write_file(folder, name, entry, content)
+        folder, _, name = entry.path.rpartition(b"/")
+        if folder != self._folder:
+            self.finish()
+            self._folder = folder
+        self._handful.append((name, entry, content))
+        self._size += entry.size
+        if len(self._handful) >= _HANDFUL_FILES or self._size >= _HANDFUL_SIZE:
+            self.finish()
 
     def link(self, entry: Entry, target: bytes) -> None:
         folder, name = self._staged.around(b"tree/" + entry.path, make=True)
         os.symlink(target, name, dir_fd=folder)
 
+    def finish(self) -> None:
+        """Hand over what was gathered."""
+        if not self._handful:
+            return
+        place = b"tree/" + self._folder if self._folder else b"tree"
+        folder, handful = os.dup(self._staged.at(place, make=True)), self._handful
+        self._handful, self._size = [], 0
+        self._hands.give(lambda: self._write(folder, handful))
+
+    def _write(self, folder: int, handful: Sequence[tuple[bytes, Entry, Content]]) -> None:
+        try:
+            for name, entry, content in handful:
+                written = write_file(folder, name, entry, content)
+                self._arrived[entry.path] = _arrival(entry, written)
+        finally:
+            os.close(folder)
+
 
 class _Replacing:
     """Finishes each file aside, then gives it its name among the others."""
 
-    def __init__(self, folders: Folders, stage: int, order: Order, replaced: Mapping[bytes, Found]) -> None:
+    def __init__(
+        self,
+        folders: Folders,
+        stage: int,
+        order: Order,
+        replaced: Mapping[bytes, Found],
+        arrived: Arrived,
+    ) -> None:
+        self._arrived = arrived
         self._folders = folders
         self._stage = stage
         self._order = order
@@ -204,12 +254,19 @@ class _Replacing:
         self._folders.at(self._order.full(path), make=True)
 
     def file(self, entry: Entry, content: Content) -> None:
-        _write_file(self._stage, b"file", entry, content)
+        written = write_file(self._stage, b"file", entry, content)
         self._name(entry.path)
+        status = self._folders.look(self._order.full(entry.path))
+        # Getting its name changed its ctime; whatever else differs is somebody else's doing.
+        if status is not None and _is_same(written.status, status):
+            self._arrived[entry.path] = _arrival(entry, Written(written.fingerprint, status))
 
     def link(self, entry: Entry, target: bytes) -> None:
         os.symlink(target, b"file", dir_fd=self._stage)
         self._name(entry.path)
+
+    def finish(self) -> None:
+        """Each file is finished already."""
 
     def _name(self, path: bytes) -> None:
         """Give the finished file its name: over the one that the plan knows of, never over another."""
@@ -257,69 +314,37 @@ def _write(writer: _Building | _Replacing, order: Order, entries: Sequence[Entry
     links: list[tuple[Entry, bytes]] = []
     needed = [entry for entry in entries if entry.mode != "d"]
     files = size = total = 0
-    for entry, content in contents(needed):
-        if entry.mode == "l":
-            links.append((entry, _target(order, entry, content)))
-        else:
-            writer.file(entry, content)
-        files, size, total = files + 1, size + entry.size, total + entry.size
-        if files >= _BATCH_FILES or size >= _BATCH_SIZE:
-            order.progress.advance(files, size)
-            files = size = 0
+    try:
+        for entry, content in contents(needed):
+            if entry.mode == "l":
+                links.append((entry, _target(order, entry, content)))
+            else:
+                writer.file(entry, content)
+            files, size, total = files + 1, size + entry.size, total + entry.size
+            if files >= _BATCH_FILES or size >= _BATCH_SIZE:
+                order.progress.advance(files, size)
+                files = size = 0
+    finally:
+        # Also when interrupted: whole files that were brought this far are kept.
+        writer.finish()
     for entry, target in links:
         writer.link(entry, target)
     order.progress.advance(files, size)
     return total
 
 
+def _arrival(entry: Entry, written: Written) -> tuple[Found, Identity]:
+    return found_of(entry.path, written.status), Identity(entry.digest, written.fingerprint)
+
+
+def _is_same(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_size, one.st_mtime_ns, one.st_ino) == (other.st_size, other.st_mtime_ns, other.st_ino)
+
+
 def _target(order: Order, entry: Entry, content: Content) -> bytes:
     """A link's target, checked: it comes from somebody else's tree."""
     target = content if isinstance(content, bytes) else content.read_bytes()
     if Digest.of(target) != entry.digest:
-        raise _corrupt(entry)
+        raise corrupt(entry)
     check_target(entry.path, target, order.path)
     return target
-
-
-def _write_file(folder: int, name: bytes, entry: Entry, content: Content) -> None:
-    """Create a file and check that it holds what it should (rule V1); on any failure it is gone again."""
-    descriptor = os.open(name, NEW, 0o777 if entry.mode == "x" else 0o666, dir_fd=folder)
-    try:
-        try:
-            if isinstance(content, bytes):
-                _write_bytes(descriptor, entry, content)
-            else:
-                _copy(descriptor, folder, name, entry, content)
-        finally:
-            os.close(descriptor)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name, dir_fd=folder)
-        raise
-
-
-def _write_bytes(descriptor: int, entry: Entry, data: bytes) -> None:
-    if Digest.of(data) != entry.digest:
-        raise _corrupt(entry)
-    written = os.write(descriptor, data)
-    while written < len(data):
-        written += os.write(descriptor, memoryview(data)[written:])
-
-
-def _copy(descriptor: int, folder: int, name: bytes, entry: Entry, source: Path) -> None:
-    """Share or copy the file, then read what has arrived."""
-    with open(source, "rb", buffering=0) as file:
-        copy_bytes(file.fileno(), descriptor)
-    arrived = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-    with open(arrived, "rb", buffering=0) as file:
-        if hash_stream(file).digest != entry.digest:
-            raise _corrupt(entry)
-
-
-def _corrupt(entry: Entry) -> ObjectCorrupt:
-    return ObjectCorrupt(
-        f"the object {entry.digest} does not hold the bytes of its name",
-        [entry.digest],
-        ["the local store"],
-        hint="find what is damaged with `tally check`",
-    )

@@ -93,7 +93,7 @@ def scan(root: str | os.PathLike[str], path: str, stamp: int) -> Scan | None:
             return None
         top = os.path.join(os.fsencode(root), name)
         if stat.S_ISREG(status.st_mode):
-            return Scan(path, "file", [_found(b"", status)], {}, stamp, top)
+            return Scan(path, "file", [found_of(b"", status)], {}, stamp, top)
         if not stat.S_ISDIR(status.st_mode):
             raise Refused(
                 f"`{shown(name)}` is {_kind(status.st_mode)}", hint="track files and folders themselves"
@@ -181,7 +181,8 @@ def _look_into(top: bytes, tree: bytes, prefix: bytes, files: list[Found], waiti
                 add(_special(tree, prefix + name, status))
 
 
-def _found(path: bytes, status: os.stat_result, mode: str | None = None) -> Found:
+def found_of(path: bytes, status: os.stat_result, mode: str | None = None) -> Found:
+    """A file as a look at it finds it."""
     if mode is None:
         mode = "x" if status.st_mode & 0o100 else "f"
     return Found(path, mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
@@ -189,13 +190,13 @@ def _found(path: bytes, status: os.stat_result, mode: str | None = None) -> Foun
 
 def _empty_folder(top: bytes, path: bytes) -> Found:
     status = os.lstat(b"%s/%s" % (top, path))
-    return _found(path, status, "d")._replace(size=0)
+    return found_of(path, status, "d")._replace(size=0)
 
 
 def _special(tree: bytes, path: bytes, status: os.stat_result) -> Found:
     """A symbolic link; anything else can't be tracked."""
     if stat.S_ISLNK(status.st_mode):
-        return _found(path, status, "l")
+        return found_of(path, status, "l")
     raise Refused(f"`{shown(tree + b'/' + path)}` is {_kind(status.st_mode)}, which can't be tracked")
 
 

@@ -11,12 +11,15 @@ from tallystick.digest import Digest, fingerprint, fingerprint_file
 from tallystick.files import temporary_name
 from tallystick.progress import Progress
 from tallystick.records.tree import EMPTY
+from tallystick.worktree.place import Placed
 from tallystick.worktree.scan import Found, Identity, Scan
 
 _MAGIC = b"TALLYSC1"
 _HEAD = struct.Struct("<8sqQQ")
 _ROW = struct.Struct("<qqqQ32s16s")
 _CHECK = 16
+
+Rows = dict[bytes, tuple[Found, Identity]]
 
 _Row = tuple[int, int, int, int, bytes, bytes]
 
@@ -84,15 +87,38 @@ def save(file: Path, scan: Scan, identities: Mapping[bytes, Identity]) -> None:
         for found in scan.files
         if found.mode in "fx" and found.path in identities
     ]
+    write(file, scan.stamp, rows)
+
+
+def write(file: Path, stamp: int, rows: Iterable[tuple[Found, Identity]]) -> None:
+    """Keep rows that are sorted by path; they were true at the stamp."""
     temporary = file.with_name(temporary_name())
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # No fsync, which every pointer would pay for: the checksum tells a torn file.
-        temporary.write_bytes(render(scan.stamp, rows))
+        temporary.write_bytes(render(stamp, rows))
         os.replace(temporary, file)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def after(scan: Scan | None, identities: Mapping[bytes, Identity], placed: Placed) -> Rows:
+    """What is known of a path after placing, without another look: what was written, and what was left."""
+    kept: Rows = {}
+    if scan is not None:
+        stamp = scan.stamp
+        kept = {
+            found.path: (found, identities[found.path])
+            for found in scan.files
+            # As young as the look at it: nothing is known for sure.
+            if found.mode in "fx"
+            and found.mtime < stamp
+            and found.ctime < stamp
+            and found.path not in placed.ended
+            and found.path in identities
+        }
+    return kept | placed.arrived
 
 
 def known(scan: Scan, cache: StatCache, progress: Progress) -> Known:

@@ -1,0 +1,85 @@
+"""Write one new file, and prove that it holds what it should (rule V1)."""
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from tallystick.digest import PIECE, Digest, blake3_hasher, fingerprint, fingerprint_hasher
+from tallystick.errors import ObjectCorrupt
+from tallystick.files import reflink
+from tallystick.records.tree import Entry
+
+Content = bytes | Path
+
+NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Written(NamedTuple):
+    """A finished file: its change fingerprint, and what the system said of it."""
+
+    fingerprint: bytes
+    status: os.stat_result
+
+
+def write_file(folder: int, name: bytes, entry: Entry, content: Content) -> Written:
+    """Create a file that holds an entry's bytes; on any failure it is gone again."""
+    descriptor = os.open(name, NEW, 0o777 if entry.mode == "x" else 0o666, dir_fd=folder)
+    try:
+        try:
+            if isinstance(content, bytes):
+                change = _write_bytes(descriptor, entry, content)
+            else:
+                change = _copy(descriptor, entry, content)
+            return Written(change, os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+        raise
+
+
+def corrupt(entry: Entry) -> ObjectCorrupt:
+    """The error that a store's object is not what its name says."""
+    return ObjectCorrupt(
+        f"the object {entry.digest} does not hold the bytes of its name",
+        [entry.digest],
+        ["the local store"],
+        hint="find what is damaged with `tally check`",
+    )
+
+
+def _write_bytes(descriptor: int, entry: Entry, data: bytes) -> bytes:
+    if Digest.of(data) != entry.digest:
+        raise corrupt(entry)
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])
+    return fingerprint(data)
+
+
+def _copy(descriptor: int, entry: Entry, source: Path) -> bytes:
+    """Share the file's blocks and read what has arrived, or copy it, hashing each piece on its way."""
+    identity, change, size = blake3_hasher(), fingerprint_hasher(), 0
+    with open(source, "rb", buffering=0) as file:
+        shared = reflink(file.fileno(), descriptor)
+        for piece in _pieces(descriptor if shared else file.fileno()):
+            identity.update(piece)
+            change.update(piece)
+            size += len(piece)
+            view = memoryview(piece)
+            while view and not shared:
+                view = view[os.write(descriptor, view) :]
+    if identity.digest() != entry.digest or size != entry.size:
+        raise corrupt(entry)
+    return change.digest()
+
+
+def _pieces(descriptor: int) -> Iterable[memoryview]:
+    """The bytes of an open file, through one buffer: memory touched for the first time is slow."""
+    view = memoryview(bytearray(PIECE))
+    with open(descriptor, "rb", buffering=0, closefd=False) as file:
+        while count := file.readinto(view):
+            yield view[:count]
