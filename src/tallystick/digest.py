@@ -1,5 +1,6 @@
 """Names for bytes: BLAKE3 says what they are, XXH3 only whether they changed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -78,6 +79,12 @@ class Hashed:
     digest: Digest
     fingerprint: bytes
     size: int
+
+
+def digests_of(pieces: Iterable[Buffer]) -> list[bytes]:
+    """The raw digests of many small pieces: making a Digest of each would cost as much as hashing it."""
+    hasher = blake3.blake3
+    return [hasher(piece).digest() for piece in pieces]
 
 
 def blake3_hasher() -> Hasher:

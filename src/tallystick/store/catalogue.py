@@ -1,5 +1,6 @@
 """Several indexes seen as one, minus whatever lies in packs that are gone."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from tallystick.digest import Digest
@@ -31,10 +32,37 @@ class Catalogue:
 
     def known(self, wanted: Collection[Digest]) -> set[Digest]:
         """Which of these blobs lie in packs."""
-        known: set[Digest] = set()
-        for rows, _ in self._rows(wanted):
-            known.update([digest for digest, _ in rows])
-        return known
+        wanted = set(wanted)
+        return wanted - self.lacking(wanted)
+
+    def lacking(self, wanted: set[Digest]) -> set[Digest]:
+        """Which of these blobs lie in no pack."""
+        left = wanted
+        for index, present in self._indexes:
+            if not left:
+                break
+            if present is None:
+                left = index.lacking(left)
+            else:
+                rows = index.rows(left)
+                left = left.difference([digest for digest, row in rows if present[index.pack_of(row)]])
+        return set(left)
+
+    def packs(self, wanted: Collection[Digest]) -> dict[PackName, list[Digest]]:
+        """The packs in which these blobs lie, each blob once."""
+        found: defaultdict[PackName, list[Digest]] = defaultdict(list)
+        for rows, index in self._rows(wanted):
+            numbers, packs = index.numbers(), [found[name] for name in index.packs]
+            for digest, row in rows:
+                packs[numbers[row]].append(digest)
+        return {name: digests for name, digests in found.items() if digests}
+
+    def size(self, wanted: Collection[Digest]) -> int:
+        """How many bytes these blobs have, as far as they lie in packs."""
+        total = 0
+        for rows, index in self._rows(wanted):
+            total += sum(map(index.sizes().__getitem__, [row for _, row in rows]))
+        return total
 
     def places(self, wanted: Collection[Digest]) -> Iterator[tuple[Digest, Place]]:
         """These blobs' places, one each, for those that lie in packs."""

@@ -1,13 +1,16 @@
 """The index format: which pack holds a blob, and of which chunks a large file is made."""
 
 import struct
+import sys
+from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from tallystick.digest import Buffer, Digest
 from tallystick.errors import BadRecord
-from tallystick.store.pack import Entry, is_possible
+from tallystick.store.pack import Entry, is_possible, table
 
 MAGIC = b"TLYINDX\x01"
 HEADER = struct.Struct("<8sIIII")
@@ -15,6 +18,9 @@ PACK = struct.Struct("<32sQ")
 PLACE = struct.Struct("<IIIII")
 RECIPE = struct.Struct("<32sQII")
 CHUNK = struct.Struct("<32sI")
+_NUMBER = struct.Struct("<I")
+_TABLE = struct.Struct("<32s16s")
+"""A row of a pack's table of contents: a digest, and its place but for the pack."""
 _DIGEST = 32
 _MANY = 16
 """Looking up more than one in so many of an index's blobs is faster by a table than by bisecting."""
@@ -46,20 +52,27 @@ class Recipe(NamedTuple):
 
 def build(packs: Iterable[tuple[PackName, Sequence[Entry]]], recipes: Mapping[Digest, Recipe]) -> bytes:
     """Write the index of some packs and large files; equal input gives equal bytes."""
+    return assemble([(name, table(entries)) for name, entries in packs], recipes)
+
+
+def assemble(packs: Iterable[tuple[PackName, Buffer]], recipes: Mapping[Digest, Recipe]) -> bytes:
+    """Write the index of packs that come with their tables of contents, and of some large files."""
     named = sorted(packs, key=lambda pack: pack[0].digest)
-    places: dict[bytes, bytes] = {}
-    for number, (_, entries) in enumerate(named):
-        for digest, *where in entries:
-            places.setdefault(digest, PLACE.pack(number, *where))
-    digests = sorted(places)
+    rows: list[bytes] = []
+    for number, (_, rows_of_pack) in enumerate(named):
+        mark = _NUMBER.pack(number)
+        rows += [digest + mark + where for digest, where in _TABLE.iter_unpack(rows_of_pack)]
+    # By digest, then by the number's bytes: a blob that two packs hold gets its place in one of them.
+    rows.sort()
+    rows = [row for row, last in zip(rows, chain((b"",), rows), strict=False) if row[:32] != last[:32]]
     ordered = sorted(recipes.items())
     count = sum(len(recipe.chunks) for _, recipe in ordered)
     return b"".join(
         (
-            HEADER.pack(MAGIC, len(named), len(digests), len(ordered), count),
+            HEADER.pack(MAGIC, len(named), len(rows), len(ordered), count),
             *(PACK.pack(name.digest, name.size) for name, _ in named),
-            *digests,
-            *(places[digest] for digest in digests),
+            *[row[:32] for row in rows],
+            *[row[32:] for row in rows],
             *_recipe_rows(ordered),
             *(CHUNK.pack(*chunk) for _, recipe in ordered for chunk in recipe.chunks),
         )
@@ -121,6 +134,29 @@ class Index:
             table = self._table
             return [(digest, table[digest]) for digest in wanted if digest in table]
         return [(digest, row) for digest in wanted if (row := self.find(digest)) >= 0]
+
+    def lacking(self, wanted: set[Digest]) -> set[Digest]:
+        """Those blobs of `wanted` that are not here."""
+        if len(wanted) * _MANY > self.count:
+            return wanted.difference(self.digests())
+        return wanted.difference([digest for digest, _ in self.rows(wanted)])
+
+    def numbers(self) -> Sequence[int]:
+        """The number of the pack that each row names."""
+        numbers = self._column(0)
+        if max(numbers, default=-1) >= len(self.packs):
+            raise BadRecord("the index names a pack that it does not list", self._source)
+        return numbers
+
+    def sizes(self) -> Sequence[int]:
+        """The decoded size of each row's blob."""
+        return self._column(3)
+
+    def _column(self, which: int) -> Sequence[int]:
+        column = array("I", bytes(self._data[self._places : self._recipes]))
+        if sys.byteorder == "big":
+            column.byteswap()
+        return column[which :: PLACE.size // column.itemsize]
 
     def pack_of(self, row: int) -> int:
         """The number of the pack that a row names."""

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from tallystick.digest import Digest, hash_file
 from tallystick.errors import ObjectCorrupt, ObjectMissing, TallyError
 from tallystick.files import translated
-from tallystick.store.index import Place
+from tallystick.store.index import PackName, Place
 from tallystick.store.pack import decode
 from tallystick.store.packs import Packs
 from tallystick.store.writer import Writer
@@ -63,10 +63,9 @@ class LocalStore:
 
     def total(self, digests: Iterable[Digest]) -> int:
         """How many bytes those of these blobs have that are here."""
-        wanted = set(digests)
-        sizes = {digest: place.size for digest, place in self._packs.catalogue.places(wanted)}
-        paths = [path for digest in wanted - sizes.keys() if (path := self.object_path(digest))]
-        return sum(sizes.values()) + sum(path.stat().st_size for path in paths)
+        wanted, packed = set(digests), self._packs.catalogue
+        paths = [path for digest in packed.lacking(wanted) if (path := self.object_path(digest))]
+        return packed.size(wanted) + sum(path.stat().st_size for path in paths)
 
     def object_name(self, digest: Digest) -> Path:
         """Where a large blob lies, if it is here."""
@@ -124,13 +123,17 @@ class LocalStore:
         if found != digest:
             raise self._set_aside_whole(digest, path)
 
-    def places(self, digests: Collection[Digest]) -> Iterator[tuple[Digest, Place]]:
-        """Where those blobs lie that are in packs."""
-        return self._packs.catalogue.places(digests)
+    def packed(self, digests: Collection[Digest]) -> dict[PackName, list[Digest]]:
+        """Those blobs that are in packs, by the pack in which they lie."""
+        return self._packs.catalogue.packs(digests)
 
-    def pack(self, name: Digest) -> memoryview:
+    @contextmanager
+    def pack(self, name: Digest) -> Iterator[memoryview]:
         """All bytes of a pack."""
-        return self._packs.map(name)
+        try:
+            yield self._packs.map(name)
+        finally:
+            self._packs.unmap(name)
 
     @contextmanager
     def writer(self) -> Iterator[Writer]:

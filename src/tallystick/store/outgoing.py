@@ -3,37 +3,45 @@
 import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from tallystick.digest import Buffer, Digest, blake3_hasher
+from tallystick.digest import Buffer, Digest, blake3_hasher, digests_of
 from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing
 from tallystick.files import translated
 from tallystick.store.chunker import chunks
-from tallystick.store.index import Place, Recipe
+from tallystick.store.index import Recipe
 from tallystick.store.local import LocalStore
 from tallystick.store.pack import (
     MAGIC,
     PACK_SIZE,
+    RAW,
+    ROW,
     Contents,
     Encoder,
     Entry,
+    close,
     decode,
-    footer,
-    read_contents,
+    read_table,
+    table,
 )
+
+_WINDOW = 64 << 20
+"""Bytes of a large file after which those that were read are given back."""
 
 _SAMPLES = 32
 """Blobs of a pack that are tried before deciding whether to compress any."""
 
 
-class Parcel(NamedTuple):
-    """A pack in memory, every blob in it verified, ready to go."""
+Row = tuple[bytes, int, int, int, int]
+"""An Entry as it is unpacked: digest, offset, stored length, size, encoding."""
 
-    name: Digest
+
+class Parcel(NamedTuple):
+    """A pack in memory, every blob in it verified, ready to go; `rows` are its table of contents."""
+
     data: Buffer
-    entries: Sequence[Entry]
+    rows: bytes
     blobs: int
     size: int
 
@@ -50,41 +58,52 @@ class Outgoing:
 
     def parcels(self, wanted: set[Digest]) -> Iterator[Parcel]:
         """Pack these blobs of the local store; raise ObjectCorrupt before a bad byte is sent (C7)."""
-        places = sorted(self._local.places(wanted), key=lambda found: found[1])
-        rest: list[tuple[Digest, Place]] = []
-        for pack, group in groupby(places, key=lambda found: found[1].pack):
-            found = list(group)
-            parcel = self._verbatim(pack, {digest for digest, _ in found})
+        small: list[Digest] = []
+        large = set(wanted)
+        for pack, digests in sorted(self._local.packed(wanted).items()):
+            large.difference_update(digests)
+            parcel = self._verbatim(pack.digest, digests)
             if parcel is None:
-                rest.extend(found)
+                small.extend(digests)
             else:
                 yield parcel
-        yield from self._repacked(wanted - {digest for digest, _ in places}, [digest for digest, _ in rest])
+        yield from self._repacked(large, small)
 
-    def _verbatim(self, pack: Digest, wanted: set[Digest]) -> Parcel | None:
+    def _verbatim(self, pack: Digest, wanted: list[Digest]) -> Parcel | None:
         """A local pack as it is, but for the nonce; None if not all is wanted, or compressing pays."""
-        view = self._local.pack(pack)
-        if len(view) < PACK_SIZE // 2:
+        with self._local.pack(pack) as view:
             # Small ones are better joined: the remote would fill up with them, one for each `add`.
-            return None
+            return None if len(view) < PACK_SIZE // 2 else self._renamed(pack, view, wanted)
+
+    def _renamed(self, pack: Digest, view: memoryview, wanted: list[Digest]) -> Parcel | None:
+        """A local pack with another nonce, and so another name."""
         try:
-            entries = read_contents(view, len(view), str(pack))
+            rows = bytes(read_table(view, len(view), str(pack)))
         except BadRecord:
             return None
-        if len(entries) != len(wanted) or any(entry.digest not in wanted for entry in entries):
+        entries = list(ROW.iter_unpack(rows))
+        if len(entries) != len(wanted) or not set(wanted).issuperset([entry[0] for entry in entries]):
             return None
         step = max(1, len(entries) // _SAMPLES)
-        if self._encoder.shrinks([_stored(view, entry) for entry in entries[::step]]):
+        if self._encoder.shrinks([view[at : at + stored] for _, at, stored, _, _ in entries[::step]]):
             return None
-        for entry in entries:
+        self._verify(pack, view, entries)
+        end = entries[-1][1] + entries[-1][2]
+        data = b"".join((view[:end], close(rows, end)))
+        return Parcel(data, rows, len(entries), sum([entry[3] for entry in entries]))
+
+    def _verify(self, pack: Digest, view: memoryview, entries: Sequence[Row]) -> None:
+        """Hash every blob of a local pack; one with a damaged blob is set aside."""
+        if all(encoding == RAW for *_, encoding in entries):
+            found = digests_of([view[at : at + stored] for _, at, stored, _, _ in entries])
+            if found == [entry[0] for entry in entries]:
+                return
+        for digest, at, stored, size, encoding in entries:
             try:
-                decode(_stored(view, entry), entry.digest, entry.size, entry.encoding, str(pack))
+                decode(view[at : at + stored], digest, size, encoding, str(pack))
             except ObjectCorrupt:
                 self._local.set_aside_pack(pack)
                 raise
-        end = entries[-1].offset + entries[-1].stored
-        data = b"".join((view[:end], footer(entries, end)))
-        return Parcel(Digest.of(data), data, entries, len(entries), sum(entry.size for entry in entries))
 
     def _repacked(self, large: set[Digest], small: list[Digest]) -> Iterator[Parcel]:
         """New packs of blobs out of local packs, and of the chunks of large files."""
@@ -107,12 +126,16 @@ class Outgoing:
         path = self._local.object_path(digest)
         if path is None:
             raise ObjectMissing(f"{digest} is not in the local store", [digest], [str(self._local.root)])
-        hasher, listed = blake3_hasher(), []
+        hasher, listed, done = blake3_hasher(), [], 0
         data = _mapped(path)
-        for piece in chunks(data):
+        for piece in chunks(memoryview(data)):
             hasher.update(piece)
             name = Digest.of(piece)
             listed.append((name, len(piece)))
+            done += len(piece)
+            if done % _WINDOW < len(piece):
+                # Read again if need be: what was seen of a file that is larger than memory must not stay.
+                data.madvise(mmap.MADV_DONTNEED)
             if name not in self._started and not self._is_known(name):
                 self._started.add(name)
                 yield name, piece
@@ -152,17 +175,14 @@ class _Box:
 
     def close(self) -> Parcel:
         """The pack; the next blob starts another."""
-        data = b"".join((*self._pieces, self._contents.footer()))
-        parcel = Parcel(Digest.of(data), data, self.entries, len(self.entries), self._size)
+        rows = table(self.entries)
+        data = b"".join((*self._pieces, close(rows, self._contents.end)))
+        parcel = Parcel(data, rows, len(self.entries), self._size)
         self._start()
         return parcel
 
 
-def _stored(view: memoryview, entry: Entry) -> memoryview:
-    return view[entry.offset : entry.offset + entry.stored]
-
-
-def _mapped(path: Path) -> memoryview:
+def _mapped(path: Path) -> mmap.mmap:
     """A large file's bytes; the store's own files never change, so the map can't lose its ground."""
     with translated(path), open(path, "rb", buffering=0) as file:
-        return memoryview(mmap.mmap(file.fileno(), os.fstat(file.fileno()).st_size, access=mmap.ACCESS_READ))
+        return mmap.mmap(file.fileno(), os.fstat(file.fileno()).st_size, access=mmap.ACCESS_READ)

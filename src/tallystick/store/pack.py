@@ -2,7 +2,7 @@
 
 import os
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import zstandard
@@ -65,12 +65,23 @@ class Contents:
         return footer(self.entries, self.end)
 
 
-def footer(entries: Sequence[Entry], end: int, nonce: bytes | None = None) -> bytes:
+def table(entries: Iterable[Entry]) -> bytes:
+    """Write a table of contents."""
+    return b"".join([ROW.pack(*entry) for entry in entries])
+
+
+def footer(entries: Iterable[Entry], end: int, nonce: bytes | None = None) -> bytes:
     """Write the table of contents and the trailer of a pack whose bodies end at `end`."""
+    return close(table(entries), end, nonce)
+
+
+def close(rows: Buffer, end: int, nonce: bytes | None = None) -> bytes:
+    """Write the end of a pack from the rows of its table and where its bodies end."""
     nonce = os.urandom(16) if nonce is None else nonce
-    table = b"".join([ROW.pack(*entry) for entry in entries])
-    counted = nonce + struct.pack("<II", len(entries), end)
-    return table + TRAILER.pack(nonce, len(entries), end, Digest.of(table + counted), MAGIC)
+    count = len(rows) // ROW.size
+    counted = nonce + struct.pack("<II", count, end)
+    checksum = Digest.of(b"".join((rows, counted)))
+    return bytes(rows) + TRAILER.pack(nonce, count, end, checksum, MAGIC)
 
 
 def read_trailer(data: Buffer, pack_size: int, source: str = "") -> Trailer:
@@ -87,27 +98,33 @@ def read_trailer(data: Buffer, pack_size: int, source: str = "") -> Trailer:
 
 def read_contents(data: Buffer, pack_size: int, source: str = "") -> list[Entry]:
     """Read a pack's table of contents from its last bytes, `data` (at least the table and the trailer)."""
+    return list(map(Entry._make, ROW.iter_unpack(read_table(data, pack_size, source))))
+
+
+def read_table(data: Buffer, pack_size: int, source: str = "") -> memoryview:
+    """The rows of a pack's table of contents, checked, from the pack's last bytes."""
     view = memoryview(data)
     trailer = read_trailer(view[-TRAILER.size :], pack_size, source)
     start = len(view) - TRAILER.size - trailer.rows * ROW.size
     if start < 0:
         raise BadRecord("the pack's contents are cut off", source)
-    table = view[start : -TRAILER.size]
+    rows = view[start : -TRAILER.size]
     counted = view[-TRAILER.size :][:24]
-    if Digest.of(b"".join((table, counted))) != trailer.checksum:
+    if Digest.of(b"".join((rows, counted))) != trailer.checksum:
         raise BadRecord("the pack's contents are damaged", source)
-    entries = [Entry(*row) for row in ROW.iter_unpack(table)]
-    _check_contiguous(entries, trailer.end, source)
-    return entries
+    _check_contiguous(rows, trailer.end, source)
+    return rows
 
 
-def _check_contiguous(entries: Iterable[Entry], end: int, source: str) -> None:
+def _check_contiguous(rows: memoryview, end: int, source: str) -> None:
     """Refuse contents that overlap, leave gaps or name impossible sizes."""
     expected = len(MAGIC)
-    for entry in entries:
-        if entry.offset != expected or not is_possible(entry.stored, entry.size, entry.encoding):
+    for _, offset, stored, size, encoding in ROW.iter_unpack(rows):
+        if offset != expected or not (
+            stored == size <= LARGEST_BLOB if encoding == RAW else is_possible(stored, size, encoding)
+        ):
             raise BadRecord("the pack's contents make no sense", source)
-        expected += entry.stored
+        expected += stored
     if expected != end:
         raise BadRecord("the pack's contents do not add up", source)
 

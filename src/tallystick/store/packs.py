@@ -63,6 +63,10 @@ class Packs:
             view = self._maps[pack] = _map(self.path(pack))
         return view
 
+    def unmap(self, pack: Digest) -> None:
+        """Let go of a pack's bytes: all that was read of it would count as ours."""
+        self._maps.pop(pack, None)
+
     def exclude(self, pack: Digest) -> None:
         """Find nothing in this pack any more."""
         self._excluded.add(pack)

@@ -13,10 +13,10 @@ R = TypeVar("R")
 class _Call(Generic[T, R]):
     """One call, made by a worker and awaited by the caller."""
 
-    __slots__ = ("_done", "_error", "_result", "argument")
+    __slots__ = ("_argument", "_done", "_error", "_result")
 
     def __init__(self, argument: T) -> None:
-        self.argument = argument
+        self._argument = [argument]
         self._done = threading.Event()
         self._result: list[R] = []
         self._error: BaseException | None = None
@@ -24,7 +24,8 @@ class _Call(Generic[T, R]):
     def make(self, function: Callable[[T], R]) -> None:
         """Run on a worker's thread."""
         try:
-            self._result.append(function(self.argument))
+            # Let go of it with the call: it may be a pack, and the result has to wait for its turn.
+            self._result.append(function(self._argument.pop()))
         except BaseException as error:
             self._error = error
         finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tallystick.digest import Buffer, Digest
-from tallystick.errors import ObjectCorrupt, ObjectMissing, Refused, RemoteUnreachable
+from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, Refused, RemoteUnreachable
 from tallystick.files import write_atomic
 from tallystick.records import root as root_record
 from tallystick.records import tombstone as tombstone_record
@@ -18,7 +18,7 @@ from tallystick.store.backends import backend_of
 from tallystick.store.catalogue import Catalogue
 from tallystick.store.index import Index, PackName, Place, Recipe
 from tallystick.store.journal import Journal
-from tallystick.store.pack import decode
+from tallystick.store.pack import TRAILER, decode, read_table, read_trailer
 from tallystick.store.parallel import ordered
 
 _PACKS, _INDEXES, _ROOTS, _TOMBSTONES = "packs/", "index/", "roots/", "tombstones/"
@@ -51,8 +51,10 @@ class RemoteStore:
     def create(cls, url: str, options: Mapping[str, str], cache: Path, *, name: str = "") -> "RemoteStore":
         """Make a store at a URL; fine if there is one already."""
         backend = backend_of(url, options)
-        backend.create()
-        backend.put_new(MARKER, root_record.render_format(StoreFormat()))
+        if backend.size(MARKER) is None:
+            # What is a store already may be one that can only be read.
+            backend.create()
+            backend.put_new(MARKER, root_record.render_format(StoreFormat()))
         return cls._checked(name or url, backend, cache)
 
     @classmethod
@@ -119,6 +121,21 @@ class RemoteStore:
         """Whether a pack was there, whole, at the last refresh."""
         return self._packs.get(pack.digest) == pack.size
 
+    def listed(self, pack: Digest) -> PackName | None:
+        """A pack with its size, if it was there at the last refresh."""
+        size = self._packs.get(pack)
+        return None if size is None else PackName(pack, size)
+
+    def table(self, pack: PackName) -> bytes | None:
+        """A pack's own table of contents; None if it is damaged or gone."""
+        source = f"{self.url}/{pack_path(pack.digest)}"
+        with suppress(BadRecord, ObjectMissing):
+            end = self.read_range(pack.digest, max(0, pack.size - TRAILER.size), pack.size)
+            trailer = read_trailer(end, pack.size, source)
+            rest = self.read_range(pack.digest, trailer.end, pack.size)
+            return bytes(read_table(rest, pack.size, source))
+        return None
+
     def pack_sizes(self) -> dict[Digest, int]:
         """Ask the remote which packs it has."""
         listed = self.backend.listing(_PACKS).items()
@@ -131,8 +148,15 @@ class RemoteStore:
 
     def lacks(self, wanted: set[Digest]) -> set[Digest]:
         """Which of these blobs were not there at the last refresh."""
-        left = wanted - self.catalogue.known(wanted)
+        left = self.catalogue.lacking(wanted)
         return left - {digest for digest, _ in self.catalogue.recipes(left)}
+
+    def relied(self, wanted: set[Digest]) -> tuple[set[Digest], int]:
+        """The packs that hold these blobs and the large ones' chunks; the bytes that the blobs have."""
+        recipes = dict(self.catalogue.recipes(self.catalogue.lacking(wanted)))
+        chunks = {chunk for recipe in recipes.values() for chunk, _ in recipe.chunks}
+        size = self.catalogue.size(wanted) + sum(recipe.size for recipe in recipes.values())
+        return {pack.digest for pack in self.catalogue.packs(wanted | chunks)}, size
 
     def contains(self, digest: Digest) -> bool:
         """Whether the remote holds a blob."""

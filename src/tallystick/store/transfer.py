@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from typing import NamedTuple
 
 from tallystick.digest import Digest
 from tallystick.errors import ObjectCorrupt, ObjectMissing, RemoteUnreachable
@@ -12,7 +13,6 @@ from tallystick.progress import Progress, silent
 from tallystick.store import index as indexes
 from tallystick.store.incoming import Located, Received, Run, file_runs, receive, small_runs
 from tallystick.store.index import Index, PackName
-from tallystick.store.journal import Packed
 from tallystick.store.local import LocalStore
 from tallystick.store.outgoing import Outgoing, Parcel
 from tallystick.store.parallel import ordered
@@ -20,6 +20,8 @@ from tallystick.store.remote import Held, RemoteStore
 from tallystick.store.writer import Writer
 
 JOBS = 8
+_PACKS_AT_A_TIME = 3
+"""Packs that are uploaded at a time: they are in memory meanwhile."""
 _ROUNDS = 5
 """How often a push begins again when collections delete under its feet."""
 
@@ -75,8 +77,7 @@ def push(
     for _ in range(_ROUNDS):
         remote.refresh(gone)
         _send(local, remote, wanted, sent, jobs, progress)
-        held = remote.held(wanted)
-        relied = {place.pack for place in held.places.values()}
+        relied, size = remote.relied(wanted)
         if not wanted:
             break
         remote.put_root(repository, commits, named, relied)
@@ -90,13 +91,7 @@ def push(
             f"`{remote.url}` deletes what is sent to it",
             hint="wait for its collection to end, then push again",
         )
-    return Pushed(len(wanted), _size(held, wanted), sent.blobs, sent.bytes, sent.packs)
-
-
-def _size(held: Held, wanted: set[Digest]) -> int:
-    """How large these blobs are together."""
-    small = sum(place.size for digest, place in held.places.items() if digest in wanted)
-    return small + sum(recipe.size for recipe in held.recipes.values())
+    return Pushed(len(wanted), size, sent.blobs, sent.bytes, sent.packs)
 
 
 def _send(
@@ -116,33 +111,44 @@ def _send(
     packs = list(resumed)
     progress.begin("sending", files=len(missing), size=local.total(missing))
     try:
-        for parcel in ordered(partial(_upload, remote), outgoing.parcels(missing), jobs):
-            packs.append((PackName(parcel.name, len(parcel.data)), parcel.entries))
-            sent.blobs += parcel.blobs
-            sent.bytes += len(parcel.data)
-            progress.advance(parcel.blobs, parcel.size)
+        parcels = outgoing.parcels(missing)
+        for done in ordered(partial(_upload, remote), parcels, min(jobs, _PACKS_AT_A_TIME)):
+            packs.append((done.pack, done.rows))
+            sent.blobs += done.blobs
+            sent.bytes += done.pack.size
+            progress.advance(done.blobs, done.size)
     finally:
         progress.end()
     sent.packs += len(packs) - len(resumed)
     if packs or outgoing.recipes:
-        remote.put_index(indexes.build(packs, outgoing.recipes))
+        remote.put_index(indexes.assemble(packs, outgoing.recipes))
         remote.journal.forget([name.digest for name, _ in packs])
 
 
-def _resume(remote: RemoteStore) -> list[Packed]:
+def _resume(remote: RemoteStore) -> list[tuple[PackName, bytes]]:
     """The packs that an interrupted push has left at the remote without an index; from now on they count."""
     noted = remote.journal.packs()
-    there = [packed for packed in noted if remote.has_pack(packed[0])]
-    remote.journal.forget([name.digest for name, _ in noted if not remote.has_pack(name)])
+    there = [(name, rows) for pack in noted if (name := remote.listed(pack)) and (rows := remote.table(name))]
+    remote.journal.forget(set(noted) - {name.digest for name, _ in there})
     if there:
-        remote.catalogue.add(Index(indexes.build(there, {})), remote.has_pack)
+        remote.catalogue.add(Index(indexes.assemble(there, {})), remote.has_pack)
     return there
 
 
-def _upload(remote: RemoteStore, parcel: Parcel) -> Parcel:
-    remote.put_pack(parcel.name, parcel.data)
-    remote.journal.note((PackName(parcel.name, len(parcel.data)), parcel.entries))
-    return parcel
+class _Uploaded(NamedTuple):
+    """A pack that the remote has confirmed, with its table of contents."""
+
+    pack: PackName
+    rows: bytes
+    blobs: int
+    size: int
+
+
+def _upload(remote: RemoteStore, parcel: Parcel) -> _Uploaded:
+    name = PackName(Digest.of(parcel.data), len(parcel.data))
+    remote.put_pack(name.digest, parcel.data)
+    remote.journal.note(name.digest)
+    return _Uploaded(name, parcel.rows, parcel.blobs, parcel.size)
 
 
 def fetch(
