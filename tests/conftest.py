@@ -41,7 +41,7 @@ def sandbox(
     monkeypatch.setattr(socket.socket, "connect", _only_loopback)
     monkeypatch.chdir(nowhere)
     yield home
-    assert not list(nowhere.iterdir()), "a test wrote to the current folder, not to `tmp_path`"
+    assert not os.listdir(nowhere), "a test wrote to the current folder, not to `tmp_path`"
 
 
 def _open_package_index(monkeypatch: pytest.MonkeyPatch) -> None:
