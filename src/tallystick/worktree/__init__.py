@@ -132,6 +132,10 @@ class Worktree:
         """Hide names of a folder from git, or show them again; return the `.gitignore` if it changed."""
         return ignore.update(self.root, folder, add, remove)
 
+    def unpointed(self, folder: str) -> list[str]:
+        """The names in a folder that a line for their kind hides from git although no pointer tracks them."""
+        return ignore.unpointed(self.root, folder)
+
     @property
     def _scratch(self) -> Path:
         return self.home / "placing"
