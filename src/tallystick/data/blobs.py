@@ -1,14 +1,15 @@
 """Which blobs are wanted, and bringing them from the remotes into the local store."""
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tallystick.data.tracked import Selected, entries_of
+from tallystick.data.tracked import Selected, entries_of, tree_text
 from tallystick.digest import Digest
-from tallystick.errors import BadRecord, ObjectMissing, Refused, RemoteUnreachable
+from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, Refused, RemoteUnreachable
 from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_remote
+from tallystick.records import tree
 from tallystick.records.tree import Entry
 from tallystick.store import RemoteStore, transfer
 
@@ -36,6 +37,19 @@ class Brought:
 def wanted_entries(project: Project, selected: Selected) -> list[Entry]:
     """The entries of a selection's tree that are meant; the tree's text must be in the local store."""
     return [entry for entry in entries_of(project, selected.tracked) if selected.covers(entry.path)]
+
+
+def wanted_digests(project: Project, selected: Iterable[Selected]) -> set[Digest]:
+    """The same blobs as `wanted_blobs`, without the paths, for which a large tree takes its time."""
+    wanted: set[Digest] = set()
+    for one in selected:
+        pointer = one.tracked.pointer
+        wanted.add(pointer.digest)
+        if pointer.kind == "tree" and not one.parts:
+            wanted |= tree.contents(tree_text(project, one.tracked), one.tracked.path)
+        elif pointer.kind == "tree":
+            wanted.update(entry.digest for entry in wanted_entries(project, one) if entry.mode != "d")
+    return wanted
 
 
 def wanted_blobs(project: Project, selected: Iterable[Selected]) -> dict[Digest, str]:
@@ -108,17 +122,15 @@ def bring_blobs(
         raise nowhere(
             missing, blobs, [LOCAL], hint="name a remote: `tally remote add origin <directory or URL>`"
         )
-    first = open_remote(project, remote)
+    unreachable: list[RemoteUnreachable] = []
     try:
-        return _fetched(project, [first], missing, jobs, progress)
+        return _fetched(project, _remotes(project, remote, unreachable), missing, jobs, progress)
     except ObjectMissing as error:
-        others = _other_remotes(project, first.name) if remote is None else []
-        if not others:
-            raise nowhere(error.digests, blobs, [LOCAL, *error.places]) from error
-    try:
-        return _fetched(project, [first, *others], project.store.missing(missing), jobs, progress)
-    except ObjectMissing as error:
+        if unreachable:
+            raise unreachable[0] from error
         raise nowhere(error.digests, blobs, [LOCAL, *error.places]) from error
+    except ObjectCorrupt as error:
+        raise _damaged(error, blobs) from error
 
 
 def bring_held(
@@ -152,20 +164,40 @@ def lacking(project: Project, selected: Iterable[Selected]) -> Brought:
 
 
 def _fetched(
-    project: Project, remotes: Sequence[RemoteStore], missing: set[Digest], jobs: int, progress: Progress
+    project: Project, remotes: Iterable[RemoteStore], missing: set[Digest], jobs: int, progress: Progress
 ) -> Brought:
     fetched = transfer.fetch(remotes, project.store, missing, jobs=jobs, progress=progress)
     return Brought(fetched.blobs, fetched.size, fetched.received_bytes)
 
 
-def _other_remotes(project: Project, first: str) -> list[RemoteStore]:
-    """The remotes besides the first that answer: one that does not must not hide what another has."""
-    opened = []
-    for name in project.config.remotes:
+def _remotes(
+    project: Project, remote: str | None, unreachable: list[RemoteUnreachable]
+) -> Iterator[RemoteStore]:
+    """The remote that is meant; if none was named, after it all others, opened only when they are needed.
+
+    One that does not answer must not hide what another has: it is noted, and passed over.
+    """
+    first = remote or project.config.default_remote
+    try:
+        yield open_remote(project, remote)
+    except RemoteUnreachable as error:
+        unreachable.append(error)
+    for name in project.config.remotes if remote is None else ():
         if name != first:
             with contextlib.suppress(RemoteUnreachable, Refused, BadRecord):
-                opened.append(open_remote(project, name))
-    return opened
+                yield open_remote(project, name)
+
+
+def _damaged(error: ObjectCorrupt, blobs: Mapping[Digest, str]) -> ObjectCorrupt:
+    """The error that every copy found of some blobs is damaged, naming some of the paths that need them."""
+    found = sorted((blobs.get(Digest(digest), "?"), Digest(digest)) for digest in error.digests)
+    named = ", ".join(f"`{path}` ({digest})" for path, digest in found[:SHOWN])
+    return ObjectCorrupt(
+        f"{error.message}: {named}; found damaged in {', '.join(error.places)}",
+        error.digests,
+        error.places,
+        hint="name another remote that has it (`--remote`), or ask whoever made it to push again",
+    )
 
 
 def nowhere(

@@ -220,6 +220,12 @@ def entries_of(project: Project, tracked: Tracked) -> list[Entry]:
     pointer = tracked.pointer
     if pointer.kind == "file":
         return [Entry("x" if pointer.executable else "f", pointer.digest, pointer.size, b"")]
+    return tree.parse(tree_text(project, tracked), tracked.path)
+
+
+def tree_text(project: Project, tracked: Tracked) -> bytes:
+    """The list of files of a tracked folder; raise ObjectMissing when it is not in the local store."""
+    pointer = tracked.pointer
     if not project.store.contains(pointer.digest):
         raise ObjectMissing(
             f"the list of files of `{tracked.path}` ({pointer.digest}) is not in the local store",
@@ -227,7 +233,7 @@ def entries_of(project: Project, tracked: Tracked) -> list[Entry]:
             ["the local store"],
             hint=f"bring it with `tally fetch {tracked.path}`",
         )
-    return tree.parse(project.store.read(pointer.digest), tracked.path)
+    return project.store.read(pointer.digest)
 
 
 def _meant(pointers: Pointers, target: str) -> list[Selected | Malformed]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tallystick.data.blobs import JOBS, LOCAL, bring_lists, nowhere, wanted_blobs
+from tallystick.data.blobs import JOBS, LOCAL, bring_lists, nowhere, wanted_blobs, wanted_digests
 from tallystick.data.tracked import Selected
 from tallystick.digest import Digest
 from tallystick.errors import GitFailed, ObjectMissing, RemoteUnreachable
@@ -43,17 +43,18 @@ def push(
     """Send the blobs that the worktree, HEAD and the history since the last push reach, then the ledger."""
     store = open_remote(project, remote)
     asked = _asked_for(project, targets)
-    bring_lists(project, asked.selected, jobs=jobs, progress=progress)
-    past = Reached((), {}) if targets else history(project, store.name)
+    past = Reached((), {}) if targets else history(project, store.name, asked)
     kept = _held(project, {**asked.kept, **past.kept})
     load = _Load(
-        needed=wanted_blobs(project, asked.selected),
-        offered=kept | wanted_blobs(project, past.selected),
+        asked.selected,
+        past.selected,
+        kept,
+        commits=(head,) if (head := project.git.head()) else (),
         roots={one.tracked.pointer.digest for one in (*asked.selected, *past.selected)} | kept.keys(),
     )
     if dry_run:
         return _planned(project, store, asked, load)
-    sent = _sent(project, store, load, jobs, progress)
+    sent = _settled(project, store, load) or _sent(project, store, load, jobs, progress)
     if not targets:
         remember_pushed(project, store.name)
     return Pushed(
@@ -74,14 +75,19 @@ def push(
 class _Load:
     """Blobs that must be on the remote, others that are sent besides, and what all are reached from."""
 
-    needed: Mapping[Digest, str]
-    offered: Mapping[Digest, str]
+    needed: Sequence[Selected]
+    offered: Sequence[Selected]
+    kept: Mapping[Digest, str]
     roots: set[Digest]
+    commits: tuple[str, ...]
 
-    @property
-    def blobs(self) -> dict[Digest, str]:
-        """All of them, each with a path that needs it."""
-        return {**self.offered, **self.needed}
+    def blobs(self, project: Project) -> set[Digest]:
+        """All of them."""
+        return wanted_digests(project, (*self.needed, *self.offered)) | self.kept.keys()
+
+    def paths(self, project: Project) -> dict[Digest, str]:
+        """Those that must be there, each with a path that needs it."""
+        return wanted_blobs(project, self.needed)
 
 
 def _asked_for(project: Project, targets: Sequence[str]) -> Reached:
@@ -104,35 +110,43 @@ def _sent(
     project: Project, store: RemoteStore, load: _Load, jobs: int, progress: Progress
 ) -> transfer.Pushed:
     """Send what the remote lacks; a blob that is in neither place is named with the path that needs it."""
-    head = project.git.head()
+    bring_lists(project, load.needed, jobs=jobs, progress=progress)
     try:
         return transfer.push(
             project.store,
             store,
-            load.blobs,
+            load.blobs(project),
             repository=project.config.repository or "",
-            commits=[head] if head else [],
+            commits=load.commits,
             roots=load.roots,
             jobs=jobs,
             progress=progress,
         )
     except ObjectMissing as error:
-        raise nowhere(error.digests, load.needed, error.places) from error
+        raise nowhere(error.digests, load.paths(project), error.places) from error
+
+
+def _settled(project: Project, store: RemoteStore, load: _Load) -> transfer.Pushed | None:
+    """What the remote still has of the same push, if it was done from here before."""
+    repository = project.config.repository or ""
+    return transfer.settled(store, repository=repository, commits=load.commits, roots=load.roots)
 
 
 def _planned(project: Project, store: RemoteStore, asked: Reached, load: _Load) -> Pushed:
     """What a push would send, before compression."""
-    lacking = store.missing(load.blobs)
+    bring_lists(project, load.needed)
+    blobs = load.blobs(project)
+    lacking = store.missing(blobs)
     absent = project.store.missing(lacking)
     if absent:
-        raise nowhere(absent, load.blobs, [LOCAL, store.name])
+        raise nowhere(absent, load.paths(project), [LOCAL, store.name])
     return Pushed(
         remote=store.name,
         paths=len(asked.selected),
-        blobs=len(load.blobs),
+        blobs=len(blobs),
         size=sum(one.tracked.pointer.size for one in asked.selected),
         sent_blobs=len(lacking),
-        sent_bytes=sum(project.store.size(digest) for digest in lacking),
+        sent_bytes=project.store.total(lacking),
         packs=0,
         ledger=None,
         dry_run=True,

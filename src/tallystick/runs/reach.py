@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tallystick.data.blobs import wanted_blobs
+from tallystick.data.blobs import wanted_digests
 from tallystick.data.tracked import PATTERN, Selected, pointers_of, read_pointer, select
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, TallyError
@@ -47,8 +47,8 @@ def reached(project: Project, targets: Sequence[str] = (), commit: str | None = 
     return Reached(selected, {}) if targets else _with_records(selected, _records(project, commit))
 
 
-def history(project: Project, remote: str) -> Reached:
-    """What the commits since the last push to a remote reach, as far as the local store has it whole.
+def history(project: Project, remote: str, known: Reached) -> Reached:
+    """What else the commits since the last push to a remote reach, as far as the local store has it whole.
 
     What HEAD itself needs must be there; of older commits we send what we can, without being stopped.
     """
@@ -66,6 +66,8 @@ def history(project: Project, remote: str) -> Reached:
                 selected[tracked.pointer.digest] = Selected(tracked)
             elif _is_record(file.path):
                 kept.update(_kept(file.path, texts.get(file.oid, b"")))
+    for one in known.selected:
+        selected.pop(one.tracked.pointer.digest, None)
     return Reached(tuple(one for one in selected.values() if _is_whole(project, one)), kept)
 
 
@@ -92,7 +94,7 @@ def _note(project: Project, remote: str) -> Path:
 def _is_whole(project: Project, selected: Selected) -> bool:
     """Whether the local store has every blob of a selection."""
     try:
-        return not project.store.missing(wanted_blobs(project, [selected]))
+        return not project.store.missing(wanted_digests(project, [selected]))
     except TallyError:
         return False
 

@@ -20,6 +20,7 @@ from tallystick.store.index import Index, PackName, Place, Recipe
 from tallystick.store.journal import Journal
 from tallystick.store.pack import TRAILER, decode, read_table, read_trailer
 from tallystick.store.parallel import ordered
+from tallystick.store.settled import Settled, recall, remember
 
 _PACKS, _INDEXES, _ROOTS, _TOMBSTONES = "packs/", "index/", "roots/", "tombstones/"
 
@@ -41,7 +42,9 @@ class RemoteStore:
         self.name = name
         self.backend = backend
         self.journal = Journal(cache / "journal")
+        self._folder = cache
         self._cache = cache / "index"
+        self._named: set[str] = set()
         self._catalogue: Catalogue | None = None
         self._packs: dict[Digest, int] = {}
         self.damaged: list[str] = []
@@ -104,6 +107,7 @@ class RemoteStore:
             else:
                 catalogue.add(index, self.has_pack)
         self._forget_all_but(indexes)
+        self._named = {path for path, _ in named if f"{self.url}/{path}" not in self.damaged}
         self._catalogue = catalogue
 
     def creates_exclusively(self) -> bool:
@@ -196,18 +200,40 @@ class RemoteStore:
     def put_index(self, data: bytes) -> None:
         """Upload an index of packs that are all there."""
         name = Digest.of(data)
-        self._put(f"{_INDEXES}{name.hex()}.idx", data)
+        path = f"{_INDEXES}{name.hex()}.idx"
+        self._put(path, data)
+        self._named.add(path)
         self._keep(name, data)
         self.catalogue.add(Index(data), self.has_pack)
 
     def put_root(
         self, repository: str, commits: Sequence[str], digests: Iterable[Digest], packs: Iterable[Digest]
-    ) -> None:
-        """Upload the record that commits a push."""
+    ) -> str:
+        """Upload the record that commits a push; say under which name."""
         time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         data = root_record.render(RootRecord(repository, time, tuple(commits), tuple(digests), tuple(packs)))
         stamp = time.translate({ord(mark): None for mark in "-:."})
-        self._put(f"{_ROOTS}{stamp}-{Digest.of(data).hex()}.json", data)
+        name = f"{_ROOTS}{stamp}-{Digest.of(data).hex()}.json"
+        self._put(name, data)
+        return name
+
+    def settle(self, key: str, root: str, packs: Iterable[Digest], blobs: int, size: int) -> None:
+        """Note that all blobs of a push are there, in these packs."""
+        sizes = {pack.hex(): self._packs[pack] for pack in packs}
+        remember(self._folder, key, Settled(root, tuple(sorted(self._named)), sizes, blobs, size))
+
+    def settled(self, key: str) -> Settled | None:
+        """The note of a push, if all that it relies on is still there: asked of the remote (rule C6)."""
+        note = recall(self._folder, key)
+        if note is None or not note.is_recent() or self.backend.size(note.root) is None:
+            return None
+        # In the order of any push: its root, the tombstones, then what is there; and indexes before packs.
+        condemned = {pack.hex() for pack in self.condemned()}
+        if not set(self.backend.listing(_INDEXES)).issuperset(note.indexes):
+            return None
+        sizes = {pack.hex(): size for pack, size in self.pack_sizes().items()}
+        is_whole = condemned.isdisjoint(note.packs) and note.packs.items() <= sizes.items()
+        return note if is_whole else None
 
     def condemned(self) -> set[Digest]:
         """Ask the remote which packs a collection is about to delete."""

@@ -1,6 +1,6 @@
 """Copy what is missing from the local store to a remote, or from remotes to the local store."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from tallystick.digest import Digest
-from tallystick.errors import ObjectCorrupt, ObjectMissing, RemoteUnreachable
+from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, RemoteUnreachable, TallyError
 from tallystick.progress import Progress, silent
 from tallystick.store import index as indexes
 from tallystick.store.incoming import Located, Received, Run, file_runs, receive, small_runs
@@ -16,7 +16,8 @@ from tallystick.store.index import Index, PackName
 from tallystick.store.local import LocalStore
 from tallystick.store.outgoing import Outgoing, Parcel
 from tallystick.store.parallel import ordered
-from tallystick.store.remote import Held, RemoteStore
+from tallystick.store.remote import Held, RemoteStore, pack_path
+from tallystick.store.settled import key_of
 from tallystick.store.writer import Writer
 
 JOBS = 8
@@ -80,11 +81,12 @@ def push(
         relied, size = remote.relied(wanted)
         if not wanted:
             break
-        remote.put_root(repository, commits, named, relied)
+        root = remote.put_root(repository, commits, named, relied)
         # Tombstones first, then what is there: the other way round a collection could pass between the two.
         gone |= remote.condemned() & relied
         gone |= relied - remote.pack_sizes().keys()
         if not relied & gone:
+            remote.settle(key_of(repository, commits, named), root, relied, len(wanted), size)
             break
     else:
         raise RemoteUnreachable(
@@ -92,6 +94,14 @@ def push(
             hint="wait for its collection to end, then push again",
         )
     return Pushed(len(wanted), size, sent.blobs, sent.bytes, sent.packs)
+
+
+def settled(
+    remote: RemoteStore, *, repository: str, commits: Sequence[str], roots: Iterable[Digest]
+) -> Pushed | None:
+    """What a push would find if it was done from here before, and all is there that it left; None if not."""
+    found = remote.settled(key_of(repository, commits, roots))
+    return None if found is None else Pushed(found.blobs, found.size, 0, 0, 0)
 
 
 def _send(
@@ -152,7 +162,7 @@ def _upload(remote: RemoteStore, parcel: Parcel) -> _Uploaded:
 
 
 def fetch(
-    remotes: Sequence[RemoteStore],
+    remotes: Iterable[RemoteStore],
     local: LocalStore,
     digests: Iterable[Digest],
     *,
@@ -164,24 +174,37 @@ def fetch(
     Raises ObjectCorrupt, RemoteUnreachable or ObjectMissing for what could not be had from any.
     """
     wanted = local.missing(digests)
-    unreachable: RemoteUnreachable | None = None
+    tried: list[RemoteStore] = []
+    failure: RemoteUnreachable | BadRecord | None = None
     with local.writer() as writer:
         arrivals = _Arrivals(writer, progress)
-        for remote in remotes:
+        for remote in remotes if wanted else ():
+            tried.append(remote)
             try:
                 _fetch_from(remote, wanted, arrivals, jobs)
-            except RemoteUnreachable as error:
-                unreachable = unreachable or error
+            except (RemoteUnreachable, BadRecord) as error:
+                failure = failure or error
             wanted -= arrivals.here
+            if not wanted:
+                break
     if wanted:
-        places = [place for remote in remotes for place in (remote.url, *remote.damaged)]
-        damaged = sorted(wanted & arrivals.damaged)
-        if damaged:
-            raise ObjectCorrupt(f"{len(damaged):,} blobs are damaged at the remote", damaged, places)
-        if unreachable is not None:
-            raise unreachable
-        raise ObjectMissing(f"{len(wanted):,} blobs are at no remote", sorted(wanted), places)
+        raise _unhad(wanted, arrivals.damaged, tried, failure)
     return Fetched(len(arrivals.here), arrivals.size, arrivals.received)
+
+
+def _unhad(
+    wanted: set[Digest],
+    damaged: Mapping[Digest, str],
+    tried: Sequence[RemoteStore],
+    failure: TallyError | None,
+) -> TallyError:
+    """Why these blobs could not be had."""
+    bad = sorted(wanted & damaged.keys())
+    if bad:
+        where = sorted({damaged[digest] for digest in bad})
+        return ObjectCorrupt(f"{len(bad):,} blobs are damaged at the remote", bad, where)
+    places = [place for remote in tried for place in (remote.url, *remote.damaged)]
+    return failure or ObjectMissing(f"{len(wanted):,} blobs are at no remote", sorted(wanted), places)
 
 
 class _Arrivals:
@@ -191,7 +214,8 @@ class _Arrivals:
         self._writer = writer
         self._progress = progress
         self.here: set[Digest] = set()
-        self.damaged: set[Digest] = set()
+        self.damaged: dict[Digest, str] = {}
+        """Blobs that came damaged, with the last pack that held them."""
         self.size = 0
         self.received = 0
 
@@ -204,26 +228,26 @@ class _Arrivals:
         finally:
             self._progress.end()
 
-    def take(self, file: Digest | None, received: Iterable[Received]) -> None:
+    def take(self, remote: RemoteStore, file: Digest | None, received: Iterable[Received]) -> None:
         """Take the runs of a large file, or of small blobs."""
         if file is None:
             for one in received:
-                self._take_small(one)
+                self._take_small(remote, one)
             return
         try:
-            self._writer.put_pieces(file, self._pieces(file, received))
-        except ObjectCorrupt:
-            self.damaged.add(file)
+            self._writer.put_pieces(file, self._pieces(remote, file, received))
+        except ObjectCorrupt as error:
+            self.damaged[file] = error.places[0] if error.places else remote.url
         else:
             self.here.add(file)
             self._progress.advance(files=1)
 
-    def _take_small(self, received: Received) -> None:
+    def _take_small(self, remote: RemoteStore, received: Received) -> None:
         self.received += received.size
         taken = size = 0
-        for (digest, _), data in zip(received.run.blobs, received.data, strict=True):
+        for (digest, place), data in zip(received.run.blobs, received.data, strict=True):
             if data is None:
-                self.damaged.add(digest)
+                self.damaged[digest] = f"{remote.url}/{pack_path(place.pack)}"
                 continue
             self._writer.put(digest, data)
             self.here.add(digest)
@@ -232,13 +256,14 @@ class _Arrivals:
         self.size += size
         self._progress.advance(taken, size)
 
-    def _pieces(self, file: Digest, received: Iterable[Received]) -> Iterator[bytes]:
+    def _pieces(self, remote: RemoteStore, file: Digest, received: Iterable[Received]) -> Iterator[bytes]:
         """A large file's chunks, in order."""
         for one in received:
             self.received += one.size
-            for data in one.data:
+            for (_, place), data in zip(one.run.blobs, one.data, strict=True):
                 if data is None:
-                    raise ObjectCorrupt(f"{file} is damaged at the remote", [file])
+                    source = f"{remote.url}/{pack_path(place.pack)}"
+                    raise ObjectCorrupt(f"{file} is damaged in {source}", [file], [source])
                 self.size += len(data)
                 yield data
             self._progress.advance(size=sum(place.size for _, place in one.run.blobs))
@@ -254,7 +279,7 @@ def _fetch_from(remote: RemoteStore, wanted: set[Digest], arrivals: _Arrivals, j
     with arrivals.watched(len(small) + len(held.recipes), size):
         received = ordered(partial(receive, remote), _runs(small, held), jobs)
         for file, group in groupby(received, key=lambda one: one.run.file):
-            arrivals.take(file, group)
+            arrivals.take(remote, file, group)
 
 
 def _runs(small: Sequence[Located], held: Held) -> Iterator[Run]:
