@@ -1,0 +1,1 @@
+"""Measures Tallystick beside its peers: `python -m benchmarks --help`."""
