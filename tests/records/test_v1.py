@@ -9,7 +9,7 @@ import pytest
 from tallystick.digest import Digest
 from tallystick.records import environment, pipeline, pointer, receipt, root, tree, verdict
 
-V1 = Path(__file__).parent.parent / "formats" / "v1"
+V1 = Path(__file__).parent.parent / "data" / "v1"
 
 RECORDS: dict[str, tuple[Callable[[bytes, str], Any], Callable[[Any], bytes], str]] = {
     "receipt.json": (

@@ -11,7 +11,7 @@ from tallystick.records import root as root_record
 from tallystick.store import LocalStore, RemoteStore, transfer
 from tallystick.store.pack import LARGE
 
-V1 = Path(__file__).resolve().parent.parent / "formats" / "v1" / "store"
+V1 = Path(__file__).resolve().parent.parent / "data" / "v1" / "store"
 
 
 def content() -> dict[Digest, bytes]:
