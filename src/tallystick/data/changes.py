@@ -63,7 +63,7 @@ def see(project: Project, tracked: Tracked, progress: Progress = silent) -> Seen
 
 def blobs(held: Held) -> set[Digest]:
     """Everything that has to be stored of what stands at a path."""
-    return {held.digest, *(entry.digest for entry in held.entries if entry.mode != "d")}
+    return held.blobs
 
 
 def _is(held: Held, tracked: Tracked) -> bool:

@@ -44,11 +44,12 @@ def keep(project: Project, path: str, progress: Progress = silent) -> Held | Non
             hashed = writer.add_file(scan.location(found))
             identities[found.path] = Identity(hashed.digest, hashed.fingerprint)
         entries = scan.entries(identities)
+        kept = held(path, scan.kind, entries)
         if scan.kind == "tree":
-            writer.add(tree.render(entries))
-    if known.stale or unstored:
-        project.worktree.save(cache_name, scan, identities)
-    return held(path, scan.kind, entries)
+            writer.put(kept.digest, tree.render(entries))
+    if known.stale or unstored or (known.columns is not None and known.columns.digest is None):
+        project.worktree.save(cache_name, scan, identities, kept.digest)
+    return kept
 
 
 def freeze(

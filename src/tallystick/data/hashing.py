@@ -1,8 +1,8 @@
 """What paths of the worktree hold now, read only where their stat cache does not know them."""
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tallystick.data.tracked import PATTERN, Tracked, WorktreePointers, pointer_path_of
@@ -13,7 +13,7 @@ from tallystick.project import Project
 from tallystick.records import tree
 from tallystick.records.receipt import Artifact
 from tallystick.records.tree import Entry
-from tallystick.worktree import Found, Identity, Present, Scan
+from tallystick.worktree import Found, Identity, Known, Present, Scan
 
 Kind = Literal["file", "tree"]
 
@@ -23,27 +23,26 @@ BATCH_FILES, BATCH_SIZE = 500, 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What stands at a path: a file as one entry with an empty path, or all entries of a folder."""
+    """What stands at a path: a file, or a folder with `files` files and links in it."""
 
     path: str
     kind: Kind
-    entries: tuple[Entry, ...]
     digest: Digest
+    size: int
+    files: int | None
+    executable: bool
+    list_entries: Callable[[], Iterable[Entry]] = field(compare=False)
+    list_contents: Callable[[], Iterable[Digest]] = field(compare=False)
 
     @property
-    def size(self) -> int:
-        """The bytes of all files."""
-        return sum(entry.size for entry in self.entries)
+    def entries(self) -> tuple[Entry, ...]:
+        """A file as one entry with an empty path, or all entries of a folder."""
+        return tuple(self.list_entries())
 
     @property
-    def files(self) -> int | None:
-        """How many files and links a folder holds; None for a file."""
-        return None if self.kind == "file" else sum(entry.mode != "d" for entry in self.entries)
-
-    @property
-    def executable(self) -> bool:
-        """Whether it is a single file that may be executed."""
-        return self.kind == "file" and self.entries[0].mode == "x"
+    def blobs(self) -> set[Digest]:
+        """Everything that has to be stored of it."""
+        return {self.digest, *self.list_contents()}
 
     @property
     def artifact(self) -> Artifact:
@@ -54,16 +53,48 @@ class Held:
 def held(path: str, kind: Kind, entries: Iterable[Entry]) -> Held:
     """Sum up entries: a folder's digest is that of its tree's text."""
     every = tuple(entries)
-    return Held(path, kind, every, every[0].digest if kind == "file" else Digest.of(tree.render(every)))
+    is_file = kind == "file"
+    return Held(
+        path,
+        kind,
+        every[0].digest if is_file else Digest.of(tree.render(every)),
+        sum(entry.size for entry in every),
+        None if is_file else sum(entry.mode != "d" for entry in every),
+        is_file and every[0].mode == "x",
+        lambda: every,
+        lambda: [entry.digest for entry in every if entry.mode != "d"],
+    )
 
 
 def look(project: Project, path: str, progress: Progress = silent) -> Held | None:
     """What stands at a path now; None when nothing does. Raises Refused for what can't be tracked."""
-    present = identified(project, path, progress)
-    if present is None:
+    scan = project.worktree.scan(path)
+    if scan is None:
         return None
-    scan = present.scan
-    return held(path, scan.kind, scan.entries(present.identities))
+    cache_name = pointer_path_of(path)
+    known = project.worktree.known(scan, project.worktree.load(cache_name), progress)
+    if known.columns is not None and known.columns.digest is not None:
+        return _unchanged(scan, known, known.columns.digest, known.columns.digests)
+    identities = _hashed(scan, known, progress)
+    found = held(path, scan.kind, scan.entries(identities))
+    if known.stale or known.columns is not None:
+        project.worktree.save(cache_name, scan, identities, found.digest)
+    return found
+
+
+def _unchanged(scan: Scan, known: Known, digest: Digest, contents: Callable[[], Iterable[Digest]]) -> Held:
+    """What stands at a path whose files are all as the stat cache knows them."""
+    is_file = scan.kind == "file"
+    return Held(
+        scan.path,
+        scan.kind,
+        digest,
+        scan.size,
+        None if is_file else len(scan.files),
+        is_file and scan.files[0].mode == "x",
+        lambda: scan.entries(known.identities),
+        contents,
+    )
 
 
 def identified(project: Project, path: str, progress: Progress = silent) -> Present | None:
@@ -73,12 +104,18 @@ def identified(project: Project, path: str, progress: Progress = silent) -> Pres
         return None
     cache_name = pointer_path_of(path)
     known = project.worktree.known(scan, project.worktree.load(cache_name), progress)
-    identities = known.identities
-    for found in counted(known.to_hash, f"hashing `{path}`", progress):
-        identities[found.path] = _identity(scan, found)
+    identities = _hashed(scan, known, progress)
     if known.stale:
         project.worktree.save(cache_name, scan, identities)
     return Present(scan, identities)
+
+
+def _hashed(scan: Scan, known: Known, progress: Progress) -> dict[bytes, Identity]:
+    """The identities of all files, read where they are not known."""
+    identities = known.identities
+    for found in counted(known.to_hash, f"hashing `{scan.path}`", progress):
+        identities[found.path] = _identity(scan, found)
+    return identities
 
 
 def digest_now(project: Project, path: str, progress: Progress = silent) -> Artifact | None:

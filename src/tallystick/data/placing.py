@@ -44,6 +44,7 @@ class Order:
     wanted: tuple[Entry, ...]
     present: Present | None
     safe: Mapping[bytes, Digest]
+    digest: Digest | None = None
     partial: bool = False
 
     @property
@@ -67,7 +68,8 @@ def to_place(project: Project, selected: Selected, progress: Progress = silent) 
     present = _present(project, selected, progress)
     kind = selected.tracked.pointer.kind
     safe = _safe(project, present, wanted)
-    return Order(selected.tracked.path, kind, wanted, present, safe, bool(selected.parts))
+    digest = selected.tracked.pointer.digest if not any(entry.mode in "ld" for entry in wanted) else None
+    return Order(selected.tracked.path, kind, wanted, present, safe, digest, bool(selected.parts))
 
 
 def to_take_away(project: Project, path: str, progress: Progress = silent) -> Order:
@@ -111,7 +113,8 @@ def place(project: Project, order: Order, *, force: bool = False, progress: Prog
     if order.partial:
         identified(project, order.path, progress)
     elif placed.written or placed.ended:
-        project.worktree.remember(pointer_path_of(order.path), order.path, order.present, placed)
+        cache_name = pointer_path_of(order.path)
+        project.worktree.remember(cache_name, order.path, order.present, placed, order.digest)
     return _summary(order.path, placed)
 
 

@@ -64,17 +64,31 @@ class Worktree:
         """What was saved for a pointer; empty if nothing was."""
         return statcache.load(self.cache / check_path(pointer_path))
 
-    def save(self, pointer_path: str, seen: Scan, identities: Mapping[bytes, Identity]) -> None:
-        """Remember the identities of a scan's files until they change."""
-        statcache.save(self.cache / check_path(pointer_path), seen, identities)
+    def save(
+        self,
+        pointer_path: str,
+        seen: Scan,
+        identities: Mapping[bytes, Identity],
+        digest: Digest | None = None,
+    ) -> None:
+        """Remember the identities of a scan's files until they change, and the digest of all together."""
+        statcache.save(self.cache / check_path(pointer_path), seen, identities, digest)
 
-    def remember(self, pointer_path: str, path: str, present: Present | None, placed: Placed) -> None:
+    def remember(
+        self,
+        pointer_path: str,
+        path: str,
+        present: Present | None,
+        placed: Placed,
+        digest: Digest | None = None,
+    ) -> None:
         """Save what `place` made of all that stood at a path, so that the next look need not read it."""
         scan, identities = (None, {}) if present is None else (present.scan, present.identities)
         rows = sorted(statcache.after(scan, identities, placed).items(), key=itemgetter(0))
         newest = max((found.ctime for found, _ in placed.arrived.values()), default=0)
         stamp = self._later(path, newest)
-        statcache.write(self.cache / check_path(pointer_path), stamp, [row for _, row in rows])
+        file = self.cache / check_path(pointer_path)
+        statcache.write(file, stamp, [row for _, row in rows], digest)
 
     def known(self, seen: Scan, cache: StatCache, progress: Progress = silent) -> Known:
         """Tell which of a scan's files the cache knows; the rest is to be hashed."""

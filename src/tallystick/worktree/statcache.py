@@ -3,8 +3,13 @@
 import contextlib
 import os
 import struct
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 
 from tallystick.digest import Digest, fingerprint, fingerprint_file
@@ -14,10 +19,12 @@ from tallystick.records.tree import EMPTY
 from tallystick.worktree.place import Placed
 from tallystick.worktree.scan import Found, Identity, Scan
 
-_MAGIC = b"TALLYSC1"
-_HEAD = struct.Struct("<8sqQQ")
-_ROW = struct.Struct("<qqqQ32s16s")
+_MAGIC = b"TALLYSC2"
+_HEAD = struct.Struct("<8sqQQq32s")
+_STAT = struct.Struct("<qqqQ")
+_NAME = struct.Struct("<32s16s")
 _CHECK = 16
+_UNKNOWN = bytes(32)
 
 Rows = dict[bytes, tuple[Found, Identity]]
 
@@ -28,20 +35,96 @@ NO_FINGERPRINT = bytes(16)
 
 
 @dataclass(frozen=True, slots=True)
+class Columns:
+    """A cache as it lies in its file: what the system said, what that means, and all paths."""
+
+    newest: int
+    digest: Digest | None
+    stats: bytes
+    names: bytes
+    paths: bytes
+
+    def shows(self, files: Sequence[Found]) -> bool:
+        """Whether files are exactly as they were, told at once for all of them."""
+        if len(files) * _STAT.size != len(self.stats):
+            return False
+        if b"\0".join([found[0] for found in files]) != self.paths:
+            return False
+        try:
+            numbers = array("q", chain.from_iterable(map(itemgetter(2, 3, 4, 5), files)))
+        except OverflowError:
+            return False
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        return numbers.tobytes() == self.stats
+
+    def rows(self) -> dict[bytes, _Row]:
+        """The same by path."""
+        pairs = zip(_STAT.iter_unpack(self.stats), _NAME.iter_unpack(self.names), strict=True)
+        return dict(zip(self._split(), [stat + name for stat, name in pairs], strict=True))
+
+    def identities(self) -> dict[bytes, Identity]:
+        """Who the files are."""
+        names = [Identity(Digest(name), change) for name, change in _NAME.iter_unpack(self.names)]
+        return dict(zip(self._split(), names, strict=True))
+
+    def digests(self) -> set[Digest]:
+        """All contents."""
+        return {Digest(name) for name, _ in _NAME.iter_unpack(self.names)}
+
+    def _split(self) -> list[bytes]:
+        return self.paths.split(b"\0") if self.stats else []
+
+
+class _Lazy(Mapping[bytes, _Row]):
+    """The rows of a cache, read when the first is asked for: mostly none is."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+
+    @cached_property
+    def _rows(self) -> dict[bytes, _Row]:
+        return self._columns.rows()
+
+    def __getitem__(self, path: bytes) -> _Row:
+        return self._rows[path]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._columns.stats) // _STAT.size
+
+    def plain(self) -> dict[bytes, _Row]:
+        """All rows as a dictionary, which answers faster."""
+        return self._rows
+
+
+@dataclass(frozen=True, slots=True)
 class StatCache:
     """Rows of size, mtime, ctime, inode, digest, fingerprint by path, and when the look at them began."""
 
     stamp: int
     rows: Mapping[bytes, _Row]
+    columns: Columns | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Known:
-    """What a scan and a cache tell together: identities, the files left to hash, whether to save anew."""
+    """What a scan and a cache tell together: identities, the files left to hash, whether to save anew.
 
-    identities: dict[bytes, Identity]
+    `columns` are those of the cache if nothing at all has changed since; they know the tree's digest.
+    """
+
+    found: Mapping[bytes, Identity]
     to_hash: list[Found]
     stale: bool
+    columns: Columns | None = None
+
+    @cached_property
+    def identities(self) -> dict[bytes, Identity]:
+        """What is known, by path."""
+        return dict(self.found) if self.columns is None else self.columns.identities()
 
 
 NOTHING = StatCache(0, {})
@@ -58,45 +141,56 @@ def load(file: Path) -> StatCache:
 
 def parse(data: bytes) -> StatCache:
     """Read a cache's bytes; empty unless they are exactly what `render` wrote."""
-    if len(data) < _HEAD.size + _CHECK or fingerprint(data[:-_CHECK]) != data[-_CHECK:]:
+    if len(data) < _HEAD.size + _CHECK or fingerprint(memoryview(data)[:-_CHECK]) != data[-_CHECK:]:
         return NOTHING
-    magic, stamp, count, length = _HEAD.unpack_from(data)
-    end = _HEAD.size + count * _ROW.size
+    magic, stamp, count, length, newest, digest = _HEAD.unpack_from(data)
+    middle = _HEAD.size + count * _STAT.size
+    end = middle + count * _NAME.size
     if magic != _MAGIC or end + length + _CHECK != len(data):
         return NOTHING
-    paths = data[end:-_CHECK].split(b"\0") if count else []
-    if len(paths) != count:
+    paths = data[end:-_CHECK]
+    if paths.count(b"\0") != max(count - 1, 0) or (paths and not count):
         return NOTHING
-    return StatCache(stamp, dict(zip(paths, _ROW.iter_unpack(data[_HEAD.size : end]), strict=True)))
+    known = None if digest == _UNKNOWN else Digest(digest)
+    columns = Columns(newest, known, data[_HEAD.size : middle], data[middle:end], paths)
+    return StatCache(stamp, _Lazy(columns), columns)
 
 
-def render(stamp: int, rows: Iterable[tuple[Found, Identity]]) -> bytes:
-    """Write a cache: a head, rows of fixed width, the paths, a checksum."""
-    pack = _ROW.pack
+def render(stamp: int, rows: Iterable[tuple[Found, Identity]], digest: Digest | None = None) -> bytes:
+    """Write a cache: a head, two columns of fixed width, the paths, a checksum.
+
+    The digest is that of the tree, if the rows are all there is in it.
+    """
     listed = list(rows)
-    body = b"".join([pack(*found[2:], identity.digest, identity.fingerprint) for found, identity in listed])
+    newest = max((max(found.mtime, found.ctime) for found, _ in listed), default=-(2**63))
+    pack = _STAT.pack
+    stats = b"".join([pack(*found[2:]) for found, _ in listed])
+    names = b"".join(chain.from_iterable([identity for _, identity in listed]))
     paths = b"\0".join([found.path for found, _ in listed])
-    data = b"".join((_HEAD.pack(_MAGIC, stamp, len(listed), len(paths)), body, paths))
+    head = _HEAD.pack(_MAGIC, stamp, len(listed), len(paths), newest, digest or _UNKNOWN)
+    data = b"".join((head, stats, names, paths))
     return data + fingerprint(data)
 
 
-def save(file: Path, scan: Scan, identities: Mapping[bytes, Identity]) -> None:
+def save(file: Path, scan: Scan, identities: Mapping[bytes, Identity], digest: Digest | None = None) -> None:
     """Keep what is known of a scan's files. It is only a cache: not being able to is no error."""
     rows = [
         (found, identities[found.path])
         for found in scan.files
         if found.mode in "fx" and found.path in identities
     ]
-    write(file, scan.stamp, rows)
+    write(file, scan.stamp, rows, digest if len(rows) == len(scan.files) else None)
 
 
-def write(file: Path, stamp: int, rows: Iterable[tuple[Found, Identity]]) -> None:
+def write(
+    file: Path, stamp: int, rows: Iterable[tuple[Found, Identity]], digest: Digest | None = None
+) -> None:
     """Keep rows that are sorted by path; they were true at the stamp."""
     temporary = file.with_name(temporary_name())
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # No fsync, which every pointer would pay for: the checksum tells a torn file.
-        temporary.write_bytes(render(stamp, rows))
+        temporary.write_bytes(render(stamp, rows, digest))
         os.replace(temporary, file)
     except OSError:
         with contextlib.suppress(OSError):
@@ -126,7 +220,10 @@ def known(scan: Scan, cache: StatCache, progress: Progress) -> Known:
     identities: dict[bytes, Identity] = {}
     to_hash: list[Found] = []
     doubtful: list[tuple[Found, _Row]] = []
-    rows, stamp = cache.rows, cache.stamp
+    columns, stamp = cache.columns, cache.stamp
+    if columns is not None and columns.newest < stamp and columns.shows(scan.files):
+        return Known({}, [], False, columns)
+    rows = cache.rows.plain() if isinstance(cache.rows, _Lazy) else cache.rows
     count = 0
     for found in scan.files:
         path, mode, size, mtime, ctime, _ = found
