@@ -83,6 +83,16 @@ class Catalogue:
                 found = {digest for digest, _ in rows}
                 left = [digest for digest in left if digest not in found]
 
+    def files(self, among: set[Digest]) -> dict[Digest, int]:
+        """Those of some blobs of which there are recipes, complete or not, with their sizes."""
+        listed = (file for index, _ in self._indexes for file in index.files()) if among else ()
+        return {digest: size for digest, size in listed if digest in among}
+
+    def recipe_of(self, digest: Digest) -> Recipe | None:
+        """A recipe of a large file, whether or not its chunks are here."""
+        found = (index.recipe(digest) for index, _ in self._indexes)
+        return next((recipe for recipe in found if recipe is not None), None)
+
     def recipe(self, digest: Digest) -> Recipe | None:
         """The first recipe of a large file whose chunks are all here."""
         for index, _ in self._indexes:

@@ -1,12 +1,13 @@
 """What a fetch downloads: runs of bytes out of a remote's packs, cut up into verified blobs."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 from tallystick.digest import Digest
 from tallystick.errors import ObjectCorrupt, ObjectMissing
 from tallystick.store.index import Place, Recipe
+from tallystick.store.nearby import Spot, read
 from tallystick.store.pack import decode
 from tallystick.store.remote import RemoteStore, pack_path
 
@@ -19,10 +20,14 @@ Located = tuple[Digest, Place]
 
 
 class Run(NamedTuple):
-    """One request: blobs that lie close together in a pack, for a large file or each for itself."""
+    """One request: blobs that lie close together in a pack, for a large file or each for itself.
+
+    With `spots` there is nothing to ask for: there the local store has the same bytes.
+    """
 
     file: Digest | None
     blobs: Sequence[Located]
+    spots: Sequence[Spot] = ()
 
 
 class Received(NamedTuple):
@@ -40,31 +45,55 @@ def small_runs(places: Iterable[Located]) -> Iterator[Run]:
         yield from (Run(None, blobs) for blobs in _runs(group))
 
 
-def file_runs(file: Digest, recipe: Recipe, places: dict[Digest, Place]) -> Iterator[Run]:
-    """Runs that bring a large file's chunks, in the order of the file."""
-    yield from (Run(file, blobs) for blobs in _runs((chunk, places[chunk]) for chunk, _ in recipe.chunks))
+def file_runs(
+    file: Digest, recipe: Recipe, places: Mapping[Digest, Place], here: Mapping[Digest, Spot]
+) -> Iterator[Run]:
+    """Runs that bring a large file's chunks, in the order of the file; those that are `here` from there."""
+    blobs = ((chunk, places[chunk]) for chunk, _ in recipe.chunks)
+    for is_here, group in groupby(blobs, key=lambda blob: blob[0] in here):
+        for run in _batches(group) if is_here else _runs(group):
+            yield Run(file, run, [here[chunk] for chunk, _ in run] if is_here else ())
 
 
 def _runs(located: Iterable[Located]) -> Iterator[list[Located]]:
-    """Join neighbours."""
+    """Join neighbours; a blob may come again, as it does in files full of zeros."""
     run: list[Located] = []
+    end = size = 0
     for blob in located:
-        if run and not _continues(run, blob[1]):
+        place = blob[1]
+        if run and not (_is_near(run[0][1], end, place) and size < _RUN):
             yield run
-            run = []
+            run, end, size = [], 0, 0
         run.append(blob)
+        end, size = max(end, place.offset + place.stored), size + place.size
     if run:
         yield run
 
 
-def _continues(run: Sequence[Located], place: Place) -> bool:
-    first, last = run[0][1], run[-1][1]
-    gap = place.offset - (last.offset + last.stored)
-    return place.pack == last.pack and 0 <= gap <= _GAP and place.offset - first.offset < _RUN
+def _is_near(first: Place, end: int, place: Place) -> bool:
+    """Whether a place can be read along with what lies from `first` to `end`."""
+    near = first.offset <= place.offset <= end + _GAP
+    return near and place.pack == first.pack and place.offset - first.offset < _RUN
+
+
+def _batches(located: Iterable[Located]) -> Iterator[list[Located]]:
+    """Runs of what is read here: only their size matters."""
+    batch: list[Located] = []
+    size = 0
+    for blob in located:
+        batch.append(blob)
+        size += blob[1].size
+        if size >= _RUN:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def receive(remote: RemoteStore, run: Run) -> Received:
     """Make a request and verify what it brings; what is damaged is asked for once more (rule V3)."""
+    if run.spots:
+        return _taken(remote, run)
     first, size = _request(remote, run.blobs)
     damaged = [blob for blob, data in zip(run.blobs, first, strict=True) if data is None]
     if not damaged:
@@ -73,6 +102,18 @@ def receive(remote: RemoteStore, run: Run) -> Received:
     second = dict(zip((digest for digest, _ in damaged), again, strict=True))
     data = [second[digest] if had is None else had for (digest, _), had in zip(run.blobs, first, strict=True)]
     return Received(run, data, size + more)
+
+
+def _taken(remote: RemoteStore, run: Run) -> Received:
+    """Read chunks from large blobs of the local store; what is not right there comes from the remote."""
+    data, size = [], 0
+    for blob, spot in zip(run.blobs, run.spots, strict=True):
+        piece = read(blob[0], spot)
+        if piece is None:
+            again = receive(remote, Run(run.file, [blob]))
+            piece, size = again.data[0], size + again.size
+        data.append(piece)
+    return Received(run, data, size)
 
 
 def _request(remote: RemoteStore, blobs: Sequence[Located]) -> tuple[list[bytes | None], int]:

@@ -214,8 +214,12 @@ class Index:
 
     def recipes(self) -> Iterator[Digest]:
         """The large files whose recipes are here, sorted."""
+        return (digest for digest, _ in self.files())
+
+    def files(self) -> Iterator[tuple[Digest, int]]:
+        """The same with their sizes."""
         rows = RECIPE.iter_unpack(self._data[self._recipes : self._chunks])
-        return (Digest(row[0]) for row in rows)
+        return ((Digest(digest), size) for digest, size, _, _ in rows)
 
 
 def _header(view: memoryview, source: str) -> tuple[int, int, int, int]:

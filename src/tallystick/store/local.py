@@ -48,7 +48,7 @@ class LocalStore:
         wanted = set(digests)
         wanted -= self._packs.catalogue.known(wanted)
         if len(wanted) > _LIST_FROM:
-            wanted -= self._whole()
+            wanted -= self.whole()
         else:
             wanted = {digest for digest in wanted if not self.is_whole(digest)}
         if wanted and self._packs.refresh_if_changed():
@@ -199,7 +199,7 @@ class LocalStore:
             hint="`tally fetch` brings it back from a remote",
         )
 
-    def _whole(self) -> set[Digest]:
+    def whole(self) -> set[Digest]:
         """All large blobs."""
         found: set[Digest] = set()
         with suppress(FileNotFoundError):

@@ -14,6 +14,7 @@ from tallystick.store import index as indexes
 from tallystick.store.incoming import Located, Received, Run, file_runs, receive, small_runs
 from tallystick.store.index import Index, PackName
 from tallystick.store.local import LocalStore
+from tallystick.store.nearby import Spot, nearby
 from tallystick.store.outgoing import Outgoing, Parcel
 from tallystick.store.parallel import ordered
 from tallystick.store.remote import Held, RemoteStore, pack_path
@@ -177,7 +178,7 @@ def fetch(
     tried: list[RemoteStore] = []
     failure: RemoteUnreachable | BadRecord | None = None
     with local.writer() as writer:
-        arrivals = _Arrivals(writer, progress)
+        arrivals = _Arrivals(local, writer, progress)
         for remote in remotes if wanted else ():
             tried.append(remote)
             try:
@@ -210,7 +211,8 @@ def _unhad(
 class _Arrivals:
     """Takes what a fetch brings into the local store."""
 
-    def __init__(self, writer: Writer, progress: Progress) -> None:
+    def __init__(self, local: LocalStore, writer: Writer, progress: Progress) -> None:
+        self.local = local
         self._writer = writer
         self._progress = progress
         self.here: set[Digest] = set()
@@ -277,14 +279,15 @@ def _fetch_from(remote: RemoteStore, wanted: set[Digest], arrivals: _Arrivals, j
     small = [(digest, place) for digest, place in held.places.items() if digest in wanted]
     size = sum(place.size for _, place in small) + sum(recipe.size for recipe in held.recipes.values())
     with arrivals.watched(len(small) + len(held.recipes), size):
-        received = ordered(partial(receive, remote), _runs(small, held), jobs)
+        here = nearby(arrivals.local, remote.catalogue, held.recipes)
+        received = ordered(partial(receive, remote), _runs(small, held, here), jobs)
         for file, group in groupby(received, key=lambda one: one.run.file):
             arrivals.take(remote, file, group)
 
 
-def _runs(small: Sequence[Located], held: Held) -> Iterator[Run]:
+def _runs(small: Sequence[Located], held: Held, here: Mapping[Digest, Spot]) -> Iterator[Run]:
     """All requests: small blobs, then the large files in the order in which they lie."""
     yield from small_runs(small)
     files = sorted(held.recipes.items(), key=lambda file: held.places[file[1].chunks[0][0]])
     for file, recipe in files:
-        yield from file_runs(file, recipe, held.places)
+        yield from file_runs(file, recipe, held.places, here)

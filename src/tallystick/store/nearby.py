@@ -1,0 +1,65 @@
+"""Chunks of wanted files that the local store has already, inside of large blobs: older versions, mostly."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tallystick.digest import Digest
+from tallystick.store.catalogue import Catalogue
+from tallystick.store.index import Recipe
+from tallystick.store.local import LocalStore
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOOKED_AT = 4_000_000
+"""Chunks of other files that are looked at: some seconds at most, however much the store holds."""
+
+
+class Spot(NamedTuple):
+    """Where a chunk lies in a large blob of the local store."""
+
+    path: Path
+    offset: int
+    length: int
+
+
+def nearby(local: LocalStore, catalogue: Catalogue, recipes: Mapping[Digest, Recipe]) -> dict[Digest, Spot]:
+    """Where the local store holds chunks of these files, by the recipes that the remote has of its blobs.
+
+    Nothing is promised of the bytes there: they are hashed when they are read.
+    """
+    wanted = {chunk for recipe in recipes.values() for chunk, _ in recipe.chunks}
+    sizes = [recipe.size for recipe in recipes.values()]
+    found: dict[Digest, Spot] = {}
+    left = _LOOKED_AT
+    # A file's former version has about its size.
+    files = sorted(
+        catalogue.files(local.whole() if wanted else set()).items(),
+        key=lambda file: min(abs(file[1] - size) for size in sizes),
+    )
+    for file, _ in files:
+        path, recipe = local.object_path(file), catalogue.recipe_of(file)
+        if path is None or recipe is None or left <= 0 or len(found) == len(wanted):
+            continue
+        left -= len(recipe.chunks)
+        offset = 0
+        for chunk, length in recipe.chunks:
+            if chunk in wanted:
+                found.setdefault(chunk, Spot(path, offset, length))
+            offset += length
+    return found
+
+
+def read(chunk: Digest, spot: Spot) -> bytes | None:
+    """A chunk's bytes, verified; None if they are not there any more, or others."""
+    try:
+        descriptor = os.open(spot.path, _READ)
+    except OSError:
+        return None
+    try:
+        data = os.pread(descriptor, spot.length, spot.offset)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return data if Digest.of(data) == chunk else None
