@@ -49,6 +49,7 @@ def environment(home: Path) -> dict[str, str]:
         "GIT_COMMITTER_EMAIL": "bench@example.org",
         "GIT_TERMINAL_PROMPT": "0",
         "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(home / "dvc"),
         "RESTIC_PASSWORD": "bench",
         "LC_ALL": "C.UTF-8",
     }

@@ -23,7 +23,7 @@ from pathlib import Path
 from tallystick.digest import Digest
 from tallystick.records import tree
 from tallystick.store import index
-from tallystick.store.pack import Entry
+from tallystick.store.pack import Entry, table
 
 MILLION = 1_000_000
 BLOB = 4096
@@ -105,19 +105,19 @@ def trees(count: int) -> Figures:
     }
 
 
-def packs(count: int) -> Iterator[tuple[index.PackName, list[Entry]]]:
-    """Packs full of blobs of 4 KiB."""
+def packs(count: int) -> Iterator[tuple[index.PackName, bytes]]:
+    """Packs full of blobs of 4 KiB, each with its table of contents."""
     source = random.Random(2)
     for first in range(0, count, IN_PACK):
         digests = [Digest(source.randbytes(32)) for _ in range(min(IN_PACK, count - first))]
         rows = [Entry(digest, 8 + row * BLOB, BLOB, BLOB, 0) for row, digest in enumerate(digests)]
-        yield index.PackName(Digest(source.randbytes(32)), len(rows) * (BLOB + 48) + 72), rows
+        yield index.PackName(Digest(source.randbytes(32)), len(rows) * (BLOB + 48) + 72), table(rows)
 
 
 def built(count: int, folder: Path) -> Figures:
     """Build an index with the program's own code, write it, search it."""
-    path = folder / "built.idx"
-    build = _cpu(lambda: path.write_bytes(index.build(packs(count), {})))
+    path, tables = folder / "built.idx", list(packs(count))
+    build = _cpu(lambda: path.write_bytes(index.assemble(tables, {})))
     millions, size = count / MILLION, path.stat().st_size
     figures = {"build (CPU s a million)": build / millions, "size (MB a million)": size / count}
     return figures | searched(path)
