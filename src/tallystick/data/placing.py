@@ -16,7 +16,7 @@ from tallystick.files import lock as locked
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records.tree import Entry
-from tallystick.worktree import Content, Placed, Present
+from tallystick.worktree import Content, Placed, Present, Verified
 
 SHOWN = 5
 """How many paths a message names."""
@@ -166,7 +166,7 @@ def _safe(project: Project, present: Present | None, wanted: Sequence[Entry]) ->
 def _sound(project: Project, digests: Collection[Digest]) -> set[Digest]:
     """Those blobs that the local store has undamaged."""
     here = set(digests) - project.store.missing(digests)
-    packed = {digest for digest in here if project.store.is_packed(digest)}
+    packed = project.store.in_packs(here)
     try:
         sound = {digest for digest, _data in project.store.read_many(packed)}
     except ObjectsError:
@@ -187,10 +187,10 @@ def _contents(project: Project, needed: Sequence[Entry]) -> Iterator[tuple[Entry
     by_digest: dict[Digest, list[Entry]] = defaultdict(list)
     for entry in needed:
         by_digest[entry.digest].append(entry)
-    packed = {digest for digest in by_digest if project.store.is_packed(digest)}
+    packed = project.store.in_packs(by_digest)
     for digest, data in project.store.read_many(packed):
         for entry in by_digest[digest]:
-            yield entry, data
+            yield entry, Verified(digest, data)
     for digest in by_digest.keys() - packed:
         place = project.store.object_path(digest)
         for entry in by_digest[digest]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from tallystick.data.blobs import JOBS, Brought, bring
 from tallystick.data.freezing import ignore
 from tallystick.data.placing import (
+    Order,
     PlacedPath,
     check_losses,
     place,
@@ -109,22 +110,26 @@ def _switch(work: _Work, rev: str) -> CheckedOut:
     with worktree_lock(project):
         before = [one for one in WorktreePointers(project).below("") if isinstance(one, Tracked)]
         gone = [one for one in before if one.path not in {two.tracked.path for two in after}]
-        if not work.force:
-            _check_losses(work, before, after, gone)
+        orders = {} if work.force else _check_losses(work, before, after, gone)
         removed = _go(work, rev, gone)
-        placed = [_place(work, one) for one in after]
+        placed = [_place(work, one, orders.get(one.tracked.path)) for one in after]
     return _done(work, fetched, (*placed, *removed))
 
 
 def _check_losses(
     work: _Work, before: Sequence[Tracked], after: Sequence[Selected], gone: Sequence[Tracked]
-) -> None:
-    """Raise WouldLoseChanges for changes in the data of now; what git tracks is git's to look after."""
+) -> dict[str, Order]:
+    """The orders for what git doesn't track, which is git's to look after; by their paths.
+
+    Raises WouldLoseChanges for changes in the data of now.
+    """
     known = {one.path for one in before}
     gits = work.project.git.tracked(one.tracked.path for one in after if one.tracked.path not in known)
     ours = [one for one in after if not any(_covers(one.tracked.path, name) for name in gits)]
-    check_losses(to_place(work.project, one, work.progress) for one in ours)
+    orders = {one.tracked.path: to_place(work.project, one, work.progress) for one in ours}
+    check_losses(orders.values())
     check_losses(to_take_away(work.project, one.path, work.progress) for one in gone)
+    return orders
 
 
 def _go(work: _Work, rev: str, gone: Sequence[Tracked]) -> list[PlacedPath]:
@@ -142,9 +147,10 @@ def _go(work: _Work, rev: str, gone: Sequence[Tracked]) -> list[PlacedPath]:
     return removed
 
 
-def _place(work: _Work, selected: Selected) -> PlacedPath:
-    order = to_place(work.project, selected, work.progress)
-    return place(work.project, order, force=work.force, progress=work.progress)
+def _place(work: _Work, selected: Selected, order: Order | None = None) -> PlacedPath:
+    """Place a selection, by the order that was made before if there is one: files changed since are seen."""
+    made = order or to_place(work.project, selected, work.progress)
+    return place(work.project, made, force=work.force, progress=work.progress)
 
 
 def _fetch(work: _Work, selected: Sequence[Selected]) -> Brought:

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +43,10 @@ class LocalStore:
     def is_whole(self, digest: Digest) -> bool:
         """Whether a blob is a file of its own."""
         return self.object_path(digest) is not None
+
+    def in_packs(self, digests: Iterable[Digest]) -> set[Digest]:
+        """Which of these blobs are in packs."""
+        return self._packs.catalogue.known(set(digests))
 
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         """Which of these blobs are not here."""
@@ -90,13 +95,21 @@ class LocalStore:
     def read_many(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, bytes]]:
         """Blobs' bytes, verified, in the order in which they lie; raise ObjectMissing for those not here."""
         wanted = set(digests)
-        absent = self.missing(wanted)
-        if absent:
-            raise self._absent(*absent)
-        places = sorted(self._packs.catalogue.places(wanted), key=lambda found: found[1])
+        places = list(self._packs.catalogue.places(wanted))
         wanted.difference_update([digest for digest, _ in places])
+        if wanted:
+            absent = self.missing(wanted)
+            if absent:
+                raise self._absent(*absent)
+            # Looking for what was missing may have found packs that came meanwhile.
+            later = list(self._packs.catalogue.places(wanted))
+            wanted.difference_update([digest for digest, _ in later])
+            places += later
+        places.sort(key=itemgetter(1))
         for pack, group in groupby(places, key=lambda found: found[1].pack):
             yield from self._read_pack(pack, list(group))
+            # Its pages count as memory of ours for as long as they are mapped.
+            self._packs.unmap(pack)
         for digest in wanted:
             path = self.object_path(digest)
             if path is None:

@@ -19,7 +19,7 @@ from tallystick.worktree.place import Contents, Placed
 from tallystick.worktree.plan import Present
 from tallystick.worktree.scan import Found, Identity, Scan
 from tallystick.worktree.statcache import Known, StatCache
-from tallystick.worktree.writing import Content
+from tallystick.worktree.writing import Content, Verified
 
 __all__ = [
     "Aside",
@@ -32,6 +32,7 @@ __all__ = [
     "Present",
     "Scan",
     "StatCache",
+    "Verified",
     "Worktree",
 ]
 

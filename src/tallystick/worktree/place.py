@@ -16,7 +16,7 @@ from tallystick.worktree.hands import Hands
 from tallystick.worktree.plan import Plan, Present, check_losses, check_paths, lost, plan
 from tallystick.worktree.scan import Found, Identity, check_target, found_of
 from tallystick.worktree.staging import staging
-from tallystick.worktree.writing import Content, Written, corrupt, write_file
+from tallystick.worktree.writing import Content, Written, proven, write_file
 
 Contents = Callable[[Sequence[Entry]], Iterable[tuple[Entry, Content]]]
 """Given the entries that are needed, their contents in any order: bytes, or a file to share or copy."""
@@ -343,8 +343,6 @@ def _is_same(one: os.stat_result, other: os.stat_result) -> bool:
 
 def _target(order: Order, entry: Entry, content: Content) -> bytes:
     """A link's target, checked: it comes from somebody else's tree."""
-    target = content if isinstance(content, bytes) else content.read_bytes()
-    if Digest.of(target) != entry.digest:
-        raise corrupt(entry)
+    target = proven(entry, content)
     check_target(entry.path, target, order.path)
     return target
