@@ -21,6 +21,7 @@ CHUNK = struct.Struct("<32sI")
 _NUMBER = struct.Struct("<I")
 _TABLE = struct.Struct("<32s16s")
 """A row of a pack's table of contents: a digest, and its place but for the pack."""
+_PLACED = struct.Struct("<I16s")
 _DIGEST = 32
 _MANY = 16
 """Looking up more than one in so many of an index's blobs is faster by a table than by bisecting."""
@@ -188,6 +189,15 @@ class Index:
         for digest, place in self.places(rows):
             if place.pack == pack:
                 yield Entry(digest, place.offset, place.stored, place.size, place.encoding)
+
+    def tables(self) -> dict[PackName, bytes]:
+        """What is said of each pack, in rows as a pack's own table of contents has them."""
+        rows: dict[PackName, list[bytes]] = {pack: [] for pack in self.packs}
+        lists = [rows[pack] for pack in self.packs]
+        places = _PLACED.iter_unpack(self._data[self._places : self._recipes])
+        for digest, number, (_, where) in zip(self.digests(), self.numbers(), places, strict=True):
+            lists[number].append(digest + where)
+        return {pack: b"".join(found) for pack, found in rows.items()}
 
     def recipe(self, digest: bytes) -> Recipe | None:
         """The recipe of a large file, if it is here."""

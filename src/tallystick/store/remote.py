@@ -1,31 +1,39 @@
 """A remote store: packs, indexes and root records at a place that the user owns."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from tallystick.digest import Buffer, Digest
-from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, Refused, RemoteUnreachable
+from tallystick.errors import (
+    AccessDenied,
+    BadRecord,
+    ObjectCorrupt,
+    ObjectMissing,
+    Refused,
+    RemoteUnreachable,
+)
 from tallystick.files import write_atomic
 from tallystick.records import root as root_record
 from tallystick.records import tombstone as tombstone_record
 from tallystick.records.root import RootRecord, StoreFormat
+from tallystick.store import merging
 from tallystick.store.backend import MARKER, Backend
 from tallystick.store.backends import backend_of
 from tallystick.store.catalogue import Catalogue
+from tallystick.store.copies import Copies, digest_in
 from tallystick.store.index import Index, PackName, Place, Recipe
 from tallystick.store.journal import Journal
 from tallystick.store.pack import TRAILER, decode, read_table, read_trailer
-from tallystick.store.parallel import ordered
 from tallystick.store.settled import Settled, recall, remember
 
-_PACKS, _INDEXES, _ROOTS, _TOMBSTONES = "packs/", "index/", "roots/", "tombstones/"
+_PACKS, _ROOTS, _TOMBSTONES = "packs/", "roots/", "tombstones/"
 
-_JOBS = 8
-"""Indexes that are downloaded at a time."""
+_LOOKS = 5
+"""How often a look begins again when indexes are joined under its eyes."""
 
 
 class Held(NamedTuple):
@@ -43,12 +51,10 @@ class RemoteStore:
         self.backend = backend
         self.journal = Journal(cache / "journal")
         self._folder = cache
-        self._cache = cache / "index"
-        self._named: set[str] = set()
+        self._keeps_all = cache / "keeps-all"
+        self._indexes = Copies(cache / "index")
         self._catalogue: Catalogue | None = None
         self._packs: dict[Digest, int] = {}
-        self.damaged: list[str] = []
-        """Indexes that do not hash to their names; what they alone name counts as missing."""
 
     @classmethod
     def create(cls, url: str, options: Mapping[str, str], cache: Path, *, name: str = "") -> "RemoteStore":
@@ -92,23 +98,27 @@ class RemoteStore:
 
     def refresh(self, without: Collection[Digest] = ()) -> None:
         """Ask the remote which indexes and packs it has; packs `without` count as gone."""
-        indexes = self.backend.listing(_INDEXES)
-        # Indexes first: a pack is there before the index that names it, so none of these can look lost.
-        self._packs = self.pack_sizes()
-        for pack in without:
-            self._packs.pop(pack, None)
-        catalogue = Catalogue()
-        self.damaged = []
-        named = [(path, name) for path in indexes if (name := _digest_in(path, ".idx"))]
-        loaded = ordered(lambda item: self._index(*item), named, _JOBS)
-        for (path, _), index in zip(named, loaded, strict=True):
-            if index is None:
-                self.damaged.append(f"{self.url}/{path}")
-            else:
-                catalogue.add(index, self.has_pack)
-        self._forget_all_but(indexes)
-        self._named = {path for path, _ in named if f"{self.url}/{path}" not in self.damaged}
-        self._catalogue = catalogue
+        for _ in range(_LOOKS):
+            # Indexes first: a pack is there before the index that names it, so none of these can look lost.
+            listed = self._indexes.listing(self.backend)
+            self._packs = self.pack_sizes()
+            for pack in without:
+                self._packs.pop(pack, None)
+            try:
+                indexes = self._indexes.load(self.backend, listed)
+            except ObjectMissing:
+                # Another push has just joined it with others: the list was old before it was read.
+                continue
+            self._catalogue = Catalogue()
+            for index in indexes:
+                self._catalogue.add(index, self.has_pack)
+            return
+        raise RemoteUnreachable(f"the indexes of `{self.url}` vanish while they are read", hint="try again")
+
+    @property
+    def damaged(self) -> list[str]:
+        """Indexes that do not hash to their names; what they alone name counts as missing."""
+        return self._indexes.damaged
 
     def creates_exclusively(self) -> bool:
         """Find out, by trying, whether the remote refuses to write a name twice (rule L2).
@@ -143,7 +153,7 @@ class RemoteStore:
     def pack_sizes(self) -> dict[Digest, int]:
         """Ask the remote which packs it has."""
         listed = self.backend.listing(_PACKS).items()
-        return {name: size for path, size in listed if (name := _digest_in(path, ".pack")) is not None}
+        return {name: size for path, size in listed if (name := digest_in(path, ".pack")) is not None}
 
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         """Ask the remote which of these blobs it lacks."""
@@ -199,12 +209,37 @@ class RemoteStore:
 
     def put_index(self, data: bytes) -> None:
         """Upload an index of packs that are all there."""
-        name = Digest.of(data)
-        path = f"{_INDEXES}{name.hex()}.idx"
-        self._put(path, data)
-        self._named.add(path)
-        self._keep(name, data)
+        self._write_index(data)
         self.catalogue.add(Index(data), self.has_pack)
+
+    def join_indexes(self) -> None:
+        """Replace many small indexes by few large ones; nothing is deleted before all these are confirmed.
+
+        Others may do the same at the same time: whatever is deleted, a confirmed index says what it said.
+        """
+        paths = merging.chosen(self._indexes.sizes) if not self._keeps_all.exists() else []
+        old = [
+            (path, index) for path in paths if (index := self._indexes.read(self.backend, path)) is not None
+        ]
+        new = merging.joined(index for _, index in old) if old else []
+        if len(old) < merging.MANY or not merging.is_worth_it(old, new):
+            return
+        kept = {self._write_index(data) for data in new}
+        for path in paths:
+            if path not in kept:
+                try:
+                    self.backend.delete(path)
+                except AccessDenied:
+                    # Where nothing may be deleted, joining makes things worse: never again from here.
+                    write_atomic(self._keeps_all, b"")
+                    return
+                self._indexes.forget(path)
+
+    def _write_index(self, data: bytes) -> str:
+        path = self._indexes.keep(data)
+        self._put(path, data)
+        self._indexes.sizes[path] = len(data)
+        return path
 
     def put_root(
         self, repository: str, commits: Sequence[str], digests: Iterable[Digest], packs: Iterable[Digest]
@@ -220,7 +255,7 @@ class RemoteStore:
     def settle(self, key: str, root: str, packs: Iterable[Digest], blobs: int, size: int) -> None:
         """Note that all blobs of a push are there, in these packs."""
         sizes = {pack.hex(): self._packs[pack] for pack in packs}
-        remember(self._folder, key, Settled(root, tuple(sorted(self._named)), sizes, blobs, size))
+        remember(self._folder, key, Settled(root, tuple(sorted(self._indexes.sizes)), sizes, blobs, size))
 
     def settled(self, key: str) -> Settled | None:
         """The note of a push, if all that it relies on is still there: asked of the remote (rule C6)."""
@@ -229,7 +264,7 @@ class RemoteStore:
             return None
         # In the order of any push: its root, the tombstones, then what is there; and indexes before packs.
         condemned = {pack.hex() for pack in self.condemned()}
-        if not set(self.backend.listing(_INDEXES)).issuperset(note.indexes):
+        if not self._indexes.listing(self.backend).keys() >= set(note.indexes):
             return None
         sizes = {pack.hex(): size for pack, size in self.pack_sizes().items()}
         is_whole = condemned.isdisjoint(note.packs) and note.packs.items() <= sizes.items()
@@ -265,45 +300,8 @@ class RemoteStore:
         stored = self.read_range(place.pack, place.offset, place.offset + place.stored)
         return decode(stored, digest, place.size, place.encoding, f"{self.url}/{pack_path(place.pack)}")
 
-    def _index(self, path: str, name: Digest) -> Index | None:
-        """An index by its digest, from the copy kept here or from the remote; None if it is damaged there."""
-        for data in self._copies(path, name):
-            if Digest.of(data) == name:
-                return Index(data, path)
-        return None
-
-    def _copies(self, path: str, name: Digest) -> Iterator[bytes]:
-        with suppress(FileNotFoundError):
-            yield (self._cache / f"{name.hex()}.idx").read_bytes()
-        data = self.backend.get(path)
-        if Digest.of(data) == name:
-            self._keep(name, data)
-        yield data
-
-    def _keep(self, name: Digest, data: bytes) -> None:
-        write_atomic(self._cache / f"{name.hex()}.idx", data)
-
-    def _forget_all_but(self, indexes: Collection[str]) -> None:
-        """Delete copies of indexes that the remote has no longer."""
-        kept = {os.path.basename(path) for path in indexes}
-        with suppress(FileNotFoundError):
-            for name in os.listdir(self._cache):
-                if name.endswith(".idx") and name not in kept:
-                    (self._cache / name).unlink(missing_ok=True)
-
 
 def pack_path(pack: Digest) -> str:
     """A pack's name at a remote."""
     name = pack.hex()
     return f"{_PACKS}{name[:2]}/{name}.pack"
-
-
-def _digest_in(path: str, suffix: str) -> Digest | None:
-    """The digest that a file is named by; None for files that are not ours."""
-    stem, ending = os.path.splitext(os.path.basename(path))
-    if ending != suffix or len(stem) != 64:
-        return None
-    try:
-        return Digest(bytes.fromhex(stem))
-    except ValueError:
-        return None

@@ -1,7 +1,7 @@
 """Copy what is missing from the local store to a remote, or from remotes to the local store."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -22,7 +22,7 @@ from tallystick.store.settled import key_of
 from tallystick.store.writer import Writer
 
 JOBS = 8
-_PACKS_AT_A_TIME = 3
+PACKS_AT_A_TIME = 3
 """Packs that are uploaded at a time: they are in memory meanwhile."""
 _ROUNDS = 5
 """How often a push begins again when collections delete under its feet."""
@@ -87,6 +87,9 @@ def push(
         gone |= remote.condemned() & relied
         gone |= relied - remote.pack_sizes().keys()
         if not relied & gone:
+            with suppress(RemoteUnreachable):
+                # All is durable and found; what is merely untidy must not make a push fail.
+                remote.join_indexes()
             remote.settle(key_of(repository, commits, named), root, relied, len(wanted), size)
             break
     else:
@@ -109,7 +112,7 @@ def _send(
     local: LocalStore, remote: RemoteStore, wanted: set[Digest], sent: _Sent, jobs: int, progress: Progress
 ) -> None:
     """Upload what the remote lacks, and the index that names it."""
-    resumed = _resume(remote)
+    noted = resumed(remote)
     missing = remote.lacks(wanted)
     absent = local.missing(missing)
     if absent:
@@ -119,24 +122,24 @@ def _send(
             [str(local.root), remote.url],
         )
     outgoing = Outgoing(local, remote.catalogue.__contains__)
-    packs = list(resumed)
+    packs = list(noted)
     progress.begin("sending", files=len(missing), size=local.total(missing))
     try:
         parcels = outgoing.parcels(missing)
-        for done in ordered(partial(_upload, remote), parcels, min(jobs, _PACKS_AT_A_TIME)):
+        for done in ordered(partial(upload, remote), parcels, min(jobs, PACKS_AT_A_TIME)):
             packs.append((done.pack, done.rows))
             sent.blobs += done.blobs
             sent.bytes += done.pack.size
             progress.advance(done.blobs, done.size)
     finally:
         progress.end()
-    sent.packs += len(packs) - len(resumed)
+    sent.packs += len(packs) - len(noted)
     if packs or outgoing.recipes:
         remote.put_index(indexes.assemble(packs, outgoing.recipes))
         remote.journal.forget([name.digest for name, _ in packs])
 
 
-def _resume(remote: RemoteStore) -> list[tuple[PackName, bytes]]:
+def resumed(remote: RemoteStore) -> list[tuple[PackName, bytes]]:
     """The packs that an interrupted push has left at the remote without an index; from now on they count."""
     noted = remote.journal.packs()
     there = [(name, rows) for pack in noted if (name := remote.listed(pack)) and (rows := remote.table(name))]
@@ -155,7 +158,8 @@ class _Uploaded(NamedTuple):
     size: int
 
 
-def _upload(remote: RemoteStore, parcel: Parcel) -> _Uploaded:
+def upload(remote: RemoteStore, parcel: Parcel) -> _Uploaded:
+    """Send a pack, and note that it is there."""
     name = PackName(Digest.of(parcel.data), len(parcel.data))
     remote.put_pack(name.digest, parcel.data)
     remote.journal.note(name.digest)

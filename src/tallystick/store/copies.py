@@ -1,0 +1,97 @@
+"""A remote's indexes, and the copies of them that are kept here."""
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from tallystick.digest import Digest
+from tallystick.errors import ObjectMissing
+from tallystick.files import write_atomic
+from tallystick.store.backend import Backend
+from tallystick.store.index import Index
+from tallystick.store.parallel import ordered
+
+PREFIX = "index/"
+_SUFFIX = ".idx"
+
+_JOBS = 8
+"""Indexes that are downloaded at a time."""
+
+
+class Copies:
+    """Downloads each index once; what is here under a name is hashed again before it counts."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.sizes: dict[str, int] = {}
+        """The sound indexes of the last look, by path, with their sizes."""
+        self.damaged: list[str] = []
+        """Those that do not hash to their names."""
+
+    def listing(self, backend: Backend) -> dict[str, int]:
+        """Ask the remote which indexes it has; what is not named like one is not ours."""
+        listed = backend.listing(PREFIX)
+        return {path: size for path, size in listed.items() if digest_in(path, _SUFFIX) is not None}
+
+    def load(self, backend: Backend, listed: Mapping[str, int]) -> list[Index]:
+        """Open these indexes; raise ObjectMissing if one is gone by now."""
+        found = list(zip(listed, ordered(partial(self._open, backend), listed, _JOBS), strict=True))
+        self.damaged = [f"{backend.url}/{path}" for path, index in found if index is None]
+        self.sizes = {path: listed[path] for path, index in found if index is not None}
+        self._forget_all_but(listed)
+        return [index for _, index in found if index is not None]
+
+    def read(self, backend: Backend, path: str) -> Index | None:
+        """One index; None if it is damaged or gone."""
+        with suppress(ObjectMissing):
+            return self._open(backend, path)
+        return None
+
+    def keep(self, data: bytes) -> str:
+        """Keep a copy of an index; say what it is called at the remote."""
+        name = f"{Digest.of(data).hex()}{_SUFFIX}"
+        write_atomic(self._folder / name, data)
+        return PREFIX + name
+
+    def forget(self, path: str) -> None:
+        """An index is no longer at the remote."""
+        self.sizes.pop(path, None)
+        (self._folder / os.path.basename(path)).unlink(missing_ok=True)
+
+    def _open(self, backend: Backend, path: str) -> Index | None:
+        """An index from the copy kept here, or from the remote; None if it is damaged there."""
+        name = digest_in(path, _SUFFIX)
+        for data in self._sources(backend, path):
+            if Digest.of(data) == name:
+                return Index(data, f"{backend.url}/{path}")
+        return None
+
+    def _sources(self, backend: Backend, path: str) -> Iterator[bytes]:
+        copy = self._folder / os.path.basename(path)
+        with suppress(FileNotFoundError):
+            yield copy.read_bytes()
+        data = backend.get(path)
+        if Digest.of(data) == digest_in(path, _SUFFIX):
+            self.keep(data)
+        yield data
+
+    def _forget_all_but(self, paths: Collection[str]) -> None:
+        """Delete copies of indexes that the remote has no longer."""
+        kept = {os.path.basename(path) for path in paths}
+        with suppress(FileNotFoundError):
+            for name in os.listdir(self._folder):
+                if name.endswith(_SUFFIX) and name not in kept:
+                    (self._folder / name).unlink(missing_ok=True)
+
+
+def digest_in(path: str, suffix: str) -> Digest | None:
+    """The digest that a file is named by; None for files that are not ours."""
+    stem, ending = os.path.splitext(os.path.basename(path))
+    if ending != suffix or len(stem) != 64:
+        return None
+    try:
+        return Digest(bytes.fromhex(stem))
+    except ValueError:
+        return None
