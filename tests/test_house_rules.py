@@ -13,9 +13,9 @@ FOREIGN = {"envs.probe"}
 
 
 def _core() -> Iterator[Module]:
-    """Yield the modules that must not talk: everything below the command line."""
+    """Yield the modules that must not talk: everything below the command line and the library."""
     for module in modules():
-        if module.name not in FOREIGN | {"__main__"} and not module.name.startswith("cli"):
+        if module.name not in FOREIGN | {"__main__"} and not module.name.startswith(("cli", "library")):
             yield module
 
 

@@ -12,6 +12,7 @@ import click
 from tallystick.cli.progress import Lines, Terminal
 from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_project
+from tallystick.project.grants import settings_folder
 
 
 @dataclass(slots=True)
@@ -55,10 +56,8 @@ def context(ctx: click.Context) -> Context:
 
 
 def settings_home() -> Path:
-    """Return the user's own folder for grants: `$XDG_CONFIG_HOME/tally`."""
-    configured = os.environ.get("XDG_CONFIG_HOME", "")
-    home = Path(configured) if os.path.isabs(configured) else Path.home() / ".config"
-    return home / "tally"
+    """Return the user's own folder for grants."""
+    return settings_folder(os.environ)
 
 
 def is_terminal(stream: object) -> bool:

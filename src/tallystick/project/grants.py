@@ -1,7 +1,7 @@
 """What the user allows a repository to execute, kept outside of it (rule X2)."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,13 @@ from tallystick.records.syntax import dump_json, load_json
 LARGEST = 4 << 20
 MARK = "grant"
 """The file inside `.git/tally` that a grant is bound to besides the folder's name."""
+
+
+def settings_folder(variables: Mapping[str, str]) -> Path:
+    """Return the user's own folder, `$XDG_CONFIG_HOME/tally`; `variables` are those of the process."""
+    configured = variables.get("XDG_CONFIG_HOME", "")
+    home = Path(configured) if os.path.isabs(configured) else Path.home() / ".config"
+    return home / "tally"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,112 @@
+"""What training code says and asks while a stage runs: parameters, the seed, a metric series."""
+
+import csv
+import os
+import random
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from tallystick.errors import Refused
+from tallystick.records import values
+
+STAGE = "TALLY_STAGE"
+SEED = "TALLY_SEED"
+_HIGHEST_SEED = 2**32
+
+
+class Number(Protocol):
+    """Whatever has a value as a float: numbers, NumPy's scalars, tensors of one element."""
+
+    def __float__(self) -> float:
+        """Return the value."""
+
+
+def params(file: str | os.PathLike[str] = "params.yaml") -> dict[str, Any]:
+    """Read a file of parameters (YAML, JSON or TOML) as `tally run` reads it."""
+    path = Path(file)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Refused(f"`{path}` can't be read: {error.strerror}") from error
+    found = values.load(data, str(path))
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise Refused(f"`{path}` holds no mapping of names to values")
+    return found
+
+
+def seed_everything(seed: int | None = None) -> int:
+    """Seed Python's, NumPy's and PyTorch's generators, where installed, and return the seed.
+
+    Inside of a run the stage's `seed` counts; outside, and for a stage without one, `seed` must be given.
+    """
+    recorded = os.environ.get(SEED)
+    chosen = int(recorded) if recorded else seed
+    if chosen is None:
+        raise Refused("there is no seed", hint="give the stage a `seed:`, or call `seed_everything(42)`")
+    random.seed(chosen)
+    if find_spec("numpy"):
+        import_module("numpy").random.seed(chosen % _HIGHEST_SEED)
+    if find_spec("torch"):
+        import_module("torch").manual_seed(chosen)
+    return chosen
+
+
+class Series:
+    """A CSV file that grows by a row a step; a metric that comes late gets its column then."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._columns: list[str] = ["step"]
+        self._rows: list[dict[str, str]] = []
+
+    @property
+    def steps(self) -> int:
+        """How many steps were logged."""
+        return len(self._rows)
+
+    def append(self, row: Mapping[str, str]) -> None:
+        """Add a row, readable by others as soon as this returns."""
+        new = [name for name in row if name not in self._columns]
+        self._columns += new
+        self._rows.append(dict(row))
+        if new:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._write("w", self._rows)
+        else:
+            self._write("a", self._rows[-1:])
+
+    def _write(self, mode: str, rows: list[dict[str, str]]) -> None:
+        with self._path.open(mode, newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, self._columns, lineterminator="\n")
+            if mode == "w":
+                writer.writeheader()
+            writer.writerows(rows)
+
+
+_series: dict[Path, Series] = {}
+
+
+def log(*, step: int | None = None, file: str | os.PathLike[str] | None = None, **metrics: Number) -> None:
+    """Add a step to the stage's metric series and print it; outside of a run, do nothing.
+
+    The series is `plots/<stage>.csv` below the stage's folder unless `file` names another: declare it under
+    `plots` to keep it. Steps count from 0 where `step` is not given. Only the first process of a distributed
+    training (`RANK` 0) writes.
+    """
+    stage = os.environ.get(STAGE)
+    if not stage or os.environ.get("RANK", "0") != "0":
+        return
+    path = Path(file) if file is not None else Path("plots", f"{stage.rpartition(':')[2]}.csv")
+    series = _series.setdefault(path.absolute(), Series(path.absolute()))
+    numbers = {name: repr(float(value)) for name, value in metrics.items()}
+    row = {"step": str(series.steps if step is None else step), **numbers}
+    series.append(row)
+    line = ", ".join(f"{name} {float(value):.6g}" for name, value in numbers.items())
+    sys.stdout.write(f"step {row['step']}: {line}\n")
+    sys.stdout.flush()
