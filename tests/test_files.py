@@ -9,6 +9,7 @@ import pytest
 
 from tallystick import files
 from tallystick.errors import DiskFull, Locked, TallyError
+from tallystick.files import write_all
 
 
 def test_a_file_that_could_not_be_finished_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
@@ -90,3 +91,14 @@ def test_a_copy_has_the_same_bytes(tmp_path: Path) -> None:
     with source.open("rb") as reader, copy.open("wb") as writer:
         files.copy_bytes(reader.fileno(), writer.fileno())
     assert copy.read_bytes() == source.read_bytes()
+
+
+def test_many_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    wanted = {tmp_path / f"{number % 3}/{number}": str(number).encode() for number in range(150)}
+    write_all(wanted)
+    assert {path: path.read_bytes() for path in wanted} == wanted
+    taken = tmp_path / "0/taken"
+    taken.mkdir()
+    with pytest.raises(TallyError):
+        write_all({tmp_path / "0/new": b"1", taken: b"2"})
+    assert not [name for name in os.listdir(tmp_path / "0") if name.startswith(".tally-")]

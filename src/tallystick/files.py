@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +18,9 @@ FICLONE = 0x40049409
 
 TEMPORARY = ".tally-"
 """How the names of our unfinished files begin; whatever is left over with it may be deleted."""
+
+_MANY = 100
+"""So many files at a time are worth asking the system to write everything."""
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -79,6 +82,44 @@ def write_atomic(path: Path, data: Buffer, mode: int = 0o644) -> None:
     """Replace a file's content, or create it, whole and durable."""
     with atomic_file(path, mode) as file:
         file.write(data)
+
+
+def write_all(files: Mapping[Path, Buffer], mode: int = 0o644) -> None:
+    """Replace or create many files, each whole and durable; those of one folder share its making durable."""
+    temporaries = {path: path.parent / temporary_name() for path in files}
+    try:
+        for path, temporary in temporaries.items():
+            with translated(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _write_new(temporary, files[path], mode)
+        if len(files) >= _MANY:
+            # One pass over the disk; what follows for each file finds it written already.
+            os.sync()
+        for path, temporary in temporaries.items():
+            with translated(path):
+                _sync_file(temporary)
+                os.replace(temporary, path)
+        for folder in dict.fromkeys(path.parent for path in files):
+            with translated(folder):
+                sync_folder(folder)
+    except BaseException:
+        for temporary in temporaries.values():
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _write_new(path: Path, data: Buffer, mode: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, mode), "wb") as file:
+        file.write(data)
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def create_exclusive(path: Path, data: Buffer, mode: int = 0o644) -> bool:

@@ -1,14 +1,19 @@
 """Freeze files and folders."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tallystick import process
 from tallystick.data.tracked import blobs_of, tracked_in_worktree
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
 from tallystick.flows.add import Added, add
+from tallystick.process import Completed
+from tallystick.worktree.ignore import MANY, MARK
 from tests.project.house import opened
 from tests.sandbox import Repo
 
@@ -48,6 +53,40 @@ def test_many_at_once_are_added_in_order(project: Repo) -> None:
     project.write("b", "1")
     project.write("a", "2")
     assert [path.path for path in added(project, "b", "a", "b").paths] == ["b", "a"]
+
+
+def test_many_at_once_share_a_pack_and_a_line_for_their_kind(project: Repo) -> None:
+    names = [f"data/{number}.bin" for number in range(MANY)]
+    for name in names:
+        project.write(name, name)
+    added(project, *names)
+    assert len(list((project.path / ".git/tally/packs").glob("*.pack"))) == 1
+    assert project.read("data/.gitignore").splitlines() == [MARK, b"/*.bin"]
+    assert [one.path for one in tracked_in_worktree(opened(project))] == sorted(names)
+
+
+def test_adding_one_among_many_starts_no_more_programs(
+    project: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[Sequence[str]] = []
+    run = process.run
+
+    def counted(argv: Sequence[str], **options: Any) -> Completed:
+        starts.append(argv)
+        return run(argv, **options)
+
+    monkeypatch.setattr(process, "run", counted)
+    project.write("data/one.bin", "1")
+    added(project, "data/one.bin")
+    alone, starts[:] = len(starts), []
+    names = [f"data/{number}.bin" for number in range(MANY)]
+    for name in names:
+        project.write(name, name)
+    added(project, *names)
+    together, starts[:] = len(starts), []
+    project.write("data/one.bin", "2")
+    added(project, "data/one.bin")
+    assert alone == together == len(starts)
 
 
 def test_adding_again_says_what_changed(project: Repo) -> None:

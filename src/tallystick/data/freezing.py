@@ -1,6 +1,8 @@
 """Freeze a path of the worktree: its bytes into the local store, then its pointer and its ignore line."""
 
 import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,7 +10,7 @@ from tallystick.data.hashing import Held, counted, held
 from tallystick.data.tracked import Tracked, WorktreePointers, pointer_path_of
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
-from tallystick.files import write_atomic
+from tallystick.files import write_all
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records import pointer as pointers
@@ -28,8 +30,13 @@ class Frozen:
     written: tuple[str, ...]
 
 
-def keep(project: Project, path: str, progress: Progress = silent) -> Held | None:
-    """Store what stands at a path, in one read; nothing is tracked by that. None when nothing is there."""
+def keep(
+    project: Project, path: str, progress: Progress = silent, writer: Writer | None = None
+) -> Held | None:
+    """Store what stands at a path, in one read; nothing is tracked by that. None when nothing is there.
+
+    With somebody's writer it is stored when they commit.
+    """
     scan = project.worktree.scan(path)
     if scan is None:
         return None
@@ -38,7 +45,7 @@ def keep(project: Project, path: str, progress: Progress = silent) -> Held | Non
     identities = dict(known.identities)
     absent = project.store.missing(identity.digest for identity in identities.values())
     unstored = [found for found in scan.files if found.mode in "fx" and _unstored(found, identities, absent)]
-    with project.store.writer() as writer:
+    with nullcontext(writer) if writer is not None else project.store.writer() as writer:
         _store_links(scan, writer)
         for found in counted(unstored, f"adding `{path}`", progress):
             hashed = writer.add_file(scan.location(found))
@@ -65,20 +72,56 @@ def freeze(
     Raises Refused if nothing is there or it can't be tracked, and, unless `replace`, BadRecord for a former
     pointer that can't be read.
     """
-    pointer_path = pointer_path_of(path)
-    previous = WorktreePointers(project).data(pointer_path)
-    former = _former(project, path, replace)
-    found = keep(project, path, progress)
+    return freeze_all(project, [path], stage=stage, replace=replace, progress=progress)[0]
+
+
+def freeze_all(
+    project: Project,
+    paths: Sequence[str],
+    *,
+    stage: str | None = None,
+    replace: bool = False,
+    progress: Progress = silent,
+) -> list[Frozen]:
+    """Do the same for many paths: everything into one pack, then the ignore lines, then all pointers."""
+    formers = {path: _former(project, path, replace) for path in paths}
+    with project.store.writer() as writer:
+        found = {path: _kept(project, path, progress, writer) for path in formers}
+    ignored = ignore_all(project, found)
+    frozen = [_frozen(path, formers[path], found[path], stage, ignored) for path in paths]
+    read = WorktreePointers(project).data
+    write_all(
+        {
+            project.git.root / one.tracked.pointer_path: pointers.render(
+                one.tracked.pointer, read(one.tracked.pointer_path) or b""
+            )
+            for one in frozen
+            if one.state != "unchanged"
+        }
+    )
+    return frozen
+
+
+def _kept(project: Project, path: str, progress: Progress, writer: Writer) -> Held:
+    """Store what stands at a path; raise Refused if nothing does."""
+    found = keep(project, path, progress, writer)
     if found is None:
         raise Refused(f"there is nothing at `{path}`")
-    pointer = _pointer(found, stage)
+    return found
+
+
+def _frozen(
+    path: str, former: Tracked | None, found: Held, stage: str | None, ignored: Mapping[str, str]
+) -> Frozen:
+    """What is to be said of a path whose bytes are stored."""
+    pointer_path, pointer = pointer_path_of(path), _pointer(found, stage)
+    folder = posixpath.dirname(path)
+    written = (pointer_path, ignored[folder]) if folder in ignored else (pointer_path,)
     if former is not None and former.pointer == pointer:
-        return Frozen(former, found, "unchanged", (pointer_path, *ignore(project, path)))
-    text = pointers.render(pointer, previous or b"")
-    hidden = ignore(project, path)
-    write_atomic(project.git.root / pointer_path, text)
-    state: Literal["new", "changed"] = "new" if former is None else "changed"
-    return Frozen(Tracked(pointer_path, path, pointer), found, state, (pointer_path, *hidden))
+        return Frozen(former, found, "unchanged", written)
+    return Frozen(
+        Tracked(pointer_path, path, pointer), found, "new" if former is None else "changed", written
+    )
 
 
 def _former(project: Project, path: str, replace: bool) -> Tracked | None:
@@ -116,6 +159,16 @@ def _pointer(found: Held, stage: str | None) -> Pointer:
 
 def ignore(project: Project, path: str) -> tuple[str, ...]:
     """Have git ignore a path; return the ignore file if it had to be changed."""
-    folder, name = posixpath.split(path)
-    changed = project.worktree.update_ignore(folder, add=[name])
-    return (posixpath.join(folder, ".gitignore"),) if changed else ()
+    return tuple(ignore_all(project, [path]).values())
+
+
+def ignore_all(project: Project, paths: Iterable[str]) -> dict[str, str]:
+    """Have git ignore paths; return the ignore files that had to be changed, by folder."""
+    names: dict[str, list[str]] = {}
+    for folder, name in map(posixpath.split, paths):
+        names.setdefault(folder, []).append(name)
+    return {
+        folder: posixpath.join(folder, ".gitignore")
+        for folder, some in names.items()
+        if project.worktree.update_ignore(folder, add=some)
+    }

@@ -3,11 +3,11 @@
 import glob
 import os
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tallystick.data.freezing import Frozen, freeze
+from tallystick.data.freezing import Frozen, freeze_all
 from tallystick.data.tracked import WorktreePointers, owner_of
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
@@ -62,7 +62,7 @@ def add(
     """
     paths = _matches(project, targets) if patterns else _normal(targets)
     _check_all(project, paths, force)
-    frozen = [freeze(project, path, replace=force, progress=progress) for path in paths]
+    frozen = freeze_all(project, paths, replace=force, progress=progress)
     if stage:
         project.git.stage(dict.fromkeys(name for one in frozen for name in one.written))
     return Added(tuple(map(_added, frozen)), stage, tuple(note for one in frozen for note in _notes(one)))
@@ -83,15 +83,24 @@ def _matches(project: Project, patterns: Sequence[str]) -> list[str]:
         if not usable:
             raise Refused(f"nothing that could be tracked matches `{pattern}`")
         found.update(dict.fromkeys(_normal(usable)))
-    return [path for path in found if not any(path.startswith(other + "/") for other in found)]
+    return [path for path in found if _holder(path, found) is None]
+
+
+def _holder(path: str, others: Collection[str]) -> str | None:
+    """The one among other paths that a path lies in."""
+    folder = posixpath.dirname(path)
+    while folder and folder not in others:
+        folder = posixpath.dirname(folder)
+    return folder or None
 
 
 def _check_all(project: Project, paths: Sequence[str], force: bool) -> None:
     """Raise Refused if one of the paths can't be tracked."""
     pointers = WorktreePointers(project)
+    together = set(paths)
     for path in paths:
         _check_name(path)
-        _check_place(project, pointers, path, paths)
+        _check_place(project, pointers, path, together)
         _check_maker(pointers, path, force)
     in_git = sorted(project.git.tracked(paths))
     held = [name.removesuffix(SUFFIX) for name in in_git if name.endswith(SUFFIX)]
@@ -124,12 +133,12 @@ def _check_name(path: str) -> None:
         raise Refused(error.message) from error
 
 
-def _check_place(project: Project, pointers: WorktreePointers, path: str, paths: Sequence[str]) -> None:
+def _check_place(project: Project, pointers: WorktreePointers, path: str, paths: Collection[str]) -> None:
     """Raise Refused when nothing is there, or the path lies in another tracked one."""
     if not os.path.lexists(project.git.root / path):
         raise Refused(f"there is nothing at `{path}`")
     owner = owner_of(pointers, path)
-    holder = owner.path if owner else next((one for one in paths if path.startswith(one + "/")), None)
+    holder = owner.path if owner else _holder(path, paths)
     if holder is not None:
         raise Refused(
             f"`{path}` is inside `{holder}`, which is tracked as a whole", hint=f"`tally add {holder}`"

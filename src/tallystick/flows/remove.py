@@ -49,8 +49,11 @@ def remove(
         if not force:
             check_losses(orders)
         deleted = {order.path: take_away(project, order, force=force).removed for order in orders}
-        removed = [_forget(project, one, deleted.get(one.path, 0), stage=stage) for one in tracked]
-    return Removed(tuple(removed), tuple(_note(one) for one in tracked if one.pointer.stage is not None))
+        _forget(project, tracked, stage=stage)
+    return Removed(
+        tuple(_removed(one, deleted.get(one.path, 0)) for one in tracked),
+        tuple(_note(one) for one in tracked if one.pointer.stage is not None),
+    )
 
 
 def _whole(project: Project, targets: Sequence[str]) -> list[Tracked]:
@@ -65,14 +68,23 @@ def _whole(project: Project, targets: Sequence[str]) -> list[Tracked]:
     return [one.tracked for one in selected]
 
 
-def _forget(project: Project, tracked: Tracked, deleted: int, *, stage: bool) -> RemovedPath:
-    """Delete a pointer and the line that hides its data, which git then sees."""
-    folder, name = posixpath.split(tracked.path)
-    ignore_file = project.worktree.update_ignore(folder, remove=[name])
-    (project.git.root / tracked.pointer_path).unlink(missing_ok=True)
+def _forget(project: Project, tracked: Sequence[Tracked], *, stage: bool) -> None:
+    """Delete pointers and the lines that hide their data, which git then sees."""
+    names: dict[str, list[str]] = {}
+    for one in tracked:
+        names.setdefault(posixpath.dirname(one.path), []).append(posixpath.basename(one.path))
+    changed = [
+        posixpath.join(folder, ".gitignore")
+        for folder, some in names.items()
+        if project.worktree.update_ignore(folder, remove=some)
+    ]
+    for one in tracked:
+        (project.git.root / one.pointer_path).unlink(missing_ok=True)
     if stage:
-        changed = [tracked.pointer_path] + ([posixpath.join(folder, ".gitignore")] if ignore_file else [])
-        project.git.stage(changed)
+        project.git.stage([*(one.pointer_path for one in tracked), *changed])
+
+
+def _removed(tracked: Tracked, deleted: int) -> RemovedPath:
     return RemovedPath(tracked.path, tracked.pointer_path, tracked.pointer.stage, deleted)
 
 

@@ -22,7 +22,7 @@ _SPECIAL = re.compile(rb"[\\*?\[]")
 _POINTER = b".tally"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Rule:
     """One line that hides all names of a kind, and the names that git is to see nevertheless."""
 
@@ -177,7 +177,7 @@ def _hidden(lines: _Lines, names: list[str], here: _Folder) -> _Lines:
     for name in names:
         rule = rules.get(kind_of(os.fsencode(name)))
         if rule is not None:
-            rule.exceptions = [text for text in rule.exceptions if text != line(name)]
+            rule.exceptions[:] = [text for text in rule.exceptions if text != line(name)]
         elif line(name) not in there:
             fresh.append(line(name))
     if fresh and lines and isinstance(lines[-1], bytes) and not lines[-1].endswith(b"\n"):
