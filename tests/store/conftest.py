@@ -8,9 +8,9 @@ import pytest
 
 from tallystick.digest import Digest
 from tallystick.store import LocalStore, RemoteStore
-from tests.servers import moto, rclone, seaweed
+from tests.servers import azure, google, moto, plainweb, rclone, seaweed, ssh, web
 
-__all__ = ["local", "moto", "rclone", "seaweed", "shelf"]
+__all__ = ["azure", "google", "local", "moto", "plainweb", "rclone", "seaweed", "shelf", "ssh", "web"]
 
 
 @pytest.fixture

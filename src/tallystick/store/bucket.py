@@ -3,44 +3,23 @@
 import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, BinaryIO
+from urllib.parse import unquote, urlsplit
 
 import fsspec
 
 from tallystick.digest import Buffer
 from tallystick.errors import AccessDenied, DiskFull, ObjectMissing, Refused, RemoteUnreachable, TallyError
-from tallystick.files import temporary_name
 from tallystick.records.config import redacted
 from tallystick.store.backend import MARKER, Backend
+from tallystick.store.options import meant
 
-_CONDITIONAL = {"s3", "gs", "gcs", "memory"}
+_CONDITIONAL = {"s3", "gs", "gcs", "az", "abfs", "abfss", "memory"}
 """Where a write with `mode="create"` is one atomic step; elsewhere we look first, our names being unique."""
-_FOLDERS = {"sftp", "ssh"}
-"""Where a write shows while it is under way, and folders must be made."""
-_EXTRAS = {
-    "s3": "s3fs",
-    "gs": "gs",
-    "gcs": "gs",
-    "az": "az",
-    "abfs": "az",
-    "abfss": "az",
-    "sftp": "sftp",
-    "ssh": "sftp",
-}
 _FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "507"}
 _DENIED = ("Credential", "Forbidden", "Unauthorized", "ProfileNotFound", "Authentication", "AccessDenied")
 
-_S3_OPTIONS = {
-    "endpointurl": "endpoint_url",
-    "profile": "profile",
-    "anon": "anon",
-    "accesskeyid": "key",
-    "secretaccesskey": "secret",
-    "sessiontoken": "token",
-    "region": "region_name",
-}
-_CONNECTION = {
+_S3_CONNECTION = {
     "connect_timeout": 10,
     "read_timeout": 60,
     "max_pool_connections": 64,
@@ -48,6 +27,16 @@ _CONNECTION = {
     # Some servers send the whole object's checksum with a range of it; every byte is verified by us anyway.
     "response_checksum_validation": "when_required",
 }
+
+
+_CONNECTIONS: Mapping[str, Mapping[str, Any]] = {"s3": {"config_kwargs": _S3_CONNECTION}}
+"""How a scheme's library is set up where the user says nothing else."""
+
+
+_SOURCES = ("http", "https", "s3", "gs", "gcs", "az", "abfs", "abfss")
+_KNOWN = "a path, http(s)://, s3://, gs://, az://"
+_PIECE = 8 << 20
+"""Bytes of a file in a bucket that are read at a time."""
 
 
 class Bucket(Backend):
@@ -60,10 +49,7 @@ class Bucket(Backend):
         self.url = redacted(url).rstrip("/")
 
     def create(self) -> None:
-        """Make folders where there are such; a bucket must exist."""
-        if self._scheme in _FOLDERS:
-            with self._translated(""):
-                self._fs.makedirs(self._root, exist_ok=True)
+        """Make nothing: a bucket must exist."""
 
     def put_new(self, name: str, data: Buffer) -> bool:
         """Write a file; False if the name is taken."""
@@ -107,6 +93,14 @@ class Bucket(Backend):
         with suppress(ObjectMissing), self._translated(name):
             self._fs.rm_file(self._path(name))
 
+    @contextmanager
+    def reading(self) -> Iterator[BinaryIO]:
+        """Read the place itself, which is a file, from its start to its end."""
+        # Pieces from an ordinary web server come in one answer: not all of them know ranges.
+        pieces = 0 if self._scheme in ("http", "https") else _PIECE
+        with self._translated(self._root), self._fs.open(self._root, "rb", block_size=pieces) as file:
+            yield file
+
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
@@ -123,14 +117,7 @@ class Bucket(Backend):
             return True
         if self._fs.exists(path):
             return False
-        if self._scheme not in _FOLDERS:
-            self._fs.pipe_file(path, data)
-            return True
-        folder = path.rpartition("/")[0]
-        self._fs.makedirs(folder, exist_ok=True)
-        temporary = f"{folder}/{temporary_name()}"
-        self._fs.pipe_file(temporary, data)
-        self._fs.mv(temporary, path)
+        self._fs.pipe_file(path, data)
         return True
 
     @contextmanager
@@ -149,7 +136,7 @@ class Bucket(Backend):
             if code == "NoSuchBucket":
                 return self._no_bucket()
             return ObjectMissing(f"`{name}` is not in `{self.url}`", places=[self.url])
-        if isinstance(error, PermissionError) or any(word in type(error).__name__ for word in _DENIED):
+        if _is_denied(error):
             return AccessDenied(
                 f"`{self.url}` refuses: {_reason(error)}", hint="check the credentials and what they allow"
             )
@@ -164,6 +151,15 @@ class Bucket(Backend):
 def _is_taken(error: Exception) -> bool:
     """Whether a write was refused because its name is taken."""
     return isinstance(error, FileExistsError) or _code(error) in ("PreconditionFailed", "412")
+
+
+def _is_denied(error: Exception) -> bool:
+    """Whether the answer was no, in any of the libraries' ways to say so."""
+    if isinstance(error, PermissionError) or any(word in type(error).__name__ for word in _DENIED):
+        return True
+    # One at a time: aiohttp has them all, and warns of the last.
+    names = (name for name in ("status", "status_code", "code") if hasattr(error, name))
+    return getattr(error, next(names, ""), None) in (401, 403)
 
 
 def _code(error: Exception) -> str:
@@ -182,46 +178,37 @@ def _reason(error: Exception) -> str:
 
 
 def open_backend(url: str, options: Mapping[str, str]) -> Bucket:
-    """The bucket, or other place, of a URL."""
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    if "::" in url:
-        raise Refused(f"`{redacted(url)}`: chained URLs are not supported")
-    settings = _s3_settings(options) if scheme == "s3" else _settings(options)
-    try:
-        filesystem, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **settings)
-    except ImportError as error:
-        extra = _EXTRAS.get(scheme, scheme)
-        raise Refused(
-            f"remotes of kind `{scheme}` need a library that is not installed",
-            hint=f"pip install 'tallystick[{extra}]'",
-        ) from error
-    except Exception as error:
-        raise Refused(f"`{redacted(url)}` can't be opened: {_reason(error)}") from error
+    """The bucket of a URL; raise ImportError where its library is missing."""
+    scheme = urlsplit(url).scheme.lower()
+    filesystem, root = reached(url, meant(scheme, options), _CONNECTIONS.get(scheme, {}))
     if not root.strip("/"):
         raise Refused(f"`{redacted(url)}` names no bucket")
     return Bucket(filesystem, root, url, scheme)
 
 
-def _plain(options: Mapping[str, str]) -> dict[str, str]:
-    """Options by the name that counts: case, `-` and `_` do not."""
-    return {name.lower().replace("-", "").replace("_", ""): value for name, value in options.items()}
+def reached(url: str, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[Any, str]:
+    """The filesystem of a URL by fsspec, and the path in it."""
+    if "::" in url:
+        raise Refused(f"`{redacted(url)}`: chained URLs are not supported")
+    try:
+        found: tuple[Any, str] = fsspec.core.url_to_fs(
+            url, use_listings_cache=False, **{**defaults, **settings}
+        )
+    except ImportError:
+        raise
+    except Exception as error:
+        raise Refused(f"`{redacted(url)}` can't be opened: {_reason(error)}") from error
+    return found
 
 
-def _s3_settings(options: Mapping[str, str]) -> dict[str, Any]:
-    settings: dict[str, Any] = {"client_kwargs": {}, "config_kwargs": dict(_CONNECTION)}
-    for option, value in _plain(options).items():
-        name = _S3_OPTIONS.get(option)
-        if name is None:
-            known = ", ".join(sorted(_S3_OPTIONS))
-            raise Refused(f"an s3 remote has no setting `{option}`", hint=f"known: {known}")
-        if name == "region_name":
-            settings["client_kwargs"][name] = value
-        else:
-            settings[name] = value.lower() in ("true", "yes", "on", "1") if name == "anon" else value
-    return settings
-
-
-def _settings(options: Mapping[str, str]) -> dict[str, Any]:
-    """Options of other kinds go to their libraries, by the names that these give them."""
-    return {name.lower().replace("-", "_"): value for name, value in options.items()}
+@contextmanager
+def open_url(url: str) -> Iterator[tuple[str, BinaryIO, int | None]]:
+    """A file that anybody's URL leads to, for one read: its name, its bytes, how many where that is known."""
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    name = unquote(parts.path.rpartition("/")[2])
+    if scheme not in _SOURCES or not name:
+        raise Refused(f"`{redacted(url)}` is not the URL of a file that can be read", hint=f"known: {_KNOWN}")
+    place = Bucket(*reached(url, {}, _CONNECTIONS.get(scheme, {})), redacted(url), scheme)
+    with place.reading() as file:
+        yield name, file, getattr(file, "size", None)
