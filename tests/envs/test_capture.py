@@ -48,6 +48,18 @@ def test_packages_of_an_index_are_pinned(
     assert (captured.wheels, captured.problems) == ((), ())
 
 
+def test_packages_of_an_index_have_the_hashes_of_the_projects_lock(
+    index: Path, venv: Make, variables: dict[str, str], root: Path
+) -> None:
+    known = "sha256:" + "a" * 64
+    package = (
+        f"[[package]]\nname = 'alpha'\nversion = '1.0'\nwheels = [{{ hash = '{known}' }}, {{ hash = 'x' }}]\n"
+    )
+    (root / "uv.lock").write_text(package)
+    captured = taken(venv("alpha", "beta"), variables, root)
+    assert {each.name: each.hashes for each in captured.lock.packages} == {"alpha": (known,), "beta": ()}
+
+
 def test_the_same_packages_make_the_same_lock(
     index: Path, venv: Make, variables: dict[str, str], root: Path
 ) -> None:

@@ -87,6 +87,16 @@ def test_a_change_is_noticed(
     assert len(asked) == 2
 
 
+def test_a_new_lock_of_the_project_is_noticed(
+    index: Path, venv: Make, once: Once, asked: list[str], tmp_path: Path
+) -> None:
+    made = venv("alpha")
+    once(made)
+    (tmp_path / "uv.lock").write_text("version = 1\n")
+    once(made)
+    assert len(asked) == 2
+
+
 def test_other_variables_are_another_question(
     index: Path, venv: Make, asked: list[str], variables: dict[str, str], tmp_path: Path, folder: Path
 ) -> None:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -11,10 +11,11 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from tallystick.digest import Digest
 from tallystick.envs.editable import Root, roots
 from tallystick.envs.installed import Distribution, distributions, essential, record_digest, recorded
+from tallystick.envs.lockfile import known_hashes
 from tallystick.envs.probe import Probed, probe
 from tallystick.envs.wheel import build, cannot_keep
 from tallystick.errors import Refused
-from tallystick.records.environment import Lock, Origin, Package
+from tallystick.records.environment import Lock, Origin, Package, is_hash, normalised
 
 _BUILT_TAG = re.compile(r"^Tag:\s*\S+-linux_\w+\s*$", re.MULTILINE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -74,8 +75,10 @@ def described(probed: Probed, project_root: Path) -> Captured:
     """What an interpreter that has answered already can import, as a lock."""
     found = distributions(probed.paths)
     each = [_describe(distribution, Path(os.path.realpath(project_root))) for distribution in found]
+    hashes = known_hashes(project_root)
+    packages = tuple(_with_hashes(one.package, hashes) for one in each)
     return Captured(
-        lock=Lock(probed.implementation, probed.python, tuple(one.package for one in each)),
+        lock=Lock(probed.implementation, probed.python, packages),
         python=probed.python,
         platform=probed.platform,
         interpreter=probed.executable,
@@ -83,6 +86,13 @@ def described(probed: Probed, project_root: Path) -> Captured:
         wheels=tuple(one.wheel for one in each if one.wheel is not None),
         problems=(*(one.problem for one in each if one.problem is not None), *_unsure(found)),
     )
+
+
+def _with_hashes(package: Package, hashes: Mapping[tuple[str, str], tuple[str, ...]]) -> Package:
+    """A package of an index with the hashes that the project's lock has for it."""
+    known = hashes.get((normalised(package.name), package.version), ())
+    from_index = package.source == "index" and package.wheel is None
+    return replace(package, hashes=tuple(filter(is_hash, known))) if from_index and known else package
 
 
 def _describe(distribution: Distribution, project_root: Path) -> _Described:

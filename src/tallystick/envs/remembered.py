@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tallystick.digest import Digest
+from tallystick.envs import lockfile
 from tallystick.envs.capture import Captured, KeptWheel, capture
 from tallystick.envs.editable import Root
 from tallystick.envs.installed import Distribution
@@ -16,7 +17,7 @@ from tallystick.errors import TallyError
 from tallystick.files import write_atomic
 from tallystick.records import environment as record
 
-FORMAT = 1
+FORMAT = 2
 """Raised when what is remembered, or how a capture is made, changes."""
 
 SETTLED = 2.0
@@ -39,7 +40,7 @@ def capture_once(
     if remembered is not None:
         return remembered
     captured = capture(interpreter, env, project_root, cwd=cwd)
-    _remember(file, interpreter, captured)
+    _remember(file, interpreter, captured, project_root)
     return captured
 
 
@@ -60,19 +61,20 @@ def _recalled(file: Path) -> Captured | None:
         return None
 
 
-def _remember(file: Path, interpreter: str, captured: Captured) -> None:
+def _remember(file: Path, interpreter: str, captured: Captured, project_root: Path) -> None:
     """Keep a capture, unless something of it could change unseen."""
     if _is_script(interpreter):
         # A version manager's shim may start another Python next time.
         return
-    stamps = [_stamp(path) for path in dict.fromkeys(_watched(interpreter, captured))]
+    stamps = [_stamp(path) for path in dict.fromkeys(_watched(interpreter, captured, project_root))]
     newest = max((stamp[1] for stamp in stamps if len(stamp) > 1), default=0)
     if newest < (time.time() - SETTLED) * 1e9:
         write_atomic(file, json.dumps({"captured": _values(captured), "stamps": stamps}).encode())
 
 
-def _watched(interpreter: str, captured: Captured) -> Iterable[str]:
+def _watched(interpreter: str, captured: Captured, project_root: Path) -> Iterable[str]:
     """Every file and folder whose change could change the capture."""
+    yield str(project_root / lockfile.FILE)
     yield interpreter
     yield os.path.realpath(interpreter)
     for levels in (1, 2):

@@ -59,6 +59,11 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def is_hash(text: str) -> bool:
+    """Whether a text is a hash as installers write it, `sha256:<hex>`."""
+    return _HASH.fullmatch(text) is not None
+
+
 def render(lock: Lock) -> bytes:
     """Write a lock in its canonical form."""
     packages = sorted(lock.packages, key=lambda package: normalised(package.name))
@@ -118,7 +123,7 @@ def _package(fields: Fields) -> Package:
         wheel=fields.optional("wheel", fields.digest),
     )
     for text in package.hashes:
-        if not _HASH.fullmatch(text):
+        if not is_hash(text):
             fields.bad(f"package `{package.name}`: `{text[:80]}` is not a hash")
     if (package.url is None) != (package.source == "index"):
         fields.bad(f"package `{package.name}`: a URL belongs to every source but the index")
