@@ -92,7 +92,7 @@ def test_a_new_lock_of_the_project_is_noticed(
 ) -> None:
     made = venv("alpha")
     once(made)
-    (tmp_path / "uv.lock").write_text("version = 1\n")
+    (tmp_path / "project/uv.lock").write_text("version = 1\n")
     once(made)
     assert len(asked) == 2
 
