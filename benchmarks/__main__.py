@@ -8,6 +8,7 @@ its own, mounted from a file; otherwise a plain folder. Trust the ratios, not th
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     """Install, measure, print."""
+    # Terminated, it still unmounts what it has mounted.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = options()
     if not chosen.no_install:
         peers.install()

@@ -88,7 +88,7 @@ class Report:
         limits: list[small.Figures] = []
         for number in range(self.chosen.rounds):
             what = f"{files:,} files, round {number + 1}"
-            for one in contenders:
+            for one in reversed(contenders):
                 rounds[one.name].append(self._on(space, what, one, lambda bench, one=one: once(bench, one)))
             limits.append(self._on(space, what, None, lambda bench: small.limits(bench, files, size)))
         self._compare(f"{files:,} files of {size:,} bytes", rounds, limits, small.LIMIT_OF)
@@ -103,7 +103,7 @@ class Report:
         growth: dict[str, float] = {}
         for number in range(self.chosen.rounds):
             what = f"one file of {self.chosen.size} MiB, round {number + 1}"
-            for one in contenders:
+            for one in reversed(contenders):
                 figures, growth[one.name] = self._on(
                     space, what, one, lambda bench, one=one: large.measure(bench, one, size)
                 )
