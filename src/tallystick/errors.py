@@ -13,7 +13,8 @@ TallyError                 3   an expected failure
 │   ├── ObjectMissing     13   an object is in none of the places
 │   └── ObjectCorrupt     14   bytes do not hash to their name
 ├── RemoteUnreachable     15   the remote does not answer
-│   └── AccessDenied      15   the remote answers no
+│   ├── AccessDenied      15   the remote answers no
+│   └── RemoteBusy        15   the remote asks to be asked less often
 ├── WouldLoseChanges      16   unsaved work would be overwritten
 ├── EnvironmentNotRebuilt 17   the recorded environment can't be had
 ├── CommandFailed         18   a stage's command failed
@@ -124,6 +125,10 @@ class RemoteUnreachable(TallyError):
 
 class AccessDenied(RemoteUnreachable):
     """The remote answers, and says no."""
+
+
+class RemoteBusy(RemoteUnreachable):
+    """The remote answers, and asks to be asked less often."""
 
 
 class WouldLoseChanges(TallyError):

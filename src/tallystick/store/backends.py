@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from tallystick.errors import Refused
 from tallystick.store.backend import Backend
+from tallystick.store.pace import Paced
 
 _MODULES = {
     "": "directory",
@@ -27,10 +28,11 @@ def backend_of(url: str, options: Mapping[str, str]) -> Backend:
     """The backend for a URL; a plain path is a folder. Raises Refused where its library is missing."""
     head, separator, _ = url.partition("://")
     scheme = head.lower() if separator else ""
+    name = _MODULES.get(scheme, _OTHERS)
     with _library(scheme):
-        module = importlib.import_module(f"tallystick.store.{_MODULES.get(scheme, _OTHERS)}")
+        module = importlib.import_module(f"tallystick.store.{name}")
         backend: Backend = module.open_backend(url, options)
-    return backend
+    return Paced(backend) if name == _OTHERS else backend
 
 
 @contextmanager

@@ -9,7 +9,15 @@ from urllib.parse import unquote, urlsplit
 import fsspec
 
 from tallystick.digest import Buffer
-from tallystick.errors import AccessDenied, DiskFull, ObjectMissing, Refused, RemoteUnreachable, TallyError
+from tallystick.errors import (
+    AccessDenied,
+    DiskFull,
+    ObjectMissing,
+    Refused,
+    RemoteBusy,
+    RemoteUnreachable,
+    TallyError,
+)
 from tallystick.records.config import redacted
 from tallystick.store.backend import MARKER, Backend
 from tallystick.store.options import meant
@@ -17,6 +25,17 @@ from tallystick.store.options import meant
 _CONDITIONAL = {"s3", "gs", "gcs", "az", "abfs", "abfss", "memory"}
 """Where a write with `mode="create"` is one atomic step; elsewhere we look first, our names being unique."""
 _FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "507"}
+_BUSY = {
+    "SlowDown",
+    "ServiceUnavailable",
+    "ServerBusy",
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "TooManyRequests",
+    "429",
+    "503",
+}
 _DENIED = ("Credential", "Forbidden", "Unauthorized", "ProfileNotFound", "Authentication", "AccessDenied")
 
 _S3_CONNECTION = {
@@ -37,6 +56,10 @@ _SOURCES = ("http", "https", "s3", "gs", "gcs", "az", "abfs", "abfss")
 _KNOWN = "a path, http(s)://, s3://, gs://, az://"
 _PIECE = 8 << 20
 """Bytes of a file in a bucket that are read at a time."""
+
+
+_PARTS: Mapping[str, Mapping[str, int]] = {"s3": {"chunksize": 8 << 20, "max_concurrency": 4}}
+"""Where a library can send a large file in parts: side by side, and each again by itself if it fails."""
 
 
 class Bucket(Backend):
@@ -113,7 +136,7 @@ class Bucket(Backend):
     def _create(self, path: str, data: bytes) -> bool:
         """Write a file that appears under its name whole."""
         if self._scheme in _CONDITIONAL:
-            self._fs.pipe_file(path, data, mode="create")
+            self._fs.pipe_file(path, data, mode="create", **_PARTS.get(self._scheme, {}))
             return True
         if self._fs.exists(path):
             return False
@@ -140,6 +163,10 @@ class Bucket(Backend):
             return AccessDenied(
                 f"`{self.url}` refuses: {_reason(error)}", hint="check the credentials and what they allow"
             )
+        if _is_busy(error):
+            return RemoteBusy(
+                f"`{self.url}` is too busy: {_reason(error)}", hint="try again later, or `--jobs 1`"
+            )
         if code in _FULL or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             return DiskFull(f"no room left in `{self.url}`: {_reason(error)}")
         return RemoteUnreachable(f"`{self.url}` does not answer: {_reason(error)}")
@@ -151,6 +178,12 @@ class Bucket(Backend):
 def _is_taken(error: Exception) -> bool:
     """Whether a write was refused because its name is taken."""
     return isinstance(error, FileExistsError) or _code(error) in ("PreconditionFailed", "412")
+
+
+def _is_busy(error: Exception) -> bool:
+    """Whether the answer was to slow down."""
+    busy = _code(error) in _BUSY
+    return busy or any(getattr(error, name, None) in (429, 503) for name in ("status", "status_code", "code"))
 
 
 def _is_denied(error: Exception) -> bool:
