@@ -93,7 +93,7 @@ class WorktreePointers:
 
     def data(self, pointer_path: str) -> bytes | None:
         """The text of one pointer, None when there is no such file."""
-        place = self._project.git.root / pointer_path
+        place = os.path.join(self._project.git.root, pointer_path)
         try:
             descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):

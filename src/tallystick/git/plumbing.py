@@ -234,7 +234,7 @@ class Git(Command):
         words = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *pathspecs)
         done = self.run(*words, environment=environment)
         found = {os.fsdecode(name) for name in done.stdout.split(b"\0") if name}
-        return sorted(name for name in found if _is_file(self.root / name))
+        return sorted(name for name in found if _is_file(os.path.join(self.root, name)))
 
     def _not_checked_out(self, target: str, done: Completed) -> Exception:
         """The error for a checkout that git refused."""
@@ -259,10 +259,10 @@ def _and_above(path: str) -> Iterator[str]:
         yield path
 
 
-def _is_file(path: Path) -> bool:
+def _is_file(path: str) -> bool:
     """Whether a file or link is there; a folder that git lists is another repository."""
     try:
-        return not stat.S_ISDIR(path.lstat().st_mode)
+        return not stat.S_ISDIR(os.lstat(path).st_mode)
     except OSError:
         return False
 

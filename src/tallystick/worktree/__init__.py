@@ -3,18 +3,18 @@
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
 from tallystick.digest import Digest
-from tallystick.files import temporary_name
 from tallystick.paths import check_path
 from tallystick.progress import Progress, silent
 from tallystick.records.tree import Entry
 from tallystick.worktree import aside, ignore, place, scan, statcache
 from tallystick.worktree.aside import Aside
+from tallystick.worktree.clock import Clock
 from tallystick.worktree.place import Contents, Placed
 from tallystick.worktree.plan import Present
 from tallystick.worktree.scan import Found, Identity, Scan
@@ -36,10 +36,6 @@ __all__ = [
     "Worktree",
 ]
 
-_COARSE = 2_000_000_000
-"""Nanoseconds by which the clock of another file system may be off, or coarse."""
-
-
 _TICKS = 10
 """How often to look at a clock that should move every few milliseconds."""
 
@@ -51,6 +47,7 @@ class Worktree:
     root: Path
     home: Path
     name: str
+    clock: Clock = field(default_factory=Clock, repr=False, compare=False)
 
     @property
     def cache(self) -> Path:
@@ -59,11 +56,12 @@ class Worktree:
 
     def scan(self, path: str) -> Scan | None:
         """Look at a path; None if nothing is there, Refused for what can't be tracked."""
-        return scan.scan(self.root, check_path(path), self._now(path))
+        stamp = self.clock.before(self.cache, os.path.join(self.root, check_path(path)))
+        return scan.scan(self.root, path, stamp)
 
     def load(self, pointer_path: str) -> StatCache:
         """What was saved for a pointer; empty if nothing was."""
-        return statcache.load(self.cache / check_path(pointer_path))
+        return statcache.load(os.path.join(self.home, "stat", self.name, check_path(pointer_path)))
 
     def save(
         self,
@@ -162,29 +160,8 @@ class Worktree:
     def _later(self, path: str, newest: int) -> int:
         """A time of the file system after another one, waiting a tick of its clock if need be."""
         for _ in range(_TICKS):
-            stamp = self._now(path)
+            stamp = self.clock.now(self.cache, os.path.join(self.root, path))
             if stamp > newest:
                 break
             time.sleep(0.002)
         return stamp
-
-    def _now(self, path: str) -> int:
-        """The file system's own time: files as young as this may change without showing it."""
-        try:
-            status = _touch(self.cache)
-            same = status.st_dev == os.lstat(self.root / path).st_dev
-        except OSError:
-            return time.time_ns() - _COARSE
-        return status.st_mtime_ns if same else status.st_mtime_ns - _COARSE
-
-
-def _touch(folder: Path) -> os.stat_result:
-    """What the system says of a file that was made just now."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / temporary_name()
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        return os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
-        file.unlink()

@@ -130,10 +130,11 @@ class Known:
 NOTHING = StatCache(0, {})
 
 
-def load(file: Path) -> StatCache:
+def load(place: Path | str) -> StatCache:
     """Read a cache; an absent, foreign or damaged one is an empty one."""
     try:
-        data = file.read_bytes()
+        with open(place, "rb", buffering=0) as file:
+            data = file.read()
     except OSError:
         return NOTHING
     return parse(data)
