@@ -8,6 +8,7 @@ import pytest
 
 from tallystick.errors import Refused
 from tallystick.flows.status import PathStatus, Status, status
+from tallystick.worktree.ignore import MANY
 from tests.project.house import opened
 from tests.sandbox import Repo, Tally
 
@@ -53,6 +54,38 @@ def test_a_folder_is_modified_by_files_that_came_went_and_changed(data: Repo) ->
     changes = only(data).changes
     assert changes is not None
     assert (changes.added, changes.removed, changes.changed) == (("3",), ("1",), ("2",))
+
+
+@pytest.fixture
+def many(project: Repo, tally: Tally) -> Repo:
+    """A folder with so many tracked files of a kind that one line hides them all."""
+    names = [f"set/{number}.bin" for number in range(MANY)]
+    for name in names:
+        project.write(name, name)
+    tally("add", *names)
+    project.commit()
+    return project
+
+
+def test_a_file_that_a_line_for_its_kind_hides_is_named_until_it_is_tracked(many: Repo, tally: Tally) -> None:
+    assert seen(many).clean
+    many.write("set/forgotten.bin", "1")
+    assert many.git("status", "--porcelain") == ""
+    result = seen(many)
+    assert (result.untracked, result.clean) == (("set/forgotten.bin",), False)
+    assert seen(many, "set").untracked == ("set/forgotten.bin",)
+    assert seen(many, "set/1.bin").untracked == ()
+    assert "untracked    set/forgotten.bin: `tally add set/forgotten.bin`" in tally("status").out
+    tally("add", "set/forgotten.bin")
+    assert seen(many).clean
+
+
+def test_a_file_that_a_line_for_its_kind_hides_counts_in_a_dep(many: Repo, tally: Tally) -> None:
+    many.write("tally.yaml", STAGE.replace("labels", "set").replace("tr a-z A-Z <", "ls"))
+    tally("run", "--trust")
+    assert not any(stage.reasons for stage in seen(many).stages)
+    many.write("set/forgotten.bin", "1")
+    assert [str(reason) for reason in seen(many).stages[0].reasons] == ["dep `set` changed"]
 
 
 def test_an_executable_bit_is_a_change(data: Repo) -> None:

@@ -12,6 +12,9 @@ from tallystick.cli.options import chosen_paths, remote_option, targets_argument
 from tallystick.cli.text import count_text, style
 from tallystick.flows.status import PathStatus, StageStatus, Status, status
 
+SHOWN = 10
+"""How many names are listed unless more is asked for."""
+
 _WORDS = {"malformed": "bad pointer", "untrackable": "can't track"}
 
 
@@ -48,6 +51,12 @@ def _lines(result: Status, verbose: bool) -> Iterator[str]:
     if data:
         yield style("Data", "strong")
         yield from data
+    if result.untracked:
+        yield style("Not tracked, and hidden from git by the line for its kind in `.gitignore`", "strong")
+        shown = result.untracked if verbose else result.untracked[:SHOWN]
+        yield from (f"  {style('untracked  ', 'changed')}  {path}: `tally add {path}`" for path in shown)
+        if len(shown) < len(result.untracked):
+            yield f"  and {len(result.untracked) - len(shown):,} more"
     stale = [line for stage in result.stages if stage.reasons for line in _stage_lines(stage)]
     if stale:
         yield style("Stages", "strong")

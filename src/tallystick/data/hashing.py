@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tallystick.data.tracked import PATTERN, Tracked, WorktreePointers, pointer_path_of
+from tallystick.data.tracked import PATTERN, Tracked, WorktreePointers, pointer_path_of, unpointed
 from tallystick.digest import Digest, hash_file
 from tallystick.files import translated
 from tallystick.progress import Progress, silent
@@ -133,13 +133,13 @@ def digest_now(project: Project, path: str, progress: Progress = silent) -> Arti
 
 
 def _mixed(project: Project, path: str, progress: Progress) -> list[Entry]:
-    """The files of a folder that git sees, and those of the tracked paths inside."""
+    """The files of a folder that git sees, those of the tracked paths inside, and what their lines hide."""
     tracked = [one for one in WorktreePointers(project).below(path) if isinstance(one, Tracked)]
     pointers = {pointer_path_of(one.path) for one in tracked}
     entries = [
-        _renamed(entry, path, one.path)
-        for one in tracked
-        for entry in _entries(look(project, one.path, progress))
+        _renamed(entry, path, one)
+        for one in (*(each.path for each in tracked), *unpointed(project, tracked))
+        for entry in _entries(look(project, one, progress))
     ]
     return entries + [
         _renamed(entry, path, file)

@@ -3,7 +3,7 @@
 import os
 import posixpath
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -193,6 +193,12 @@ def select(pointers: Pointers, targets: Sequence[str]) -> list[Selected]:
             path = selected.tracked.path
             meant[path] = _joined(meant.get(path), selected)
     return [selected for _path, selected in sorted(meant.items())]
+
+
+def unpointed(project: Project, tracked: Iterable[Tracked | Malformed]) -> list[str]:
+    """What lies beside tracked paths, hidden from git by a line for its kind, and is not tracked itself."""
+    folders = sorted({posixpath.dirname(one.path) for one in tracked})
+    return [posixpath.join(folder, name) for folder in folders for name in project.worktree.unpointed(folder)]
 
 
 def owner_of(pointers: Pointers, path: str) -> Tracked | None:

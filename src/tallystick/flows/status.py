@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tallystick.data.changes import Changes, Seen, blobs, see
-from tallystick.data.tracked import Malformed, Tracked, blobs_of, found_in
+from tallystick.data.tracked import Malformed, Tracked, blobs_of, found_in, unpointed
 from tallystick.digest import Digest
 from tallystick.errors import ObjectsError
 from tallystick.progress import Progress, silent
@@ -48,12 +48,16 @@ class StageStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Everything that is tracked or made; `clean` if there is nothing to add, push, run or repair."""
+    """Everything that is tracked or made; `clean` if there is nothing to add, push, run or repair.
+
+    `untracked` is what git doesn't see because tracked paths of its kind are hidden, and nothing else tracks.
+    """
 
     paths: tuple[PathStatus, ...]
     stages: tuple[StageStatus, ...]
     remote: str | None
     clean: bool
+    untracked: tuple[str, ...] = ()
 
 
 def status(
@@ -70,10 +74,14 @@ def status(
     """
     store = open_remote(project, remote) if remote is not None else None
     artifacts: dict[str, Artifact] = {}
-    paths = tuple(_path(project, one, store, artifacts, progress) for one in found_in(project, targets))
+    found = found_in(project, targets)
+    paths = tuple(_path(project, one, store, artifacts, progress) for one in found)
+    # Beside a path that was named nothing else is meant.
+    untracked = tuple(unpointed(project, (one for one in found if one.path not in targets)))
     stages = tuple(_stages(project, targets, Surroundings(variables, seen=artifacts)))
     clean = all(path.clean for path in paths) and not any(stage.reasons for stage in stages)
-    return Status(paths, stages, None if store is None else store.name, clean)
+    clean = clean and not untracked
+    return Status(paths, stages, None if store is None else store.name, clean, untracked)
 
 
 def _path(
