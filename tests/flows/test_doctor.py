@@ -16,7 +16,7 @@ def _findings(tally: Tally, *words: str, code: int = 0, cwd: Path | None = None)
 def test_a_sound_project_is_healthy(remote: Path, tally: Tally) -> None:
     found = _findings(tally)
     assert {name for name, finding in found.items() if finding["outcome"] != "good"} == {"git remote"}
-    assert found["remote origin"]["found"] == "it answers, and is a store"
+    assert found["remote origin"]["found"] == "it answers, and is a store that refuses to write a name twice"
     assert found["git"]["found"].startswith("git version ")
     assert found["uv"]["found"].startswith("uv ")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.digest import Digest
-from tallystick.errors import ObjectMissing, Refused
+from tallystick.errors import ObjectCorrupt, ObjectMissing, Refused
 from tallystick.flows.fetch import Fetched, fetch
 from tests.project.house import opened
 from tests.sandbox import Repo, Tally
@@ -77,6 +77,52 @@ def test_another_remote_helps_out(clone: Repo, remote: Path, tally: Tally, tmp_p
         pack.unlink()
     tally("remote", "add", "backup", str(tmp_path / "backup"), cwd=clone.path)
     assert fetched(clone).blobs == 4
+
+
+def damage(remote: Path) -> None:
+    """Change one byte of each pack's blobs."""
+    for pack in (remote / "packs").rglob("*.pack"):
+        data = bytearray(pack.read_bytes())
+        data[8:-64] = bytes(byte ^ 1 for byte in data[8:-64])
+        pack.chmod(0o644)
+        pack.write_bytes(data)
+
+
+def test_another_remote_helps_out_where_bytes_are_damaged(
+    clone: Repo, remote: Path, tally: Tally, tmp_path: Path
+) -> None:
+    shutil.copytree(remote, tmp_path / "backup")
+    damage(remote)
+    tally("remote", "add", "backup", str(tmp_path / "backup"), cwd=clone.path)
+    assert fetched(clone).blobs == 4
+    assert has(clone, b"two!")
+
+
+def test_another_remote_helps_out_where_the_first_is_down(
+    clone: Repo, remote: Path, tally: Tally, tmp_path: Path
+) -> None:
+    remote.rename(tmp_path / "backup")
+    tally("remote", "add", "backup", str(tmp_path / "backup"), cwd=clone.path)
+    assert fetched(clone).blobs == 4
+
+
+def test_a_remote_that_is_named_is_the_only_one_asked(
+    clone: Repo, remote: Path, tally: Tally, tmp_path: Path
+) -> None:
+    shutil.copytree(remote, tmp_path / "backup")
+    damage(remote)
+    tally("remote", "add", "backup", str(tmp_path / "backup"), cwd=clone.path)
+    with pytest.raises(ObjectCorrupt):
+        fetched(clone, remote="origin")
+
+
+def test_what_is_damaged_everywhere_is_named_with_path_digest_and_pack(clone: Repo, remote: Path) -> None:
+    damage(remote)
+    with pytest.raises(ObjectCorrupt) as damaged:
+        fetched(clone, "labels")
+    assert "`labels`" in damaged.value.message
+    assert str(Digest.of(b"two!")) in damaged.value.message
+    assert f"{remote}/packs/" in damaged.value.message
 
 
 def test_without_a_remote_the_error_says_what_is_missing(clone: Repo, tally: Tally) -> None:

@@ -10,6 +10,7 @@ from tallystick.cli.context import context
 from tallystick.cli.text import table
 from tallystick.errors import WrongUsage
 from tallystick.flows.remote import (
+    AddedRemote,
     Remote,
     Remotes,
     RemovedRemote,
@@ -139,8 +140,14 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _added(remote: Remote) -> Iterator[str]:
+def _chosen(remote: Remote) -> Iterator[str]:
     yield f"Remote `{remote.name}`{' (default)' if remote.is_default else ''}: {remote.url}"
+
+
+def _added(remote: AddedRemote) -> Iterator[str]:
+    yield from _chosen(remote)
+    if remote.creates_exclusively is False:
+        yield "It lets a name be written twice; what keeps pushes apart there is that no two take one name"
 
 
 def _listed(result: Remotes) -> list[str]:

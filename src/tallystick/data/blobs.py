@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tallystick.data.tracked import Selected, entries_of, tree_text
 from tallystick.digest import Digest
-from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, Refused, RemoteUnreachable
+from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, Refused, RemoteUnreachable, TallyError
 from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_remote
 from tallystick.records import tree
@@ -122,12 +122,12 @@ def bring_blobs(
         raise nowhere(
             missing, blobs, [LOCAL], hint="name a remote: `tally remote add origin <directory or URL>`"
         )
-    unreachable: list[RemoteUnreachable] = []
+    unopened: list[TallyError] = []
     try:
-        return _fetched(project, _remotes(project, remote, unreachable), missing, jobs, progress)
+        return _fetched(project, _remotes(project, remote, unopened), missing, jobs, progress)
     except ObjectMissing as error:
-        if unreachable:
-            raise unreachable[0] from error
+        if unopened:
+            raise unopened[0] from error
         raise nowhere(error.digests, blobs, [LOCAL, *error.places]) from error
     except ObjectCorrupt as error:
         raise _damaged(error, blobs) from error
@@ -170,18 +170,16 @@ def _fetched(
     return Brought(fetched.blobs, fetched.size, fetched.received_bytes)
 
 
-def _remotes(
-    project: Project, remote: str | None, unreachable: list[RemoteUnreachable]
-) -> Iterator[RemoteStore]:
+def _remotes(project: Project, remote: str | None, unopened: list[TallyError]) -> Iterator[RemoteStore]:
     """The remote that is meant; if none was named, after it all others, opened only when they are needed.
 
-    One that does not answer must not hide what another has: it is noted, and passed over.
+    One that can't be opened must not hide what another has: it is noted, and passed over.
     """
     first = remote or project.config.default_remote
     try:
         yield open_remote(project, remote)
-    except RemoteUnreachable as error:
-        unreachable.append(error)
+    except (RemoteUnreachable, Refused, BadRecord) as error:
+        unopened.append(error)
     for name in project.config.remotes if remote is None else ():
         if name != first:
             with contextlib.suppress(RemoteUnreachable, Refused, BadRecord):

@@ -1,4 +1,4 @@
-"""Find out what is wrong here and how to repair it; looks, and changes nothing."""
+"""Find out what is wrong here and how to repair it; looks, and leaves all as it was."""
 
 import os
 import platform
@@ -22,6 +22,12 @@ from tallystick.project import Project, open_project, open_remote
 Outcome = Literal["good", "warning", "bad"]
 
 OLDEST_GIT = (2, 28)
+_WRITES = {
+    True: "that refuses to write a name twice",
+    False: "that lets a name be written twice: pushes rest on names that nobody else takes",
+    None: "that can only be read from here",
+}
+
 LITTLE_SPACE = 1 << 30
 
 
@@ -158,5 +164,5 @@ def _remotes(project: Project) -> Iterator[Finding]:
 
 
 def _remote(project: Project, name: str) -> Finding:
-    open_remote(project, name)
-    return Finding(f"remote {name}", "good", "it answers, and is a store")
+    exclusive = open_remote(project, name).creates_exclusively()
+    return Finding(f"remote {name}", "good", f"it answers, and is a store {_WRITES[exclusive]}")

@@ -32,6 +32,17 @@ class Remote:
 
 
 @dataclass(frozen=True, slots=True)
+class AddedRemote(Remote):
+    """A remote that has just been named.
+
+    `creates_exclusively` says whether it refuses to write a name twice; None where that was not asked, or
+    nothing may be written.
+    """
+
+    creates_exclusively: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Remotes:
     """All remotes of a project, by name."""
 
@@ -58,7 +69,7 @@ def add_remote(
     default: bool = False,
     force: bool = False,
     reach: bool = True,
-) -> Remote:
+) -> AddedRemote:
     """Make a folder or bucket a store, and name it in the settings.
 
     A relative `url` starts in `folder`. Options go into the user's own settings, never into the shared ones.
@@ -71,11 +82,14 @@ def add_remote(
         values[DEFAULT] = name
     changes = _changes(project, name, values if shared else {}, own if shared else {**values, **own})
     config = checked(project.git, *changes)
+    remote = config.remotes[name]
+    exclusive = None
     if reach:
-        remote = config.remotes[name]
-        RemoteStore.create(remote.url, remote.options, _cache(project, name))
+        store = RemoteStore.create(remote.url, remote.options, _cache(project, name))
+        exclusive = store.creates_exclusively()
     apply(project.git, *changes)
-    return _described(config.remotes[name], config.default_remote)
+    found = _described(remote, config.default_remote)
+    return AddedRemote(found.name, found.url, found.is_default, found.shared, found.options, exclusive)
 
 
 def list_remotes(project: Project) -> Remotes:

@@ -120,16 +120,24 @@ class RemoteStore:
         """Indexes that do not hash to their names; what they alone name counts as missing."""
         return self._indexes.damaged
 
-    def creates_exclusively(self) -> bool:
+    def creates_exclusively(self) -> bool | None:
         """Find out, by trying, whether the remote refuses to write a name twice (rule L2).
 
-        Where it doesn't, safety rests on our names alone, which nobody else can have chosen.
+        Where it doesn't, safety rests on our names alone, which nobody else can have chosen. None where we
+        may not write at all.
         """
         name = f"probe/{os.urandom(16).hex()}"
         try:
-            return self.backend.put_new(name, b"first") and not self.backend.put_new(name, b"second")
+            if not self.backend.put_new(name, b"first"):
+                return False
+        except (AccessDenied, Refused):
+            return None
+        try:
+            return not self.backend.put_new(name, b"second")
         finally:
-            self.backend.delete(name)
+            # What may be written may not be deleted everywhere; a few bytes stay there then.
+            with suppress(AccessDenied):
+                self.backend.delete(name)
 
     def has_pack(self, pack: PackName) -> bool:
         """Whether a pack was there, whole, at the last refresh."""
