@@ -1,10 +1,11 @@
 """What add, remove, push, fetch, pull and check print, as text and as JSON."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.sandbox import Repo, Tally
+from tests.sandbox import Ran, Repo, Tally
 
 
 @pytest.fixture
@@ -15,12 +16,26 @@ def data(project: Repo, remote: Path) -> Repo:
     return project
 
 
+def timeless(ran: Ran) -> list[str]:
+    """What a command printed, without how long it took."""
+    return re.sub(r" in [0-9.]+ s$", " in a moment", ran.out.rstrip("\n")).splitlines()
+
+
 def test_add_says_what_it_took(data: Repo, tally: Tally) -> None:
-    ran = tally("add", "data", "labels.csv")
-    assert ran.out == "added      data  (2 files, 6 B)\nadded      labels.csv  (1 file, 4 B)\n"
-    assert tally("add", "data").out == "unchanged  data  (2 files, 6 B)\n"
+    assert timeless(tally("add", "data", "labels.csv")) == [
+        "added      data  (2 files, 6 B)",
+        "added      labels.csv  (1 file, 4 B)",
+        "Total: 3 files, 10 B; 10 B stored in a moment",
+    ]
+    assert timeless(tally("add", "data")) == [
+        "unchanged  data  (2 files, 6 B)",
+        "Total: 2 files, 6 B; 0 B stored in a moment",
+    ]
     data.write("data/1", "longer")
-    assert tally("add", "data").out == "updated    data  (2 files, 9 B)\n"
+    assert timeless(tally("add", "data")) == [
+        "updated    data  (2 files, 9 B)",
+        "Total: 2 files, 9 B; 6 B stored in a moment",
+    ]
 
 
 def test_add_as_json(data: Repo, tally: Tally) -> None:
@@ -67,15 +82,24 @@ def test_push_fetch_and_pull_say_how_much(data: Repo, tally: Tally, tmp_path: Pa
     data.commit()
     assert tally("push", "--dry-run").out.startswith("Would send 4 blobs (")
     assert "to `origin`, which has all 4 blobs of 2 paths" in tally("push").out
-    assert tally("push").out == "`origin` has everything already: 4 blobs of 2 paths\n"
+    again = timeless(tally("push"))
+    assert again[0] == "`origin` has everything already: 4 blobs of 2 paths"
+    assert re.fullmatch(r"Total: 4 blobs, \d+ B; 0 B sent in a moment", again[1])
     clone = data.clone(tmp_path / "clone").path
     assert tally("fetch", "--dry-run", cwd=clone).out.startswith("Would fetch 4 blobs")
     assert tally("fetch", "data", cwd=clone).out.startswith("Fetched 3 blobs (")
     pulled = tally("pull", cwd=clone).out.splitlines()
     assert pulled[0].startswith("Fetched 1 blob (")
-    assert pulled[1:] == ["placed  data  (2 files written)", "placed  labels.csv  (1 file written)"]
-    assert tally("pull", cwd=clone).out == "2 paths as recorded already\n"
-    assert tally("fetch", cwd=clone).out == "The local store has everything of 2 paths already\n"
+    assert pulled[1:3] == ["placed  data  (2 files written)", "placed  labels.csv  (1 file written)"]
+    assert re.fullmatch(r"Total: 3 files, 10 B; \d+ B received in [0-9.]+ s", pulled[3])
+    assert timeless(tally("pull", cwd=clone)) == [
+        "2 paths as recorded already",
+        "Total: 0 files, 0 B; 0 B received in a moment",
+    ]
+    assert timeless(tally("fetch", cwd=clone)) == [
+        "The local store has everything of 2 paths already",
+        "Total: 0 blobs, 0 B; 0 B received in a moment",
+    ]
     assert tally("pull", "--json", cwd=clone).json()["fetched"]["blobs"] == 0
 
 

@@ -70,7 +70,7 @@ def command(
         force=force,
         progress=current.progress(),
     )
-    render.report(current, result, _lines)
+    render.report(current, result, _lines, _total)
     failed = any(environment.state == "failed" for environment in result.environments)
     render.finish(EnvironmentNotRebuilt.exit_code if failed else 0)
 
@@ -84,6 +84,18 @@ def _lines(result: CheckedOut) -> Iterator[str]:
     yield from placed_lines(result.paths)
     for environment in result.environments:
         yield from _environment_lines(environment)
+
+
+def _total(result: CheckedOut) -> render.Total | None:
+    return placed_total(result.paths, result.fetched.received)
+
+
+def placed_total(paths: Sequence[PlacedPath], received: int) -> render.Total | None:
+    """Sum up what was written and deleted, and what came from a remote for it; None if nothing is tracked."""
+    if not paths:
+        return None
+    files = sum(path.written + path.removed for path in paths)
+    return render.Total(files, "file", sum(path.size for path in paths), received, "received")
 
 
 def placed_lines(paths: Sequence[PlacedPath]) -> Iterator[str]:

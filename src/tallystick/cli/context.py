@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ class Context:
     verbose: bool = False
     json: bool = False
     opened: Project | None = None
+    started: float = field(default_factory=time.monotonic)
 
     def project(self) -> Project:
         """Open the project around the directory, once."""

@@ -51,7 +51,7 @@ def command(
         dry_run=dry_run,
         progress=current.progress(),
     )
-    render.report(current, result, _lines)
+    render.report(current, result, _lines, _total)
 
 
 def _lines(result: Fetched) -> Iterator[str]:
@@ -64,3 +64,11 @@ def _lines(result: Fetched) -> Iterator[str]:
     else:
         yield f"The local store has everything of {paths} already"
     yield from (f"note: {note}" for note in result.notes)
+
+
+def _total(result: Fetched) -> render.Total | None:
+    return (
+        None
+        if result.dry_run
+        else render.Total(result.blobs, "blob", result.size, result.received, "received")
+    )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from tallystick.cli import render
-from tallystick.cli.checkout import placed_lines
+from tallystick.cli.checkout import placed_lines, placed_total
 from tallystick.cli.context import context
 from tallystick.cli.options import chosen_paths, force_option, jobs_option, remote_option, targets_argument
 from tallystick.cli.text import count_text, size_text
@@ -38,7 +38,7 @@ def command(ctx: click.Context, targets: Sequence[str], remote: str | None, jobs
         force=force,
         progress=current.progress(),
     )
-    render.report(current, result, _lines)
+    render.report(current, result, _lines, _total)
 
 
 def _lines(result: Pulled) -> Iterator[str]:
@@ -51,3 +51,7 @@ def _lines(result: Pulled) -> Iterator[str]:
     if result.runs:
         yield f"Received {count_text(result.runs, 'run')} for the ledger"
     yield from (f"note: {note}" for note in result.notes)
+
+
+def _total(result: Pulled) -> render.Total | None:
+    return placed_total(result.paths, result.fetched.received)

@@ -52,7 +52,7 @@ def command(
         with_ledger=not no_ledger,
         progress=current.progress(),
     )
-    render.report(current, result, _lines)
+    render.report(current, result, _lines, _total)
 
 
 def _lines(result: Pushed) -> Iterator[str]:
@@ -70,3 +70,9 @@ def _lines(result: Pushed) -> Iterator[str]:
     if result.ledger is not None:
         yield f"The ledger is on git's `{result.ledger}`"
     yield from (f"note: {note}" for note in result.notes)
+
+
+def _total(result: Pushed) -> render.Total | None:
+    if result.dry_run or not result.paths:
+        return None
+    return render.Total(result.blobs, "blob", result.size, result.sent_bytes, "sent")

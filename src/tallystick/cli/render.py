@@ -4,17 +4,28 @@ import dataclasses
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TextIO, TypeVar
+from typing import Any, NamedTuple, TextIO, TypeVar
 
 import click
 
 from tallystick.cli.context import Context, is_terminal
-from tallystick.cli.text import COLOUR, harmless
+from tallystick.cli.text import COLOUR, harmless, total_text
 from tallystick.digest import Digest
 from tallystick.paths import quote_path
 
 Result = TypeVar("Result")
+
+
+class Total(NamedTuple):
+    """How much a command was about, counted in `one`s; of the bytes as many as `moved` were `done`."""
+
+    number: int
+    one: str
+    size: int
+    moved: int
+    done: str
 
 
 def show(current: Context, result: Result, text: Callable[[Result], Iterable[str]]) -> None:
@@ -25,10 +36,19 @@ def show(current: Context, result: Result, text: Callable[[Result], Iterable[str
         print_lines(text(result))
 
 
-def report(current: Context, result: Result, text: Callable[[Result], Iterable[str]]) -> None:
-    """Print what a command did; with `--quiet` only where it is asked for as JSON."""
+def report(
+    current: Context,
+    result: Result,
+    text: Callable[[Result], Iterable[str]],
+    total: Callable[[Result], Total | None] | None = None,
+) -> None:
+    """Print what a command did; with `--quiet` only where it is asked for as JSON. A `total` comes last."""
     if current.json or not current.quiet:
         show(current, result, text)
+    summed = total(result) if total is not None and not (current.json or current.quiet) else None
+    if summed is not None:
+        seconds = time.monotonic() - current.started
+        print_lines([total_text(*summed, seconds)])
 
 
 def finish(code: int) -> None:

@@ -107,6 +107,14 @@ def seconds_text(seconds: float) -> str:
     return f"{hours} h {minutes} min"
 
 
+def total_text(count: int, one: str, size: int, moved: int, done: str, seconds: float) -> str:
+    """Sum up what a command did: `Total: 2,000 files, 1.5 GiB; 12 MiB sent in 3.1 s`."""
+    return (
+        f"Total: {count_text(count, one)}, {size_text(size)}; "
+        f"{size_text(moved)} {done} in {seconds_text(seconds)}"
+    )
+
+
 def count_text(number: int, one: str, many: str | None = None) -> str:
     """Write a number with its noun: `1 file`, `2,000 files`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

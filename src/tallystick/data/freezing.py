@@ -51,7 +51,7 @@ def keep(
             hashed = writer.add_file(scan.location(found))
             identities[found.path] = Identity(hashed.digest, hashed.fingerprint)
         entries = scan.entries(identities)
-        kept = held(path, scan.kind, entries)
+        kept = held(path, scan.kind, entries, sum(found.size for found in unstored))
         if scan.kind == "tree":
             writer.put(kept.digest, tree.render(entries))
     if known.stale or unstored or (known.columns is not None and known.columns.digest is None):
@@ -87,8 +87,20 @@ def freeze_all(
     formers = {path: _former(project, path, replace) for path in paths}
     with project.store.writer() as writer:
         found = {path: _kept(project, path, progress, writer) for path in formers}
-    ignored = ignore_all(project, found)
-    frozen = [_frozen(path, formers[path], found[path], stage, ignored) for path in paths]
+    return _recorded(project, formers, [found[path] for path in paths], stage)
+
+
+def record(project: Project, found: Held, *, replace: bool = False) -> Frozen:
+    """Write the pointer and the ignore line of a path whose bytes lie at a remote already."""
+    return _recorded(project, {found.path: _former(project, found.path, replace)}, [found], None)[0]
+
+
+def _recorded(
+    project: Project, formers: Mapping[str, Tracked | None], found: Sequence[Held], stage: str | None
+) -> list[Frozen]:
+    """Say of paths what is stored: the ignore lines, then all pointers."""
+    ignored = ignore_all(project, [one.path for one in found])
+    frozen = [_frozen(one.path, formers[one.path], one, stage, ignored) for one in found]
     read = WorktreePointers(project).data
     write_all(
         {

@@ -33,6 +33,8 @@ class Held:
     executable: bool
     list_entries: Callable[[], Iterable[Entry]] = field(compare=False)
     list_contents: Callable[[], Iterable[Digest]] = field(compare=False)
+    stored: int = field(default=0, compare=False)
+    """Bytes that were read and stored for it just now."""
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -50,7 +52,7 @@ class Held:
         return Artifact(self.path, self.kind, self.digest, self.size, self.executable)
 
 
-def held(path: str, kind: Kind, entries: Iterable[Entry]) -> Held:
+def held(path: str, kind: Kind, entries: Iterable[Entry], stored: int = 0) -> Held:
     """Sum up entries: a folder's digest is that of its tree's text."""
     every = tuple(entries)
     is_file = kind == "file"
@@ -63,6 +65,7 @@ def held(path: str, kind: Kind, entries: Iterable[Entry]) -> Held:
         is_file and every[0].mode == "x",
         lambda: every,
         lambda: [entry.digest for entry in every if entry.mode != "d"],
+        stored,
     )
 
 

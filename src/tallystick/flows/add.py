@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tallystick.data.freezing import Frozen, freeze_all
+from tallystick.data.freezing import Frozen, freeze_all, record
+from tallystick.data.hashing import held
 from tallystick.data.tracked import WorktreePointers, owner_of
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
@@ -44,6 +45,11 @@ class Added:
     paths: tuple[AddedPath, ...]
     staged: bool
     notes: tuple[str, ...] = ()
+    stored: int = 0
+    """Bytes that were read into the local store."""
+    remote: str | None = None
+    """The remote that the bytes went straight to."""
+    sent: int = 0
 
 
 def add(
@@ -65,7 +71,39 @@ def add(
     frozen = freeze_all(project, paths, replace=force, progress=progress)
     if stage:
         project.git.stage(dict.fromkeys(name for one in frozen for name in one.written))
-    return Added(tuple(map(_added, frozen)), stage, tuple(note for one in frozen for note in _notes(one)))
+    return Added(
+        tuple(map(_added, frozen)),
+        stage,
+        tuple(note for one in frozen for note in _notes(one)),
+        sum(one.held.stored for one in frozen),
+    )
+
+
+def add_to_remote(
+    project: Project,
+    place: str,
+    target: str | None = None,
+    *,
+    folder: str = "",
+    remote: str | None = None,
+    stage: bool = True,
+    force: bool = False,
+    progress: Progress = silent,
+) -> Added:
+    """Send the file of a path or URL straight to a remote, and write the pointer of `target` for it.
+
+    Without a target it gets its own name, in `folder`. The bytes come here when they are pulled.
+    """
+    store = open_remote(project, remote)
+    with opened(place) as source:
+        path = posixpath.normpath(posixpath.join(folder, source.name) if target is None else target)
+        _check_all(project, [path], force, standing=False)
+        sent = stream(source, store, repository=project.config.repository or "", progress=progress)
+    entry = Entry("x" if source.executable else "f", sent.digest, sent.size, b"")
+    frozen = record(project, held(path, "file", [entry]), replace=force)
+    if stage:
+        project.git.stage(frozen.written)
+    return Added((_added(frozen),), stage, (), 0, store.name, sent.sent_bytes)
 
 
 def _normal(targets: Iterable[str]) -> list[str]:
@@ -94,20 +132,24 @@ def _holder(path: str, others: Collection[str]) -> str | None:
     return folder or None
 
 
-def _check_all(project: Project, paths: Sequence[str], force: bool) -> None:
-    """Raise Refused if one of the paths can't be tracked."""
+def _check_all(project: Project, paths: Sequence[str], force: bool, *, standing: bool = True) -> None:
+    """Raise Refused if one of the paths can't be tracked; they need not stand here to be named."""
     pointers = WorktreePointers(project)
     together = set(paths)
     for path in paths:
         _check_name(path)
-        _check_place(project, pointers, path, together)
+        if standing:
+            _check_standing(project, path)
+        elif (project.git.root / path).is_dir():
+            raise Refused(f"`{path}` is a folder", hint=f"`tally add {path}`")
+        _check_place(pointers, path, together)
         _check_maker(pointers, path, force)
     in_git = sorted(project.git.tracked(paths))
-    held = [name.removesuffix(SUFFIX) for name in in_git if name.endswith(SUFFIX)]
-    if held:
+    inside = [name.removesuffix(SUFFIX) for name in in_git if name.endswith(SUFFIX)]
+    if inside:
         raise Refused(
-            f"`{held[0]}`, inside of what would be added, is tracked already",
-            hint=f"stop tracking it first, the data stays: `tally remove {held[0]}`",
+            f"`{inside[0]}`, inside of what would be added, is tracked already",
+            hint=f"stop tracking it first, the data stays: `tally remove {inside[0]}`",
         )
     if in_git:
         named = ", ".join(f"`{name}`" for name in in_git[:SHOWN])
@@ -133,10 +175,14 @@ def _check_name(path: str) -> None:
         raise Refused(error.message) from error
 
 
-def _check_place(project: Project, pointers: WorktreePointers, path: str, paths: Collection[str]) -> None:
-    """Raise Refused when nothing is there, or the path lies in another tracked one."""
+def _check_standing(project: Project, path: str) -> None:
+    """Raise Refused when nothing is there."""
     if not os.path.lexists(project.git.root / path):
         raise Refused(f"there is nothing at `{path}`")
+
+
+def _check_place(pointers: WorktreePointers, path: str, paths: Collection[str]) -> None:
+    """Raise Refused when the path lies in another tracked one."""
     owner = owner_of(pointers, path)
     holder = owner.path if owner else _holder(path, paths)
     if holder is not None:

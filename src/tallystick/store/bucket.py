@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 from urllib.parse import unquote, urlsplit
 
 import fsspec
@@ -156,6 +156,8 @@ class Bucket(Backend):
     def _error(self, name: str, error: Exception) -> TallyError:
         code = _code(error)
         if isinstance(error, FileNotFoundError):
+            if self._scheme in ("http", "https") and _is_no_absence(error.__cause__):
+                return self._error(name, error.__cause__)
             if code == "NoSuchBucket":
                 return self._no_bucket()
             return ObjectMissing(f"`{name}` is not in `{self.url}`", places=[self.url])
@@ -173,6 +175,11 @@ class Bucket(Backend):
 
     def _no_bucket(self) -> Refused:
         return Refused(f"`{self.url}`: there is no such bucket", hint="make the bucket first")
+
+
+def _is_no_absence(cause: BaseException | None) -> TypeGuard[Exception]:
+    """What stands behind a file that fsspec could not find on the web: it says so of every failure."""
+    return isinstance(cause, Exception) and getattr(cause, "status", None) != 404
 
 
 def _is_taken(error: Exception) -> bool:
@@ -243,5 +250,8 @@ def open_url(url: str) -> Iterator[tuple[str, BinaryIO, int | None]]:
     if scheme not in _SOURCES or not name:
         raise Refused(f"`{redacted(url)}` is not the URL of a file that can be read", hint=f"known: {_KNOWN}")
     place = Bucket(*reached(url, {}, _CONNECTIONS.get(scheme, {})), redacted(url), scheme)
-    with place.reading() as file:
-        yield name, file, getattr(file, "size", None)
+    try:
+        with place.reading() as file:
+            yield name, file, getattr(file, "size", None)
+    except ObjectMissing as error:
+        raise Refused(f"there is nothing at `{redacted(url)}`") from error

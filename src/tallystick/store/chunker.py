@@ -1,7 +1,9 @@
 """Where a large file is cut into chunks, so that a small change makes few new ones."""
 
+import io
 import warnings
 from collections.abc import Iterator
+from typing import Any, Protocol
 
 from tallystick.store.pack import LARGE, LARGEST_BLOB
 
@@ -33,7 +35,51 @@ def chunks(data: bytes | memoryview) -> Iterator[memoryview]:
     if len(view) < LARGE:
         yield view
         return
-    size = average(len(view))
-    cutter = FastCDC(size, min_size=size // 4, max_size=size * 4, normalized_chunking=NORMALIZATION, seed=0)
-    for chunk in cutter.cut_buf(view):
+    for chunk in _cutter(len(view)).cut_buf(view):
         yield view[chunk.offset : chunk.offset + chunk.length]
+
+
+def _cutter(size: int) -> FastCDC:
+    """What cuts a file of so many bytes."""
+    mean = average(size)
+    return FastCDC(mean, min_size=mean // 4, max_size=mean * 4, normalized_chunking=NORMALIZATION, seed=0)
+
+
+class Readable(Protocol):
+    """Whatever gives bytes piece by piece, and none at its end."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes."""
+
+
+def cut(file: Readable, size: int | None) -> Iterator[memoryview]:
+    """Cut what is read, once, as `chunks` cuts the same bytes; by the least average if no size is known.
+
+    Each piece is there until the next one is asked for.
+    """
+    head = b""
+    while len(head) < LARGE and (more := file.read(LARGE - len(head))):
+        head += more
+    if len(head) < LARGE:
+        yield memoryview(head)
+        return
+    for chunk in _cutter(size or len(head)).cut_stream(_Rejoined(head, file)):
+        yield chunk.data
+
+
+class _Rejoined(io.RawIOBase):
+    """A file whose first bytes were read already."""
+
+    def __init__(self, head: bytes, file: Readable) -> None:
+        self._head = memoryview(head)
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer)
+        data = self._head[: len(view)] if self._head else self._file.read(len(view))
+        self._head = self._head[len(data) :]
+        view[: len(data)] = data
+        return len(data)

@@ -1,5 +1,6 @@
 """What a push uploads: packs of the blobs that the remote lacks, and recipes of its large files."""
 
+import io
 import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -107,7 +108,7 @@ class Outgoing:
 
     def _repacked(self, large: set[Digest], small: list[Digest]) -> Iterator[Parcel]:
         """New packs of blobs out of local packs, and of the chunks of large files."""
-        box = _Box(self._encoder)
+        box = Box(self._encoder)
         data: Buffer
         for digest, data in self._local.read_many(small):
             box.put(digest, data)
@@ -147,7 +148,7 @@ class Outgoing:
         self.recipes[digest] = Recipe(len(data), tuple(listed))
 
 
-class _Box:
+class Box:
     """A pack being filled in memory."""
 
     def __init__(self, encoder: Encoder) -> None:
@@ -156,28 +157,33 @@ class _Box:
 
     def _start(self) -> None:
         self._contents = Contents()
-        self._pieces: list[Buffer] = [MAGIC]
+        self._data = io.BytesIO()
+        self._data.write(MAGIC)
         self._size = 0
 
     @property
     def entries(self) -> list[Entry]:
+        """The blobs that are in it."""
         return self._contents.entries
 
     @property
     def is_full(self) -> bool:
+        """Whether it has grown to a pack's usual size."""
         return self._contents.end >= PACK_SIZE
 
     def put(self, digest: Digest, data: Buffer) -> None:
+        """Append a blob."""
         stored, encoding = self._encoder.encode(data)
         self._contents.append(digest, len(stored), len(data), encoding)
-        self._pieces.append(stored)
+        self._data.write(stored)
         self._size += len(data)
 
     def close(self) -> Parcel:
         """The pack; the next blob starts another."""
         rows = table(self.entries)
-        data = b"".join((*self._pieces, close(rows, self._contents.end)))
-        parcel = Parcel(data, rows, len(self.entries), self._size)
+        self._data.write(close(rows, self._contents.end))
+        # Not a copy: the stream gives up what it has written.
+        parcel = Parcel(self._data.getvalue(), rows, len(self.entries), self._size)
         self._start()
         return parcel
 

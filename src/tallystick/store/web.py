@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
 from urllib.parse import urlsplit
 
 from tallystick.digest import Buffer
@@ -54,7 +53,7 @@ class Web(Bucket):
         """How many bytes a file has; None if it is not there."""
         try:
             with self._translated(name):
-                found = self._info(name)
+                found = self._fs.info(self._path(name))
         except ObjectMissing:
             return None
         if found["size"] is None:
@@ -94,17 +93,6 @@ class Web(Bucket):
             return []
         named = [re.fullmatch(r".*?([^/]*)(/?)", urlsplit(link).path) for link in links]
         return [name[1] + name[2] for name in named if name is not None and _NAME.fullmatch(name[1])]
-
-    def _info(self, name: str) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = self._fs.info(self._path(name))
-        except FileNotFoundError as error:
-            # The library says so of every failure; what it was stands behind it.
-            cause = error.__cause__
-            if cause is None or getattr(cause, "status", None) == 404:
-                raise
-            raise cause from None
-        return found
 
     def _read_only(self) -> Refused:
         return Refused(f"`{self.url}` can only be read", hint="push to the folder or bucket behind it")
