@@ -14,9 +14,12 @@ from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
 from tallystick.paths import check_path
 from tallystick.progress import Progress, silent
-from tallystick.project import SHARED_CONFIG, Project
+from tallystick.project import SHARED_CONFIG, Project, open_remote
 from tallystick.records import tree
 from tallystick.records.pointer import SUFFIX
+from tallystick.records.tree import Entry
+from tallystick.store.source import opened
+from tallystick.store.streaming import stream
 
 OURS = (SHARED_CONFIG, "tally.yaml", "environment.lock", ".gitignore", ".gitattributes", ".gitmodules")
 """Files that have to be in git themselves."""
