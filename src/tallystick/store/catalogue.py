@@ -51,18 +51,39 @@ class Catalogue:
     def packs(self, wanted: Collection[Digest]) -> dict[PackName, list[Digest]]:
         """The packs in which these blobs lie, each blob once."""
         found: defaultdict[PackName, list[Digest]] = defaultdict(list)
-        for rows, index in self._rows(wanted):
-            numbers, packs = index.numbers(), [found[name] for name in index.packs]
-            for digest, row in rows:
-                packs[numbers[row]].append(digest)
+        for rows, index in self._hits(set(wanted)):
+            digests, numbers = index.digests(), index.numbers()
+            packs = [found[name] for name in index.packs]
+            for row in rows:
+                packs[numbers[row]].append(Digest(digests[row]))
         return {name: digests for name, digests in found.items() if digests}
+
+    def relied(self, wanted: set[Digest]) -> tuple[set[PackName], int]:
+        """The packs that these blobs lie in, and how many bytes the blobs have together."""
+        packs: set[PackName] = set()
+        size = 0
+        for rows, index in self._hits(wanted):
+            packs.update(index.packs[number] for number in set(map(index.numbers().__getitem__, rows)))
+            size += sum(map(index.sizes().__getitem__, rows))
+        return packs, size
 
     def size(self, wanted: Collection[Digest]) -> int:
         """How many bytes these blobs have, as far as they lie in packs."""
-        total = 0
-        for rows, index in self._rows(wanted):
-            total += sum(map(index.sizes().__getitem__, [row for _, row in rows]))
-        return total
+        return self.relied(set(wanted))[1]
+
+    def _hits(self, wanted: set[Digest]) -> Iterator[tuple[list[int], Index]]:
+        """Each index with the rows of those blobs that no earlier one has."""
+        left = wanted
+        for index, present in self._indexes:
+            rows = index.hits(left)
+            if present is not None:
+                rows = [row for row in rows if present[index.pack_of(row)]]
+            if rows:
+                yield rows, index
+                if len(rows) == len(left):
+                    return
+                digests = index.digests()
+                left = left.difference([digests[row] for row in rows])
 
     def places(self, wanted: Collection[Digest]) -> Iterator[tuple[Digest, Place]]:
         """These blobs' places, one each, for those that lie in packs."""

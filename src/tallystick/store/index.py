@@ -136,6 +136,12 @@ class Index:
             return [(digest, table[digest]) for digest in wanted if digest in table]
         return [(digest, row) for digest in wanted if (row := self.find(digest)) >= 0]
 
+    def hits(self, wanted: set[Digest]) -> list[int]:
+        """The rows of the blobs of `wanted` that are here."""
+        if len(wanted) * _MANY > self.count:
+            return [row for row, digest in enumerate(self.digests()) if digest in wanted]
+        return [row for _, row in self.rows(wanted)]
+
     def lacking(self, wanted: set[Digest]) -> set[Digest]:
         """Those blobs of `wanted` that are not here."""
         if len(wanted) * _MANY > self.count:

@@ -177,8 +177,9 @@ class RemoteStore:
         """The packs that hold these blobs and the large ones' chunks; the bytes that the blobs have."""
         recipes = dict(self.catalogue.recipes(self.catalogue.lacking(wanted)))
         chunks = {chunk for recipe in recipes.values() for chunk, _ in recipe.chunks}
-        size = self.catalogue.size(wanted) + sum(recipe.size for recipe in recipes.values())
-        return {pack.digest for pack in self.catalogue.packs(wanted | chunks)}, size
+        packs, size = self.catalogue.relied(wanted)
+        packs |= self.catalogue.relied(chunks)[0]
+        return {pack.digest for pack in packs}, size + sum(recipe.size for recipe in recipes.values())
 
     def contains(self, digest: Digest) -> bool:
         """Whether the remote holds a blob."""
