@@ -2,12 +2,16 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tallystick import process
 from tallystick.errors import Refused
 from tallystick.flows.status import PathStatus, Status, status
+from tallystick.process import Completed
 from tallystick.worktree.ignore import MANY
 from tests.project.house import opened
 from tests.sandbox import Repo, Tally
@@ -78,6 +82,32 @@ def test_a_file_that_a_line_for_its_kind_hides_is_named_until_it_is_tracked(many
     assert "untracked    set/forgotten.bin: `tally add set/forgotten.bin`" in tally("status").out
     tally("add", "set/forgotten.bin")
     assert seen(many).clean
+
+
+def test_status_asks_git_once_for_files_and_opens_only_the_pointer_it_was_given(
+    many: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = opened(many)
+    started: list[Sequence[str]] = []
+    opens: list[str] = []
+    run, opening = process.run, os.open
+
+    def counted(argv: Sequence[str], **rest: Any) -> Completed:
+        started.append(argv)
+        return run(argv, **rest)
+
+    def noted(path: Any, *rest: Any, **more: Any) -> int:
+        opens.extend([os.path.basename(path)] if str(path).endswith(".tally") else [])
+        return opening(path, *rest, **more)
+
+    monkeypatch.setattr(process, "run", counted)
+    monkeypatch.setattr(os, "open", noted)
+    status(project, variables={})
+    assert (len(started), len(opens)) == (1, MANY)
+    started.clear()
+    opens.clear()
+    status(project, ["set/1.bin"], variables={})
+    assert (len(started), opens) == (1, ["1.bin.tally"])
 
 
 def test_a_file_that_a_line_for_its_kind_hides_counts_in_a_dep(many: Repo, tally: Tally) -> None:

@@ -86,10 +86,14 @@ class Pointers(Protocol):
 
 
 class WorktreePointers:
-    """The pointers as they stand in the worktree now, committed or not."""
+    """The pointers as they stand in the worktree now, committed or not.
 
-    def __init__(self, project: Project) -> None:
+    `listed` are the files that git lists, pointers and others, if the caller has asked for them already.
+    """
+
+    def __init__(self, project: Project, listed: Iterable[str] | None = None) -> None:
         self._project = project
+        self._listed = listed
 
     def data(self, pointer_path: str) -> bytes | None:
         """The text of one pointer, None when there is no such file."""
@@ -114,7 +118,8 @@ class WorktreePointers:
 
     def below(self, folder: str) -> Iterator[Tracked | Malformed]:
         """The pointers inside a folder."""
-        for pointer_path in sorted(self._project.git.list_files([PATTERN])):
+        listed = self._project.git.list_files([PATTERN]) if self._listed is None else self._listed
+        for pointer_path in sorted(listed):
             if _is_pointer(pointer_path) and _inside(pointer_path, folder):
                 try:
                     data = self.data(pointer_path)
@@ -168,12 +173,14 @@ def tracked_at(project: Project, commit: str, targets: Sequence[str] = ()) -> li
     return [selected.tracked for selected in select(pointers_of(project, commit), targets)]
 
 
-def found_in(project: Project, targets: Sequence[str] = ()) -> list[Tracked | Malformed]:
-    """The pointers of the worktree that targets name, malformed ones among them.
+def found_in(
+    project: Project, targets: Sequence[str] = (), listed: Iterable[str] | None = None
+) -> list[Tracked | Malformed]:
+    """The pointers of the worktree that targets name, malformed ones among them; `listed` as above.
 
     Raises Refused for a target that means nothing.
     """
-    pointers = WorktreePointers(project)
+    pointers = WorktreePointers(project, listed)
     found: dict[str, Tracked | Malformed] = {}
     for target in targets or [""]:
         for one in _meant(pointers, _tidy(target)):

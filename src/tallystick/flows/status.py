@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tallystick.data.changes import Changes, Seen, blobs, see
+from tallystick.data.tracked import PATTERN as POINTERS
 from tallystick.data.tracked import Malformed, Tracked, blobs_of, found_in, unpointed
 from tallystick.digest import Digest
 from tallystick.errors import ObjectsError
@@ -12,7 +13,8 @@ from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_remote
 from tallystick.records.receipt import Artifact
 from tallystick.runs.inputs import Surroundings
-from tallystick.runs.pipelines import load
+from tallystick.runs.pipelines import PATTERN as PIPELINES
+from tallystick.runs.pipelines import Graph, load
 from tallystick.runs.staleness import Reason, stale_stages
 from tallystick.store import RemoteStore
 
@@ -74,11 +76,13 @@ def status(
     """
     store = open_remote(project, remote) if remote is not None else None
     artifacts: dict[str, Artifact] = {}
-    found = found_in(project, targets)
+    # Git looks through the whole worktree for either, so both are asked for at once; a target is looked up.
+    listed = None if targets else project.git.list_files([POINTERS, PIPELINES])
+    found = found_in(project, targets, listed)
     paths = tuple(_path(project, one, store, artifacts, progress) for one in found)
     # Beside a path that was named nothing else is meant.
     untracked = tuple(unpointed(project, (one for one in found if one.path not in targets)))
-    stages = tuple(_stages(project, targets, Surroundings(variables, seen=artifacts)))
+    stages = tuple(_stages(project, load(project, listed=listed), targets, variables, artifacts))
     clean = all(path.clean for path in paths) and not any(stage.reasons for stage in stages)
     clean = clean and not untracked
     return Status(paths, stages, None if store is None else store.name, clean, untracked)
@@ -124,9 +128,14 @@ def _pushed(tracked: Tracked, needed: set[Digest] | None, store: RemoteStore) ->
     return not store.missing(needed if needed is not None else {tracked.pointer.digest})
 
 
-def _stages(project: Project, targets: Sequence[str], surroundings: Surroundings) -> Iterable[StageStatus]:
+def _stages(
+    project: Project,
+    graph: Graph,
+    targets: Sequence[str],
+    variables: Mapping[str, str],
+    seen: Mapping[str, Artifact],
+) -> Iterable[StageStatus]:
     """The stages that targets concern: by what they make, or all without targets."""
-    graph = load(project)
-    stale = stale_stages(project, graph, surroundings)
+    stale = stale_stages(project, graph, Surroundings(variables, seen=seen))
     meant = set(graph.steps) if not targets else {found for path in targets if (found := graph.maker(path))}
     return [StageStatus(address, reasons) for address, reasons in stale.items() if address in meant]

@@ -140,10 +140,16 @@ class Graph:
         return Refused(f"there is no stage `{target}`", hint=hint)
 
 
-def load(project: Project, overlay: Mapping[str, bytes] | None = None) -> Graph:
-    """Read every `tally.yaml` of the worktree; `overlay` holds files as they would become."""
+def load(
+    project: Project, overlay: Mapping[str, bytes] | None = None, listed: Iterable[str] | None = None
+) -> Graph:
+    """Read every `tally.yaml` of the worktree; `overlay` holds files as they would become.
+
+    `listed` are the files that git lists, these and others, if the caller has asked for them already.
+    """
     changed = dict(overlay or {})
-    paths = {path for path in project.git.list_files([PATTERN]) if _is_pipeline(path)}
+    listed = project.git.list_files([PATTERN]) if listed is None else listed
+    paths = {path for path in listed if _is_pipeline(path)}
     found = {path: read_file(project, path) for path in sorted(paths - changed.keys())}
     texts = {path: text for path, text in found.items() if text is not None}
     texts.update({path: text for path, text in changed.items() if _is_pipeline(path)})
