@@ -109,7 +109,7 @@ class StatCache:
     columns: Columns | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Known:
     """What a scan and a cache tell together: identities, the files left to hash, whether to save anew.
 
@@ -121,9 +121,9 @@ class Known:
     stale: bool
     columns: Columns | None = None
 
-    @cached_property
+    @property
     def identities(self) -> dict[bytes, Identity]:
-        """What is known, by path."""
+        """What is known, by path; made anew each time."""
         return dict(self.found) if self.columns is None else self.columns.identities()
 
 
