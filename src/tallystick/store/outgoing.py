@@ -39,7 +39,10 @@ Row = tuple[bytes, int, int, int, int]
 
 
 class Parcel(NamedTuple):
-    """A pack in memory, every blob in it verified, ready to go; `rows` are its table of contents."""
+    """A pack in memory, every blob in it verified, ready to go; `rows` are its table of contents.
+
+    `blobs` counts those that are in it as they are, not the chunks of large ones.
+    """
 
     data: Buffer
     rows: bytes
@@ -116,7 +119,7 @@ class Outgoing:
                 yield box.close()
         for digest in sorted(large):
             for chunk, data in self._chunks_of(digest):
-                box.put(chunk, data)
+                box.put(chunk, data, is_chunk=True)
                 if box.is_full:
                     yield box.close()
         if box.entries:
@@ -160,6 +163,7 @@ class Box:
         self._data = io.BytesIO()
         self._data.write(MAGIC)
         self._size = 0
+        self._blobs = 0
 
     @property
     def entries(self) -> list[Entry]:
@@ -171,19 +175,20 @@ class Box:
         """Whether it has grown to a pack's usual size."""
         return self._contents.end >= PACK_SIZE
 
-    def put(self, digest: Digest, data: Buffer) -> None:
+    def put(self, digest: Digest, data: Buffer, *, is_chunk: bool = False) -> None:
         """Append a blob."""
         stored, encoding = self._encoder.encode(data)
         self._contents.append(digest, len(stored), len(data), encoding)
         self._data.write(stored)
         self._size += len(data)
+        self._blobs += not is_chunk
 
     def close(self) -> Parcel:
         """The pack; the next blob starts another."""
         rows = table(self.entries)
         self._data.write(close(rows, self._contents.end))
         # Not a copy: the stream gives up what it has written.
-        parcel = Parcel(self._data.getvalue(), rows, len(self.entries), self._size)
+        parcel = Parcel(self._data.getvalue(), rows, self._blobs, self._size)
         self._start()
         return parcel
 

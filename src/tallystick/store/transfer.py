@@ -125,14 +125,16 @@ def _send(
     packs = list(noted)
     progress.begin("sending", files=len(missing), size=local.total(missing))
     try:
-        parcels = outgoing.parcels(missing)
+        parcels, large = outgoing.parcels(missing), 0
         for done in ordered(partial(upload, remote), parcels, min(jobs, PACKS_AT_A_TIME)):
             packs.append((done.pack, done.rows))
             sent.blobs += done.blobs
             sent.bytes += done.pack.size
-            progress.advance(done.blobs, done.size)
+            progress.advance(done.blobs + len(outgoing.recipes) - large, done.size)
+            large = len(outgoing.recipes)
     finally:
         progress.end()
+    sent.blobs += len(outgoing.recipes)
     sent.packs += len(packs) - len(noted)
     if packs or outgoing.recipes:
         remote.put_index(indexes.assemble(packs, outgoing.recipes))
