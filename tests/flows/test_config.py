@@ -45,7 +45,7 @@ def test_a_setting_is_taken_out(project: Repo, tally: Tally) -> None:
     [
         ("core.jobs", "many"),
         ("core.jobs", "0"),
-        ("store.link", "symlink"),
+        ("store.link", "magic"),
         ("core.repository", "a b"),
         ("core.jobs", "1\n2"),
     ],

@@ -173,7 +173,7 @@ def test_a_strange_url_is_refused_wherever_it_stands(url: str) -> None:
         ("core.repository", "a/../b"),
         ("core.jobs", "many"),
         ("core.jobs", "0"),
-        ("store.link", "symlink"),
+        ("store.link", "magic"),
         ("core.remote", "a\nb"),
     ],
 )

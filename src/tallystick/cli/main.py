@@ -39,6 +39,7 @@ SECTIONS: dict[str, dict[str, Verb]] = {
             _verb("add", "Store files and folders, and track them by pointers."),
             _verb("remove", "Stop tracking files and folders."),
             _verb("status", "Show what changed in data and stages, and why."),
+            _verb("unprotect", "Make shared, read-only data writable, as copies of your own."),
         ]
     ),
     "Share": dict(

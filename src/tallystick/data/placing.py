@@ -16,7 +16,7 @@ from tallystick.files import lock as locked
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records.tree import Entry
-from tallystick.worktree import Content, Placed, Present, Verified
+from tallystick.worktree import Content, Placed, Present, Stored, Verified
 
 SHOWN = 5
 """How many paths a message names."""
@@ -192,9 +192,15 @@ def _contents(project: Project, needed: Sequence[Entry]) -> Iterator[tuple[Entry
         for entry in by_digest[digest]:
             yield entry, Verified(digest, data)
     for digest in by_digest.keys() - packed:
+        shared = (
+            project.store.share(digest) if any(entry.mode == "f" for entry in by_digest[digest]) else None
+        )
         place = project.store.object_path(digest)
         for entry in by_digest[digest]:
-            yield entry, project.store.read(digest) if place is None else place
+            if place is None:
+                yield entry, project.store.read(digest)
+            else:
+                yield entry, Stored(place, shared) if shared and entry.mode == "f" else place
 
 
 def _full(path: str, name: bytes) -> str:

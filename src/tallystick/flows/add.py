@@ -12,6 +12,7 @@ from tallystick.data.hashing import held
 from tallystick.data.tracked import WorktreePointers, owner_of
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
+from tallystick.files import create_exclusive
 from tallystick.paths import check_path
 from tallystick.progress import Progress, silent
 from tallystick.project import SHARED_CONFIG, Project, open_remote
@@ -23,6 +24,8 @@ from tallystick.store.streaming import stream
 
 OURS = (SHARED_CONFIG, "tally.yaml", "environment.lock", ".gitignore", ".gitattributes", ".gitmodules")
 """Files that have to be in git themselves."""
+
+LINK = "store.link"
 
 SHOWN = 5
 """How many names a message lists."""
@@ -77,7 +80,7 @@ def add(
     return Added(
         tuple(map(_added, frozen)),
         stage,
-        tuple(note for one in frozen for note in _notes(one)),
+        (*(note for one in frozen for note in _notes(one)), *_copies(project)),
         sum(one.held.stored for one in frozen),
     )
 
@@ -218,6 +221,16 @@ def _added(frozen: Frozen) -> AddedPath:
         files=pointer.files,
         state=frozen.state,
     )
+
+
+def _copies(project: Project) -> Iterable[str]:
+    """That large files lie here twice, and what to do about it; said once in a project."""
+    copied = project.store.copied and LINK not in project.config.values
+    if copied and create_exclusive(project.home / "said" / "copied", b""):
+        yield (
+            "large files were copied into the local store: this file system can't share their blocks. To keep"
+            f" them once, and read-only: `tally config --local {LINK} hardlink`"
+        )
 
 
 def _notes(frozen: Frozen) -> Iterable[str]:

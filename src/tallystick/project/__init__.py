@@ -40,11 +40,12 @@ def open_project(folder: Path, settings: Path) -> Project:
 def open_places(git: Git, settings: Path) -> Project:
     """Open every place of a git repository, whether or not `tally init` ran there."""
     home = git.common / "tally"
+    config = read_config(git)
     return Project(
         git=git,
         worktree=Worktree(git.root, home, git.worktree_id),
-        store=LocalStore(home),
-        config=read_config(git),
+        store=LocalStore(home, config.values.get("store.link", "")),
+        config=config,
         grants=Grants(settings, git.common),
         home=home,
     )

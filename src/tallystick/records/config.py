@@ -59,6 +59,10 @@ class Config:
 Entries = Sequence[tuple[str, str]]
 
 
+LINKS = ("reflink,copy", "reflink", "copy", "hardlink")
+"""How large files come out of the store; the first three share blocks where the file system can."""
+
+
 def from_entries(shared: Entries, machine: Entries = ()) -> Config:
     """Put settings together; raise BadRecord for what may not be said where it is said."""
     for key, value in shared:
@@ -128,8 +132,8 @@ def _check_value(key: str, value: str, source: str) -> None:
         raise BadRecord("`core.repository` must be an id of letters and digits", source)
     if key == "core.jobs" and not (value.isascii() and value.isdigit() and 1 <= int(value) <= 256):
         raise BadRecord("`core.jobs` must be a number from 1 to 256", source)
-    if key == "store.link" and value not in ("copy", "hardlink", "reflink"):
-        raise BadRecord("`store.link` must be reflink, copy or hardlink", source)
+    if key == "store.link" and value not in LINKS:
+        raise BadRecord(f"`store.link` must be one of {', '.join(LINKS)}", source)
 
 
 def check_url(url: str, source: str = "") -> str:

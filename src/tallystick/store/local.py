@@ -10,13 +10,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
-from tallystick.digest import Digest, hash_file
+from tallystick.digest import Digest, Hashed, hash_file
 from tallystick.errors import ObjectCorrupt, ObjectMissing, TallyError
 from tallystick.files import translated
 from tallystick.store.index import PackName, Place
 from tallystick.store.pack import decode
 from tallystick.store.packs import Packs
-from tallystick.store.writer import Writer
+from tallystick.store.shared import Shared
+from tallystick.store.writer import SEALED, Writer
 
 _LIST_FROM = 64
 """Looking for more large blobs than this, listing all of them is quicker than asking for each."""
@@ -25,12 +26,17 @@ _LIST_FROM = 64
 class LocalStore:
     """Blobs by digest, in a folder of their own; several processes may use it at once."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, link: str = "") -> None:
         self.root = root
+        self.shares = link == "hardlink"
+        """Whether large files of the worktree and of the store are one."""
+        self.copied = 0
+        """Bytes of large files that were copied, because the file system can't share their blocks."""
         self.objects = root / "objects"
         self.packs = root / "packs"
         self.quarantine = root / "quarantine"
         self._packs = Packs(self.packs)
+        self._shared = Shared(root / "shared")
 
     def contains(self, digest: Digest) -> bool:
         """Whether a blob is here."""
@@ -78,13 +84,45 @@ class LocalStore:
         return self.objects / name[:2] / name
 
     def object_path(self, digest: Digest) -> Path | None:
-        """The read-only file of a large blob; None if it is not here or lies in a pack."""
+        """The read-only file of a large blob; None if it is not here or lies in a pack.
+
+        One that was edited in place, through another name that it has in the worktree, is set aside.
+        """
         path = self.object_name(digest)
         try:
-            is_file = stat.S_ISREG(os.lstat(path).st_mode)
+            status = os.lstat(path)
         except FileNotFoundError:
             return None
-        return path if is_file else None
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        if self._shared.is_changed(digest, status):
+            with translated(path):
+                whole = hash_file(str(path)).digest == digest
+            if not whole:
+                self._set_aside_whole(digest, path)
+                return None
+            self._shared.note(digest, status)
+        return path
+
+    def share(self, digest: Digest) -> Hashed | None:
+        """Prepare a large blob to get another name in the worktree, verified; None if it can't have one."""
+        path = self.object_path(digest)
+        if path is None or not self.shares:
+            return None
+        before = os.lstat(path)
+        if before.st_uid != os.geteuid():
+            return None
+        with translated(path):
+            hashed = hash_file(str(path))
+        if hashed.digest != digest:
+            raise self._set_aside_whole(digest, path)
+        os.chmod(path, SEALED)
+        self.note_shared(digest, before)
+        return hashed
+
+    def note_shared(self, digest: Digest, status: os.stat_result) -> None:
+        """Remember how a file looks that has a name in the worktree too."""
+        self._shared.note(digest, status)
 
     def read(self, digest: Digest) -> bytes:
         """A blob's bytes, verified."""
@@ -205,6 +243,7 @@ class LocalStore:
         with translated(path):
             self.quarantine.mkdir(parents=True, exist_ok=True)
             os.rename(path, self.quarantine / path.name)
+        self._shared.forget(digest)
         return ObjectCorrupt(
             f"{digest} was damaged in the local store and is now in `{self.quarantine}`",
             [digest],
@@ -220,7 +259,7 @@ class LocalStore:
                 with suppress(NotADirectoryError, ValueError):
                     names = os.listdir(self.objects / folder)
                     found.update(Digest(bytes.fromhex(name)) for name in names if len(name) == 64)
-        return found
+        return found.difference(one for one in self._shared.listed() if not self.is_whole(one))
 
     def _absent(self, digest: Digest) -> ObjectMissing:
         return ObjectMissing(

@@ -7,7 +7,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from tallystick.digest import PIECE, Buffer, Digest, Hashed, blake3_hasher, fingerprint, fingerprint_hasher
+from tallystick.digest import (
+    PIECE,
+    Buffer,
+    Digest,
+    Hashed,
+    blake3_hasher,
+    fingerprint,
+    fingerprint_hasher,
+    hash_stream,
+)
 from tallystick.errors import ObjectCorrupt, Refused
 from tallystick.files import reflink, sync_folder, temporary_name, translated
 from tallystick.store.background import Background
@@ -51,6 +60,11 @@ class Shelf(Protocol):
 
     objects: Path
     packs: Path
+    shares: bool
+    copied: int
+
+    def note_shared(self, digest: Digest, status: os.stat_result) -> None:
+        """Remember how a file looks that has a name in the worktree too."""
 
     def is_packed(self, digest: Digest) -> bool:
         """Whether a small blob is there already."""
@@ -194,6 +208,8 @@ class Writer:
             if not stat.S_ISREG(before.st_mode):
                 raise Refused(f"`{os.fsdecode(path)}` is not a regular file")
             if before.st_size >= LARGE:
+                if self._shelf.shares and _can_share(before):
+                    return self._share_large(path, source, before)
                 return self._add_large(source, before)
             data = os.read(source, before.st_size + 1)
             if len(data) != before.st_size or not _is_same(before, os.fstat(source)):
@@ -220,7 +236,38 @@ class Writer:
             held_still = size == before.st_size and _is_same(before, os.fstat(source))
             if held_still and not self._is_whole(digest):
                 give_name(digest)
+                self._shelf.copied += 0 if cloned else size
         return Hashed(digest, change.digest(), size) if held_still else None
+
+    def _share_large(self, path: bytes | str, source: int, before: os.stat_result) -> Hashed | None:
+        """Give a large file a second name in the store; None if it changed while it was read."""
+        with open(source, "rb", buffering=0, closefd=False) as file:
+            hashed = hash_stream(file)
+        if hashed.size != before.st_size or not _is_same(before, os.fstat(source)):
+            return None
+        if self._is_whole(hashed.digest):
+            return hashed
+        temporary = self._shelf.objects / temporary_name()
+        with translated(self._shelf.objects):
+            self._shelf.objects.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(path, temporary, follow_symlinks=False)
+        except OSError:
+            # Another file system, or one without hard links.
+            os.lseek(source, 0, os.SEEK_SET)
+            return self._add_large(source, before)
+        try:
+            os.fchmod(source, SEALED)
+            os.fsync(source)
+            named = os.lstat(temporary)
+            if (named.st_ino, named.st_mtime_ns) != (before.st_ino, before.st_mtime_ns):
+                return None
+            self._shelf.note_shared(hashed.digest, named)
+            self._name_object(temporary, hashed.digest)
+            self._seen.add(hashed.digest)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return hashed
 
     @contextmanager
     def _object(self, digest: Digest) -> Iterator[Callable[[Buffer], None]]:
@@ -257,6 +304,11 @@ class Writer:
             self._folders.add(final.parent.parent)
         os.rename(temporary, final)
         self._folders.add(final.parent)
+
+
+def _can_share(status: os.stat_result) -> bool:
+    """Whether a file may be the store's too: our own, under one name, and not executable (rule P4)."""
+    return status.st_uid == os.geteuid() and status.st_nlink == 1 and not status.st_mode & 0o111
 
 
 def _write_all(descriptor: int, data: Buffer, path: Path) -> None:

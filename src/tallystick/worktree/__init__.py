@@ -19,7 +19,7 @@ from tallystick.worktree.place import Contents, Placed
 from tallystick.worktree.plan import Present
 from tallystick.worktree.scan import Found, Identity, Scan
 from tallystick.worktree.statcache import Known, StatCache
-from tallystick.worktree.writing import Content, Verified
+from tallystick.worktree.writing import Content, Stored, Verified
 
 __all__ = [
     "Aside",
@@ -32,6 +32,7 @@ __all__ = [
     "Present",
     "Scan",
     "StatCache",
+    "Stored",
     "Verified",
     "Worktree",
 ]
@@ -124,6 +125,10 @@ class Worktree:
         """Delete what a scan saw at a path, under the conditions of `place`."""
         order = place.Order(check_path(path), present.scan.kind, force, silent)
         return place.remove(self.root, order, present, expected or {})
+
+    def unprotect(self, path: str, files: Iterable[Found]) -> int:
+        """Make files at a path writable, by copies where the store shares them; say how many were not."""
+        return place.unprotect(self.root, check_path(path), files)
 
     def move_aside(self, path: str) -> Aside | None:
         """Move what stands at a path out of the way; None if nothing does."""

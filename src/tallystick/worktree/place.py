@@ -9,14 +9,14 @@ from typing import Literal
 
 from tallystick.digest import Digest
 from tallystick.files import translated
-from tallystick.progress import Progress
+from tallystick.progress import Progress, silent
 from tallystick.records.tree import Entry
 from tallystick.worktree.folders import Folders
 from tallystick.worktree.hands import Hands
 from tallystick.worktree.plan import Plan, Present, check_losses, check_paths, lost, plan
 from tallystick.worktree.scan import Found, Identity, check_target, found_of
 from tallystick.worktree.staging import staging
-from tallystick.worktree.writing import Content, Written, proven, write_file
+from tallystick.worktree.writing import Content, Written, proven, unshare, write_file
 
 Contents = Callable[[Sequence[Entry]], Iterable[tuple[Entry, Content]]]
 """Given the entries that are needed, their contents in any order: bytes, or a file to share or copy."""
@@ -95,6 +95,18 @@ def remove(root: Path, order: Order, present: Present, expected: Mapping[bytes, 
     return Placed(removed=len(made.remove))
 
 
+def unprotect(root: Path, path: str, files: Iterable[Found]) -> int:
+    """Make files of the worktree the user's own and writable; say how many were not."""
+    order = Order(path, "tree", False, silent)
+    changed = 0
+    with translated(path), Folders(root) as folders:
+        for found in files:
+            if found.mode in "fx":
+                folder, name = folders.around(order.full(found.path))
+                changed += unshare(folder, name)
+    return changed
+
+
 def _remove_files(folders: Folders, order: Order, unwanted: Sequence[Found]) -> None:
     """Delete files, and the folders that this empties."""
     emptied: set[bytes] = set()
@@ -137,6 +149,9 @@ def _check_untouched(folders: Folders, order: Order, found: Found) -> None:
 def _change_mode(folders: Folders, order: Order, found: Found) -> None:
     """Give or take the right to execute, to those who may read."""
     folder, name = folders.around(order.full(found.path))
+    if os.stat(name, dir_fd=folder, follow_symlinks=False).st_nlink > 1:
+        # The mode belongs to all names of a file, the store's among them.
+        unshare(folder, name)
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
         mode = os.fstat(descriptor).st_mode & 0o777

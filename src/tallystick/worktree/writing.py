@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from tallystick.digest import PIECE, Digest, blake3_hasher, fingerprint, fingerprint_hasher
+from tallystick.digest import PIECE, Digest, Hashed, blake3_hasher, fingerprint, fingerprint_hasher
 from tallystick.errors import ObjectCorrupt
-from tallystick.files import reflink
+from tallystick.files import copy_bytes, reflink, temporary_name
 from tallystick.records.tree import Entry
 
 
@@ -19,7 +19,14 @@ class Verified(NamedTuple):
     data: bytes
 
 
-Content = bytes | Verified | Path
+class Stored(NamedTuple):
+    """A file of the store that may have a second name in the worktree, and what was just read from it."""
+
+    path: Path
+    hashed: Hashed
+
+
+Content = bytes | Verified | Path | Stored
 
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -33,6 +40,11 @@ class Written(NamedTuple):
 
 def write_file(folder: int, name: bytes, entry: Entry, content: Content) -> Written:
     """Create a file that holds an entry's bytes; on any failure it is gone again."""
+    if isinstance(content, Stored):
+        linked = _link(folder, name, entry, content)
+        if linked is not None:
+            return linked
+        content = content.path
     descriptor = os.open(name, NEW, 0o777 if entry.mode == "x" else 0o666, dir_fd=folder)
     try:
         try:
@@ -61,12 +73,57 @@ def corrupt(entry: Entry) -> ObjectCorrupt:
 
 def proven(entry: Entry, content: Content) -> bytes:
     """The bytes of an entry; raise ObjectCorrupt if they are not what the entry says."""
+    if isinstance(content, Stored):
+        content = content.path
     if isinstance(content, Path):
         content = content.read_bytes()
     digest, data = content if isinstance(content, Verified) else (Digest.of(content), content)
     if digest != entry.digest or len(data) != entry.size:
         raise corrupt(entry)
     return data
+
+
+def _link(folder: int, name: bytes, entry: Entry, content: Stored) -> Written | None:
+    """Give a stored file another name; None where the file system can't, so that it has to be copied."""
+    if content.hashed.digest != entry.digest or content.hashed.size != entry.size:
+        raise corrupt(entry)
+    try:
+        os.link(content.path, name, dst_dir_fd=folder, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:
+        return None
+    return Written(content.hashed.fingerprint, os.stat(name, dir_fd=folder, follow_symlinks=False))
+
+
+def unshare(folder: int, name: bytes) -> bool:
+    """Make a file the user's own and writable, by a copy if it has other names; say whether it wasn't."""
+    source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        status = os.fstat(source)
+        mode = status.st_mode & 0o777 | 0o200
+        if status.st_nlink == 1:
+            if status.st_mode & 0o200:
+                return False
+            os.fchmod(source, mode)
+            return True
+        temporary = os.fsencode(temporary_name())
+        try:
+            descriptor = os.open(temporary, NEW, mode, dir_fd=folder)
+            try:
+                copy_bytes(source, descriptor)
+                os.fchmod(descriptor, mode)
+                os.utime(descriptor, ns=(status.st_atime_ns, status.st_mtime_ns))
+            finally:
+                os.close(descriptor)
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=folder)
+            raise
+        return True
+    finally:
+        os.close(source)
 
 
 def _write_bytes(descriptor: int, data: bytes) -> bytes:
