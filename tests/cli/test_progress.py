@@ -106,3 +106,10 @@ def test_the_time_left_follows_from_the_bytes_done() -> None:
 
 def test_work_of_unknown_size_has_no_share() -> None:
     assert Work("x", done_files=3).share is None
+
+
+def test_numbers_fit_a_narrow_terminal_and_count_one_as_one() -> None:
+    work = Work("placing", files=20_000, size=78 << 20, done_files=1500, done_size=6 << 20, started=0.0)
+    assert work.numbers(1.0) == "1,500 of 20,000 files (1,500/s), 6.0 MiB of 78 MiB (6.0 MiB/s), 12 s left"
+    assert work.numbers(1.0, short=True) == "1,500 files (1,500/s), 6.0 MiB of 78 MiB (6.0 MiB/s), 12 s left"
+    assert Work("placing", files=1, started=0.0).numbers(1.0) == "0 of 1 file (0/s)"

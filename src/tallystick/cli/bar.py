@@ -7,6 +7,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from tallystick.cli.progress import Work
 
+WIDE = 100
+"""Columns that a bar and all its numbers take."""
+
 
 class Bar:
     """One line that is drawn again and again, and leaves nothing behind."""
@@ -15,6 +18,11 @@ class Bar:
         self._console = Console(file=stream, force_terminal=True, highlight=False)
         self._progress: Progress | None = None
         self._task = TaskID(0)
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether there is no room for every number."""
+        return self._console.width < WIDE
 
     def draw(self, work: Work, numbers: str) -> None:
         """Show how far the work is; `numbers` says it in words."""

@@ -34,13 +34,14 @@ class Work:
             return min(1.0, self.done_size / self.size)
         return min(1.0, self.done_files / self.files) if self.files else None
 
-    def numbers(self, now: float) -> str:
-        """What is done, how fast, and how long the rest will take."""
+    def numbers(self, now: float, *, short: bool = False) -> str:
+        """What is done, how fast, and how long the rest will take; `short` leaves out what a bar shows."""
         seconds = max(now - self.started, 1e-6)
         parts = []
         if self.done_files or self.files:
-            of_all = f" of {self.files:,}" if self.files else ""
-            parts.append(f"{self.done_files:,}{of_all} files ({self.done_files / seconds:,.0f}/s)")
+            of_all = f" of {self.files:,}" if self.files and not short else ""
+            noun = "file" if (self.done_files if short else self.files or self.done_files) == 1 else "files"
+            parts.append(f"{self.done_files:,}{of_all} {noun} ({self.done_files / seconds:,.0f}/s)")
         if self.done_size or self.size:
             of_all = f" of {size_text(self.size)}" if self.size else ""
             parts.append(
@@ -117,6 +118,10 @@ class Shown:
 class Drawing(Protocol):
     """What `cli/bar.py` makes: a bar on a terminal."""
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether there is no room for every number."""
+
     def draw(self, work: Work, numbers: str) -> None:
         """Show how far the work is."""
 
@@ -135,7 +140,7 @@ class Terminal(Shown):
         if self._bar is None:
             self._bar = importlib.import_module("tallystick.cli.bar").Bar(self._stream)
         with contextlib.suppress(OSError, ValueError):
-            self._bar.draw(work, work.numbers(time.monotonic()))
+            self._bar.draw(work, work.numbers(time.monotonic(), short=self._bar.is_narrow))
 
     def _clear(self) -> None:
         if self._bar is not None:
