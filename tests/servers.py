@@ -1,5 +1,6 @@
 """Real object stores for tests, on free loopback ports: started when asked for, stopped by process id."""
 
+import fcntl
 import getpass
 import itertools
 import json
@@ -19,6 +20,7 @@ import pytest
 
 BIN = Path(sys.executable).parent
 PATIENCE = 60
+OUTER_HOME = os.environ.get("HOME", "/")
 OUTER_NPM = {
     name: value for name, value in os.environ.items() if name.lower().startswith(("npm_", "http", "no_p"))
 }
@@ -252,12 +254,20 @@ def _azurite() -> Path:
     outer = os.environ.get("TALLY_TEST_TOOLS") or os.path.join(os.path.dirname(BIN), "tools")
     folder = Path(outer) / "azurite"
     program = folder / "node_modules" / ".bin" / "azurite-blob"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        # Two workers of one test run must not install into one folder at a time.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _install(npm, program, folder)
+    return program
+
+
+def _install(npm: str, program: Path, folder: Path) -> None:
+    """Install Azurite unless it is there."""
     if not program.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **OUTER_NPM}
+        environment = {"PATH": os.environ["PATH"], "HOME": OUTER_HOME, **OUTER_NPM}
         argv = [npm, "install", "--no-audit", "--no-fund", "azurite@3"]
         subprocess.run(argv, cwd=folder, env=environment, check=True, capture_output=True, timeout=600)
-    return program
 
 
 SSHD = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"]
