@@ -26,7 +26,8 @@ def disk(kind: str, size: int, where: Path) -> Iterator[Path | None]:
         yield folder if mounted else None
     finally:
         if folder.is_mount():
-            subprocess.run(["umount", str(folder)], check=True)
+            # Lazily: a program that was interrupted may still be ending in there.
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
         shutil.rmtree(image.parent)
 
 

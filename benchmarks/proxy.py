@@ -40,6 +40,9 @@ class _Server(ThreadingHTTPServer):
     upstream = 0
     counted: Counted
 
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: a client that has what it wants may hang up."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
