@@ -97,6 +97,9 @@ def test_a_library_that_is_missing_is_named_with_the_command_that_brings_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     monkeypatch.delitem(sys.modules, "tallystick.store.sftp", raising=False)
+    # fsspec remembers what an earlier test has loaded.
+    for known in list(sys.modules["fsspec.registry"]._registry):
+        monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, known)
     with pytest.raises(Refused, match="not installed") as caught:
         backend_of(url, {})
     assert caught.value.hint == f"pip install 'tallystick{extra}'"
