@@ -25,11 +25,6 @@ class Execution:
     log: Digest | None
     interrupted: bool
 
-    @property
-    def succeeded(self) -> bool:
-        """Whether the command says that all went well."""
-        return self.exit_code == 0 and not self.interrupted
-
 
 def execute(
     project: Project,
