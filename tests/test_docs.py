@@ -10,7 +10,7 @@ from scripts.commands import page
 
 from tallystick import errors
 from tallystick.cli.main import VERBS, program
-from tallystick.records import environment, pointer, receipt, root, verdict
+from tallystick.records import environment, pointer, provenance, receipt, root, verdict
 from tests.source import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/*.md")])
@@ -87,9 +87,13 @@ RECORDS = (
     pointer.Pointer,
     receipt.Receipt,
     receipt.Artifact,
-    receipt.Code,
-    receipt.EnvironmentRef,
-    receipt.Hardware,
+    provenance.Code,
+    provenance.EnvironmentRef,
+    provenance.Feature,
+    provenance.Hardware,
+    provenance.Host,
+    provenance.LockFile,
+    provenance.Tracker,
     environment.Lock,
     environment.Package,
     verdict.Verdict,

@@ -10,7 +10,16 @@ from tallystick.errors import BadRecord
 from tallystick.paths import check_path, check_path_bytes
 from tallystick.records.environment import Lock, Package
 from tallystick.records.fields import single_line
-from tallystick.records.receipt import Artifact, Code, EnvironmentRef, Hardware, Receipt
+from tallystick.records.provenance import (
+    Code,
+    EnvironmentRef,
+    Feature,
+    Hardware,
+    Host,
+    LockFile,
+    Tracker,
+)
+from tallystick.records.receipt import TRACES, Artifact, Receipt
 from tallystick.records.stage import Out, ParamFile, Stage, Tolerance
 from tallystick.records.verdict import OUTCOMES, Comparison, Difference, StageVerdict, Verdict
 
@@ -72,11 +81,26 @@ receipts = st.builds(
     exit_code=st.integers(-255, 255),
     started=times,
     seconds=bounds,
-    code=st.builds(Code, st.none() | object_names, object_names, st.booleans(), some(lines)),
-    environment=st.builds(
-        EnvironmentRef, st.none() | digests, lines, lines, st.none() | digests, st.none() | lines
+    code=st.builds(
+        Code,
+        st.none() | object_names,
+        object_names,
+        st.booleans(),
+        some(lines),
+        st.dictionaries(paths, object_names, max_size=2),
     ),
-    hardware=st.builds(Hardware, lines, st.integers(0, 999), sizes, some(lines), some(lines)),
+    environment=st.builds(
+        EnvironmentRef,
+        st.none() | digests,
+        lines,
+        lines,
+        st.none() | digests,
+        st.none() | lines,
+        st.dictionaries(words, lines, max_size=2),
+        some(st.builds(LockFile, paths, digests), 2),
+        some(lines),
+    ),
+    hardware=st.builds(Hardware, lines, st.integers(0, 999), sizes, some(lines), some(lines), some(words)),
     tool=lines,
     author=lines,
     deps=artifact_lists,
@@ -94,6 +118,15 @@ receipts = st.builds(
         st.dictionaries(words, tolerances, min_size=1, max_size=2),
         max_size=2,
     ),
+    cause=st.none() | lines,
+    tail=some(lines),
+    features=some(st.builds(Feature, words, words, digests), 2),
+    undeclared_writes=some(paths),
+    trace=st.sampled_from(sorted(TRACES)),
+    host=st.none() | st.builds(Host, lines, lines, lines, st.booleans()),
+    trackers=some(st.builds(Tracker, st.sampled_from(("mlflow", "wandb")), lines, lines), 2),
+    series=st.none() | digests,
+    isolated=st.booleans(),
 )
 
 packages = st.builds(

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
-from tallystick.records.receipt import (
-    Artifact,
+from tallystick.records.provenance import (
     Code,
     EnvironmentRef,
+    Feature,
     Hardware,
-    Receipt,
-    identity,
-    parse,
-    render,
+    Host,
+    LockFile,
+    Tracker,
 )
+from tallystick.records.receipt import Artifact, Receipt, identity, parse, render
 from tallystick.records.stage import Tolerance
 from tests.records.strategies import receipts, relaxed
 
@@ -33,9 +33,19 @@ RECEIPT = Receipt(
     exit_code=0,
     started="2026-01-31T12:00:00Z",
     seconds=12.5,
-    code=Code(commit="a" * 40, tree="b" * 40, dirty=True, left_out=(".env",)),
-    environment=EnvironmentRef(DIGEST, "3.11.7", "linux-x86_64", DIGEST),
-    hardware=Hardware("AMD EPYC", 2, 1 << 34),
+    code=Code(
+        commit="a" * 40, tree="b" * 40, dirty=True, left_out=(".env",), submodules={"vendor/lib": "c" * 40}
+    ),
+    environment=EnvironmentRef(
+        DIGEST,
+        "3.11.7",
+        "linux-x86_64",
+        DIGEST,
+        settings={"OMP_NUM_THREADS": "1"},
+        locks=(LockFile("uv.lock", DIGEST),),
+        drift=("numpy: `uv.lock` has 1.26.4, installed is 2.0.0",),
+    ),
+    hardware=Hardware("AMD EPYC", 2, 1 << 34, flags=("avx2", "fma")),
     tool="tally 0.1",
     author="Ana <ana@example.org>",
     deps=(Artifact("data/digits", "tree", DIGEST, 1), Artifact("run.sh", "file", DIGEST, 2, executable=True)),
@@ -47,6 +57,15 @@ RECEIPT = Receipt(
     produced_by={"data/digits": str(DIGEST)},
     log=DIGEST,
     tolerance={"metrics.json": {"accuracy": Tolerance(absolute=0.001)}},
+    cause="its command ended with exit code 1",
+    tail=("Traceback", "ValueError"),
+    features=(Feature("user_stats", "v3", DIGEST),),
+    undeclared_writes=("tmp/cache",),
+    trace="python",
+    host=Host("Linux", "6.1.0", "glibc 2.36", container=True),
+    trackers=(Tracker("mlflow", "0123abcd", "http://localhost:5000"),),
+    series=DIGEST,
+    isolated=True,
 )
 TEXT = render(RECEIPT)
 
@@ -83,6 +102,21 @@ def test_whole_seconds_and_their_float_are_one_receipt() -> None:
     assert render(parse(json.dumps(values | {"seconds": 3}))) == render(
         parse(json.dumps(values | {"seconds": 3.0}))
     )
+
+
+NEWER = ("cause", "tail", "features", "undeclared_writes", "trace", "host", "trackers", "series", "isolated")
+
+
+def test_a_receipt_without_the_newer_fields_is_read() -> None:
+    values = json.loads(TEXT)
+    for key in NEWER:
+        del values[key]
+    for key in ("settings", "locks", "drift"):
+        del values["environment"][key]
+    del values["code"]["submodules"], values["hardware"]["flags"]
+    found = parse(json.dumps(values))
+    assert (found.trace, found.host, found.tail, found.isolated) == ("none", None, (), False)
+    assert (found.code.submodules, found.environment.locks, found.hardware.flags) == ({}, (), ())
 
 
 MISTAKES: dict[str, tuple[list[str | int], Any, str]] = {
@@ -129,6 +163,21 @@ MISTAKES: dict[str, tuple[list[str | int], Any, str]] = {
     "metric flag": (["metrics"], {"m.json": {"a": True}}, "not a number"),
     "produced by": (["produced_by"], {"data": "latest"}, "digest"),
     "log": (["log"], "blake3:" + "g" * 64, "digest"),
+    "submodule": (["code", "submodules"], {"lib": "main"}, "git object"),
+    "submodule path": (["code", "submodules"], {"../lib": "a" * 40}, "unsafe"),
+    "setting": (["environment", "settings"], {"threads": 2}, "must be a text"),
+    "lock file": (["environment", "locks"], [{"path": "/uv.lock", "digest": str(DIGEST)}], "absolute"),
+    "drift": (["environment", "drift"], "numpy", "must be a list"),
+    "cause": (["cause"], "a\nb", "control"),
+    "tail": (["tail"], ["x"] * 21, "more than 20"),
+    "tail line": (["tail"], ["\x1b[2J"], "plain texts"),
+    "feature": (["features"], [{"view": "a", "version": "v1"}], "`digest` is missing"),
+    "undeclared write": (["undeclared_writes"], ["../x"], "unsafe"),
+    "trace": (["trace"], "dtrace", "one of"),
+    "host": (["host"], {"name": "ana-laptop"}, "unknown key"),
+    "tracker": (["trackers", 0, "kind"], "other", "one of"),
+    "series": (["series"], "blake3:00", "digest"),
+    "isolated": (["isolated"], 1, "true or false"),
     "tolerance": (["tolerance"], {"m.json": {"a": -1}}, "must be a number"),
 }
 

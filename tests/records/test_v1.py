@@ -12,10 +12,10 @@ from tallystick.records import environment, pipeline, pointer, receipt, root, tr
 V1 = Path(__file__).parent.parent / "data" / "v1"
 
 RECORDS: dict[str, tuple[Callable[[bytes, str], Any], Callable[[Any], bytes], str]] = {
-    "receipt.json": (
+    "receipt-2.json": (
         receipt.parse,
         receipt.render,
-        "d104d71b8345b59c1899cc58e6b2e9484b85dbea091d0b1d4a7bea1380e03c17",
+        "15983f5e67d14a52a5a8f0c0907e54d45037fb7805f9587c6a0d567956c5a0ce",
     ),
     "verdict.json": (
         verdict.parse,
@@ -54,6 +54,15 @@ def test_a_record_of_format_1_is_read_and_written_byte_for_byte(name: str) -> No
     assert render(parse(data, name)) == data
 
 
+def test_the_first_receipts_are_read_without_the_fields_that_came_later() -> None:
+    data = (V1 / "receipt.json").read_bytes()
+    first = receipt.parse(data)
+    assert str(Digest.of(data)) == "blake3:d104d71b8345b59c1899cc58e6b2e9484b85dbea091d0b1d4a7bea1380e03c17"
+    assert (first.stage, first.metrics["metrics.json"]["accuracy"]) == ("sub/dir:train", 0.975)
+    assert (first.cause, first.trace, first.series, first.host) == (None, "none", None, None)
+    assert receipt.parse(receipt.render(first)) == first
+
+
 def test_a_pointer_that_a_person_wrote_in_is_rewritten_byte_for_byte() -> None:
     data = (V1 / "tree.pointer").read_bytes()
     assert pointer.render(pointer.parse(data), data) == data
@@ -65,4 +74,4 @@ def test_a_pipeline_of_format_1_is_read() -> None:
 
 
 def test_every_old_file_is_read_by_some_test() -> None:
-    assert {path.name for path in V1.iterdir()} >= {*RECORDS, "tree.pointer", "tally.yaml"}
+    assert {path.name for path in V1.iterdir()} >= {*RECORDS, "receipt.json", "tree.pointer", "tally.yaml"}

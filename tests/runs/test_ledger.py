@@ -8,7 +8,8 @@ import pytest
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, GitFailed, Refused
 from tallystick.project import Project, open_project
-from tallystick.records.receipt import Code, EnvironmentRef, Hardware, Receipt
+from tallystick.records.provenance import Code, EnvironmentRef, Hardware
+from tallystick.records.receipt import Receipt
 from tallystick.records.verdict import Verdict
 from tallystick.runs import ledger
 from tallystick.runs.ledger import REF, Damaged, Run

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tallystick.errors import TallyError
 from tallystick.process import find, run
-from tallystick.records.receipt import Hardware
+from tallystick.records.provenance import Hardware
 
 PATIENCE = 10.0
 

@@ -11,6 +11,20 @@ from tallystick.errors import BadRecord
 from tallystick.paths import check_path
 from tallystick.records.fields import Fields, is_number, versioned
 from tallystick.records.pointer import KINDS, Kind
+from tallystick.records.provenance import (
+    Code,
+    EnvironmentRef,
+    Feature,
+    Hardware,
+    Host,
+    Tracker,
+    read_code,
+    read_environment,
+    read_feature,
+    read_hardware,
+    read_host,
+    read_tracker,
+)
 from tallystick.records.stage import (
     LARGEST_SEED,
     Tolerances,
@@ -24,8 +38,14 @@ VERSION = 1
 Status = Literal["succeeded", "failed", "interrupted"]
 STATUSES: dict[str, Status] = {"succeeded": "succeeded", "failed": "failed", "interrupted": "interrupted"}
 
+Trace = Literal["none", "python", "strace", "enforce"]
+"""How a run's reads and writes were observed."""
+TRACES: dict[str, Trace] = {"none": "none", "python": "python", "strace": "strace", "enforce": "enforce"}
+
+TAIL = 20
+"""The last lines of its output that the receipt of a run without success holds."""
+
 _STARTED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
-_OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +60,11 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
-    """The code that ran: `tree` is the git tree of the worktree as it was, dirty or not."""
-
-    commit: str | None
-    tree: str
-    dirty: bool = False
-    left_out: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentRef:
-    """The environment that ran: its lock's identity, and the lock's text as a blob."""
-
-    digest: Digest | None
-    python: str
-    platform: str
-    lock: Digest | None = None
-    container: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Hardware:
-    """The machine that ran; memory in bytes."""
-
-    cpu: str
-    cores: int
-    memory: int
-    gpus: tuple[str, ...] = ()
-    drivers: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Receipt:
-    """One run of one stage. `stage` is its address: `train`, or `sub/dir:train` below the root."""
+    """One run of one stage. `stage` is its address: `train`, or `sub/dir:train` below the root.
+
+    `cause` and `tail` say why it was no success; `undeclared` and `undeclared_writes` are what `trace` found.
+    """
 
     stage: str
     cmd: str | tuple[str, ...]
@@ -98,6 +89,15 @@ class Receipt:
     produced_by: Mapping[str, str] = field(default_factory=dict)
     log: Digest | None = None
     tolerance: Tolerances = field(default_factory=dict)
+    cause: str | None = None
+    tail: tuple[str, ...] = ()
+    features: tuple[Feature, ...] = ()
+    undeclared_writes: tuple[str, ...] = ()
+    trace: Trace = "none"
+    host: Host | None = None
+    trackers: tuple[Tracker, ...] = ()
+    series: Digest | None = None
+    isolated: bool = False
 
 
 def identity(receipt: Receipt) -> Digest:
@@ -111,9 +111,6 @@ def render(receipt: Receipt) -> bytes:
         "tally": VERSION,
         **_plain(receipt),
         "seconds": float(receipt.seconds),
-        "code": _plain(receipt.code),
-        "environment": _plain(receipt.environment),
-        "hardware": _plain(receipt.hardware),
         "deps": [_artifact_values(artifact) for artifact in receipt.deps],
         "outs": [_artifact_values(artifact) for artifact in receipt.outs],
         "tolerance": tolerance_values(receipt.tolerance),
@@ -121,21 +118,20 @@ def render(receipt: Receipt) -> bytes:
     return dump_json(values)
 
 
-def _plain(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass; digests become text."""
-    names = [item.name for item in dataclasses.fields(value)]
-    return {name: _plain_value(getattr(value, name)) for name in names}
-
-
-def _plain_value(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """A value as JSON says it: the fields of dataclasses, the text of digests."""
     if isinstance(value, Digest):
         return str(value)
+    if dataclasses.is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
     return dict(value) if isinstance(value, Mapping) else value
 
 
 def _artifact_values(artifact: Artifact) -> dict[str, Any]:
     """An artifact's fields; `executable` only where it is so."""
-    values = _plain(artifact)
+    values: dict[str, Any] = _plain(artifact)
     return values if artifact.executable else {key: values[key] for key in values if key != "executable"}
 
 
@@ -151,9 +147,9 @@ def parse(data: bytes | str, source: str = "") -> Receipt:
         exit_code=fields.integer("exit_code", least=-(1 << 31)),
         started=_started(fields),
         seconds=fields.number("seconds"),
-        code=_code(fields.fields("code", "code")),
-        environment=_environment(fields.fields("environment", "environment")),
-        hardware=_hardware(fields.fields("hardware", "hardware")),
+        code=read_code(fields.fields("code", "code")),
+        environment=read_environment(fields.fields("environment", "environment")),
+        hardware=read_hardware(fields.fields("hardware", "hardware")),
         tool=fields.line("tool"),
         author=fields.line("author"),
         deps=_artifacts(fields, "deps"),
@@ -167,7 +163,23 @@ def parse(data: bytes | str, source: str = "") -> Receipt:
         produced_by=_produced_by(fields),
         log=fields.optional("log", fields.digest),
         tolerance=read_tolerances(fields),
+        cause=fields.optional("cause", fields.line),
+        tail=_tail(fields),
+        features=tuple(map(read_feature, fields.each("features"))),
+        undeclared_writes=fields.paths("undeclared_writes"),
+        trace=fields.choice("trace", TRACES) if "trace" in fields else "none",
+        host=fields.optional("host", lambda key: read_host(fields.fields(key, key))),
+        trackers=tuple(map(read_tracker, fields.each("trackers"))),
+        series=fields.optional("series", fields.digest),
+        isolated=fields.flag("isolated"),
     )
+
+
+def _tail(fields: Fields) -> tuple[str, ...]:
+    tail = fields.lines("tail")
+    if len(tail) > TAIL:
+        fields.bad(f"`tail` holds more than {TAIL} lines", "tail")
+    return tail
 
 
 def _address(fields: Fields) -> str:
@@ -189,35 +201,6 @@ def _started(fields: Fields) -> str:
     if not _STARTED.fullmatch(started):
         fields.bad("`started` must be a time in UTC like `2026-01-31T12:00:00Z`")
     return started
-
-
-def _code(fields: Fields) -> Code:
-    commit = fields.optional("commit", fields.line)
-    code = Code(commit, fields.line("tree"), fields.flag("dirty"), fields.lines("left_out"))
-    for name in (code.commit, code.tree):
-        if name is not None and not _OBJECT.fullmatch(name):
-            fields.bad(f"`{name[:80]}` is no git object's name")
-    return code
-
-
-def _environment(fields: Fields) -> EnvironmentRef:
-    return EnvironmentRef(
-        digest=fields.optional("digest", fields.digest),
-        python=fields.line("python"),
-        platform=fields.line("platform"),
-        lock=fields.optional("lock", fields.digest),
-        container=fields.optional("container", fields.line),
-    )
-
-
-def _hardware(fields: Fields) -> Hardware:
-    return Hardware(
-        cpu=fields.line("cpu"),
-        cores=fields.integer("cores"),
-        memory=fields.integer("memory"),
-        gpus=fields.lines("gpus"),
-        drivers=fields.lines("drivers"),
-    )
 
 
 def _artifacts(fields: Fields, key: str) -> tuple[Artifact, ...]:

@@ -17,7 +17,8 @@ from tallystick.progress import Progress
 from tallystick.project import Project
 from tallystick.records import environment as environments
 from tallystick.records import metrics as metrics_record
-from tallystick.records.receipt import Artifact, Code, EnvironmentRef, Receipt, Status
+from tallystick.records.provenance import Code, EnvironmentRef
+from tallystick.records.receipt import Artifact, Receipt, Status
 from tallystick.runs import ledger
 from tallystick.runs.aside import set_aside
 from tallystick.runs.execution import Execution, execute, stage_variables
