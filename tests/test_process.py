@@ -86,3 +86,15 @@ def test_an_interrupt_reaches_the_program_before_it_reaches_us(tmp_path: Path) -
     with pytest.raises(KeyboardInterrupt):
         collect(["/bin/sh", "-c", script], tmp_path)
     assert (tmp_path / "seen").read_text() == "stopped\n"
+
+
+def test_a_program_in_a_thread_is_ended_by_an_event(tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    def seen(data: bytes) -> None:
+        stop.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        process.stream(
+            ["sh", "-c", "echo up; sleep 60"], cwd=tmp_path, env=dict(os.environ), output=seen, stop=stop
+        )

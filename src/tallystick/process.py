@@ -10,11 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Event
 
 from tallystick.errors import ProgramFailed, Refused, TallyError
 
 PATIENCE = 5.0
 """Seconds that a program gets to end by itself after each signal."""
+
+GLANCE = 0.1
+"""Seconds between two looks at whether a program shall be stopped."""
 
 PIECE = 1 << 16
 
@@ -82,11 +86,13 @@ def stream(
     env: Mapping[str, str],
     output: Callable[[bytes], None],
     timeout: float | None = None,
+    stop: Event | None = None,
 ) -> int:
     """Run a program, handing on its stdout and stderr, mixed, as they come; return its exit code.
 
     It gets a process group of its own, no stdin, and on Ctrl-C or `timeout` (seconds; raises TimeoutError)
     SIGINT, then SIGTERM, then SIGKILL, to the whole group. A death by signal n is exit code 128 + n.
+    In a thread, which no Ctrl-C reaches, `stop` is the same: once it is set, KeyboardInterrupt is raised.
     """
     try:
         child = subprocess.Popen(
@@ -102,7 +108,7 @@ def stream(
         output(f"{argv[0]}: {error.strerror}\n".encode())
         return 127
     try:
-        _hand_on(child, output, timeout)
+        _hand_on(child, output, timeout, stop)
     except BaseException:
         _stop(child)
         raise
@@ -111,9 +117,12 @@ def stream(
 
 
 def _hand_on(
-    child: "subprocess.Popen[bytes]", output: Callable[[bytes], None], timeout: float | None
+    child: "subprocess.Popen[bytes]",
+    output: Callable[[bytes], None],
+    timeout: float | None,
+    stop: Event | None,
 ) -> None:
-    """Copy the child's output until it closes it, or raise TimeoutError."""
+    """Copy the child's output until it closes it, or raise TimeoutError or KeyboardInterrupt."""
     assert child.stdout is not None
     descriptor = child.stdout.fileno()
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -123,6 +132,10 @@ def _hand_on(
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 raise TimeoutError(f"did not end within {timeout} s")
+            if stop is not None:
+                if stop.is_set():
+                    raise KeyboardInterrupt
+                left = GLANCE if left is None else min(left, GLANCE)
             if not selector.select(left):
                 continue
             piece = os.read(descriptor, PIECE)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from threading import Event
 
 from tallystick import process
 from tallystick.digest import Digest
@@ -33,10 +34,12 @@ def execute(
     cwd: Path,
     variables: Mapping[str, str],
     output: Callable[[bytes], None],
+    stop: Event | None = None,
 ) -> Execution:
     """Run a command to its end, handing on and keeping its output.
 
-    Ctrl-C ends the command and is told by the result, so that the caller can tidy up before passing it on.
+    Ctrl-C, or `stop` once it is set, ends the command and is told by the result, so that the caller can
+    tidy up before passing it on.
     """
     argv = ["/bin/sh", "-c", cmd] if isinstance(cmd, str) else list(cmd)
     logs = project.home / "logs"
@@ -49,7 +52,7 @@ def execute(
             output(data)
 
         try:
-            exit_code = process.stream(argv, cwd=cwd, env=variables, output=keep)
+            exit_code = process.stream(argv, cwd=cwd, env=variables, output=keep, stop=stop)
         except KeyboardInterrupt:
             exit_code, interrupted = INTERRUPTED, True
         log.flush()
