@@ -1,13 +1,13 @@
 """Names for bytes: BLAKE3 says what they are, XXH3 only whether they changed."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol, Self
 
 import blake3
 import xxhash
 
 from tallystick.errors import BadRecord
+from tallystick.frozen import dataclass
 
 Buffer = bytes | bytearray | memoryview
 

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Event
 
 from tallystick.errors import ProgramFailed, Refused, TallyError
+from tallystick.frozen import dataclass
 
 PATIENCE = 5.0
 """Seconds that a program gets to end by itself after each signal."""

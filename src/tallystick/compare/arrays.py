@@ -7,11 +7,11 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from tallystick.compare.numbers import allowed_text, apart, other, tolerance_for
 from tallystick.errors import BadRecord
+from tallystick.frozen import dataclass
 from tallystick.records.stage import Tolerance
 from tallystick.records.verdict import Difference
 

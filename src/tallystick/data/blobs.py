@@ -2,11 +2,11 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from tallystick.data.tracked import Selected, entries_of, tree_text
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, Refused, RemoteUnreachable, TallyError
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_remote
 from tallystick.records import tree

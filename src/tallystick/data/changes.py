@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from tallystick.data.hashing import Held, look
 from tallystick.data.tracked import Tracked, entries_of
 from tallystick.digest import Digest
 from tallystick.errors import ObjectsError, Refused
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records.tree import Entry

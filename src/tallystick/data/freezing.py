@@ -3,7 +3,6 @@
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Literal
 
 from tallystick.data.hashing import Held, counted, held
@@ -11,6 +10,7 @@ from tallystick.data.tracked import Tracked, WorktreePointers, pointer_path_of
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
 from tallystick.files import write_all
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records import pointer as pointers

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from tallystick.data.tracked import PATTERN, Tracked, WorktreePointers, pointer_path_of, unpointed
 from tallystick.digest import Digest, hash_file
 from tallystick.files import translated
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records import tree

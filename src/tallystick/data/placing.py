@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -13,6 +12,7 @@ from tallystick.data.tracked import Selected, pointer_path_of
 from tallystick.digest import Digest
 from tallystick.errors import ObjectsError, WouldLoseChanges
 from tallystick.files import lock as locked
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records.tree import Entry

@@ -4,11 +4,11 @@ import os
 import posixpath
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, ObjectMissing, Refused
+from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records import pointer as pointers
 from tallystick.records import tree

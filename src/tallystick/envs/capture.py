@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -15,6 +15,7 @@ from tallystick.envs.lockfile import known_hashes
 from tallystick.envs.probe import Probed, probe
 from tallystick.envs.wheel import build, cannot_keep
 from tallystick.errors import Refused
+from tallystick.frozen import dataclass
 from tallystick.records.environment import Lock, Origin, Package, is_hash, normalised
 
 _BUILT_TAG = re.compile(r"^Tag:\s*\S+-linux_\w+\s*$", re.MULTILINE)

@@ -3,10 +3,10 @@
 import ast
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from tallystick.envs.installed import Distribution, recorded
+from tallystick.frozen import dataclass
 
 _MAPPING = re.compile(r"^MAPPING\s*(?::[^=]*)?=\s*(\{.*?\})\s*$", re.MULTILINE | re.DOTALL)
 _LARGEST = 1 << 20

@@ -5,11 +5,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from csv import reader
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tallystick.digest import Digest
+from tallystick.frozen import dataclass
 
 OWN_TO_INSTALLER = frozenset(
     {

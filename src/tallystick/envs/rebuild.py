@@ -6,7 +6,6 @@ import re
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +18,7 @@ from tallystick.envs.requirements import Read, installer_settings, requirement
 from tallystick.errors import DiskFull, EnvironmentNotRebuilt, Refused
 from tallystick.files import lock as locked
 from tallystick.files import write_atomic
+from tallystick.frozen import dataclass
 from tallystick.process import Completed, run
 from tallystick.progress import Progress, silent
 from tallystick.records import environment as record

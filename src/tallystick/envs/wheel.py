@@ -7,13 +7,13 @@ import os
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from tallystick.digest import Digest
 from tallystick.envs.editable import Root, is_link
 from tallystick.envs.installed import Distribution, File, essential, record_digest, recorded
 from tallystick.errors import BadRecord, Refused
+from tallystick.frozen import dataclass
 
 LARGEST = 256 << 20
 """Bytes that a package may have to be kept in the store."""

@@ -4,7 +4,6 @@ import glob
 import os
 import posixpath
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from tallystick.data.freezing import Frozen, freeze_all, record
@@ -13,6 +12,7 @@ from tallystick.data.tracked import WorktreePointers, owner_of
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
 from tallystick.files import create_exclusive
+from tallystick.frozen import dataclass
 from tallystick.paths import check_path
 from tallystick.progress import Progress, silent
 from tallystick.project import SHARED_CONFIG, Project, open_remote

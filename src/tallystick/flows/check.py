@@ -3,13 +3,13 @@
 import posixpath
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from tallystick.data.blobs import LOCAL, bring_lists
 from tallystick.data.tracked import Malformed, Selected, Tracked, blobs_of, found_in
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, ObjectMissing, ObjectsError
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_remote
 from tallystick.runs.inputs import Surroundings

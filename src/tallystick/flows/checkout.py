@@ -1,7 +1,7 @@
 """Bring back a commit: its code by git, then its data, then its environment."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tallystick.data.blobs import JOBS, Brought, bring
 from tallystick.data.freezing import ignore
@@ -25,6 +25,7 @@ from tallystick.data.tracked import (
     select,
 )
 from tallystick.files import write_atomic
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.runs.environments import EnvironmentState, bring_back

@@ -1,9 +1,9 @@
 """Read and change settings."""
 
 import re
-from dataclasses import dataclass
 
 from tallystick.errors import Refused
+from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.project.settings import Change, Setting, apply, key_name, listed
 

@@ -1,7 +1,6 @@
 """Compare two states side by side: data, params, metrics, environment."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from tallystick.data.blobs import bring_lists
@@ -9,6 +8,7 @@ from tallystick.data.changes import Changes, changes
 from tallystick.data.tracked import Selected, entries_of
 from tallystick.digest import Digest
 from tallystick.errors import ObjectsError, Refused, RemoteUnreachable
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records.environment import Lock, compare

@@ -6,7 +6,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from tallystick.data.tracked import Malformed, WorktreePointers
 from tallystick.envs.installer import installer
 from tallystick.errors import TallyError
 from tallystick.files import reflink
+from tallystick.frozen import dataclass
 from tallystick.git.plumbing import NOBODY, Git
 from tallystick.project import Project, open_project, open_remote
 

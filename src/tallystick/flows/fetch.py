@@ -1,9 +1,9 @@
 """Bring blobs from the remotes into the local store."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tallystick.data.blobs import JOBS, Brought, bring, bring_held, lacking
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.runs.reach import Reached, reached

@@ -1,11 +1,11 @@
 """Make a git repository a Tallystick project."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from tallystick.errors import NotAProject
 from tallystick.files import create_exclusive
+from tallystick.frozen import dataclass
 from tallystick.git.plumbing import Git
 from tallystick.project import SHARED_CONFIG, Project, open_places
 

@@ -1,11 +1,11 @@
 """List the runs in the ledger, newest first, with what tells them apart."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from tallystick.digest import Digest
+from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records.receipt import Receipt
 from tallystick.records.verdict import Outcome

@@ -1,11 +1,11 @@
 """Bring blobs from the remotes, and make the worktree hold what its pointers say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tallystick.data.blobs import JOBS, Brought, bring, bring_held
 from tallystick.data.placing import PlacedPath, place_all
 from tallystick.errors import GitFailed, RemoteUnreachable
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.runs import ledger

@@ -1,12 +1,13 @@
 """Make the blobs of what git holds durable on a remote, then send the ledger."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tallystick.data.blobs import JOBS, LOCAL, bring_lists, nowhere, wanted_blobs, wanted_digests
 from tallystick.data.tracked import Selected
 from tallystick.digest import Digest
 from tallystick.errors import GitFailed, ObjectMissing, RemoteUnreachable
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_remote
 from tallystick.runs import ledger

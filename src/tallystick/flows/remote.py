@@ -4,11 +4,11 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from tallystick.errors import Refused
 from tallystick.files import translated
+from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.project.settings import Change, apply, checked, listed, presentable
 from tallystick.records.config import RemoteConfig, redacted

@@ -2,11 +2,11 @@
 
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tallystick.data.placing import check_losses, take_away, to_take_away, worktree_lock
 from tallystick.data.tracked import Tracked, pointers_of, select
 from tallystick.errors import Refused
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 

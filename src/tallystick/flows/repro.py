@@ -3,12 +3,12 @@
 import sysconfig
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from tallystick import __version__
 from tallystick.digest import Digest
 from tallystick.errors import CommandFailed, EnvironmentNotRebuilt, ObjectMissing, TallyError
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.project.trust import require_grant

@@ -2,10 +2,11 @@
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tallystick.digest import Digest
 from tallystick.errors import CommandFailed, Refused
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.project.trust import require_grant

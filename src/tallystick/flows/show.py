@@ -2,11 +2,11 @@
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from tallystick.data.tracked import Tracked, pointers_of
 from tallystick.digest import Digest
 from tallystick.errors import ObjectsError, Refused
+from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records.pointer import SUFFIX
 from tallystick.records.receipt import Receipt

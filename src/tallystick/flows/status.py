@@ -1,7 +1,6 @@
 """Say what changed in data and stages, and why."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from tallystick.data.changes import Changes, Seen, blobs, see
@@ -9,6 +8,7 @@ from tallystick.data.tracked import PATTERN as POINTERS
 from tallystick.data.tracked import Malformed, Tracked, blobs_of, found_in, unpointed
 from tallystick.digest import Digest
 from tallystick.errors import ObjectsError
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_remote
 from tallystick.records.receipt import Artifact

@@ -1,10 +1,10 @@
 """Make data that the worktree shares with the local store writable, as copies of its own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tallystick.data.placing import worktree_lock
 from tallystick.data.tracked import pointers_of, select
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 

@@ -3,12 +3,13 @@
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Self
 
 from tallystick import process
 from tallystick.errors import GitFailed, Locked, NotAProject, Refused
+from tallystick.frozen import dataclass
 from tallystick.process import Completed
 
 MAIN = "main"

@@ -1,13 +1,13 @@
 """Read many objects of git's history: the only door to GitPython."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
 
 import git as gitpython
 from tallystick import process
 from tallystick.errors import GitFailed
+from tallystick.frozen import dataclass
 from tallystick.git.command import last_line, not_an_option
 from tallystick.git.plumbing import LARGEST, Git
 

@@ -5,10 +5,10 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from tallystick.files import temporary_name
+from tallystick.frozen import dataclass
 from tallystick.git.command import Command, nul_ended
 
 LARGEST = 1 << 20

@@ -1,9 +1,9 @@
 """Opens the places for one directory; a value of doors, without verbs."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from tallystick.errors import NotAProject, Refused
+from tallystick.frozen import dataclass
 from tallystick.git.plumbing import Git
 from tallystick.project.grants import Grants
 from tallystick.records import config as config_record

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.files import write_atomic
+from tallystick.frozen import dataclass
 from tallystick.records.syntax import dump_json, load_json
 
 LARGEST = 4 << 20

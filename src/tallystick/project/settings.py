@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from tallystick.frozen import dataclass
 from tallystick.git.plumbing import Git
 from tallystick.project import SHARED_CONFIG
 from tallystick.records import config as config_record

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import parse_qsl, urlsplit
 
 from tallystick.errors import BadRecord
+from tallystick.frozen import dataclass
 from tallystick.records.fields import single_line
 
 SHARED = ".tallyconfig"

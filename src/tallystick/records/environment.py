@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
+from tallystick.frozen import dataclass
 from tallystick.records.fields import Fields, versioned
 from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
 

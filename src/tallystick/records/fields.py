@@ -3,11 +3,11 @@
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
+from tallystick.frozen import dataclass
 from tallystick.paths import check_path
 from tallystick.records.syntax import line_of
 

@@ -1,11 +1,11 @@
 """The pointer `<path>.tally`: what stands in git for a file or folder that doesn't."""
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
+from tallystick.frozen import dataclass
 from tallystick.paths import check_name
 from tallystick.records.fields import Fields, versioned
 from tallystick.records.syntax import POINTER_LIMIT, decode, line_of, plain, refuse_conflict

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from tallystick.digest import Digest
+from tallystick.frozen import dataclass
 from tallystick.paths import check_path
 from tallystick.records.fields import Fields
 

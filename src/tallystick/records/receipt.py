@@ -3,11 +3,12 @@
 import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
+from tallystick.frozen import dataclass
 from tallystick.paths import check_path
 from tallystick.records.fields import Fields, is_number, versioned
 from tallystick.records.pointer import KINDS, Kind

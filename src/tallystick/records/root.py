@@ -3,10 +3,10 @@
 import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
+from tallystick.frozen import dataclass
 from tallystick.records.fields import Fields, top, versioned
 from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
 

@@ -1,10 +1,10 @@
 """Which packs a collection is about to delete from a remote: what pushes look out for."""
 
 import re
-from dataclasses import dataclass
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
+from tallystick.frozen import dataclass
 from tallystick.records.fields import versioned
 from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
 

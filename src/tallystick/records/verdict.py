@@ -2,11 +2,11 @@
 
 import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
+from tallystick.frozen import dataclass
 from tallystick.records.fields import Fields, is_number, versioned
 from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
 

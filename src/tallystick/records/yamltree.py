@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -19,6 +18,7 @@ from yaml.events import (
 )
 
 from tallystick.errors import BadRecord
+from tallystick.frozen import dataclass
 
 try:
     from yaml import CSafeLoader as _Parser

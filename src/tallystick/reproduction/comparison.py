@@ -3,7 +3,7 @@
 import contextlib
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO
 
 from tallystick.compare.difference import MOST, differences
@@ -12,6 +12,7 @@ from tallystick.data.blobs import bring_blobs
 from tallystick.data.hashing import look
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, ObjectMissing, Refused, TallyError
+from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records import metrics as metrics_record
 from tallystick.records import tree

@@ -4,7 +4,7 @@ import os
 import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 
@@ -16,6 +16,7 @@ from tallystick.envs.capture import capture
 from tallystick.envs.interpreter import interpreter_of
 from tallystick.envs.rebuild import folder_of, rebuild
 from tallystick.errors import EnvironmentNotRebuilt
+from tallystick.frozen import dataclass
 from tallystick.git.plumbing import Git
 from tallystick.progress import Progress
 from tallystick.project import Project

@@ -2,9 +2,9 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from tallystick.errors import Refused
+from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.runs import ledger
 from tallystick.runs.ledger import Run

@@ -2,12 +2,12 @@
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from tallystick.data.blobs import bring
 from tallystick.data.placing import place_all
 from tallystick.data.tracked import CommittedPointers, Selected, Tracked, owner_of, pointer_path_of
 from tallystick.errors import BadRecord, ObjectMissing
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress
 from tallystick.project import Project
 from tallystick.records.pointer import Pointer

@@ -1,7 +1,6 @@
 """The environments that the worktree's locks record: in use already, or built beside it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -9,6 +8,7 @@ from tallystick.data.blobs import bring_blobs
 from tallystick.digest import Digest
 from tallystick.envs.rebuild import folder_of, rebuild
 from tallystick.errors import EnvironmentNotRebuilt, ObjectMissing, Refused
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records import environment as records

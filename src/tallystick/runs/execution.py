@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -10,6 +9,7 @@ from threading import Event
 
 from tallystick import process
 from tallystick.digest import Digest
+from tallystick.frozen import dataclass
 from tallystick.project import Project
 
 INTERRUPTED = 130

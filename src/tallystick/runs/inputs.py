@@ -1,7 +1,7 @@
 """What a stage would be made from if it ran now."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from tallystick.envs.capture import Captured
 from tallystick.envs.interpreter import interpreter_of
 from tallystick.envs.remembered import capture_once
 from tallystick.errors import BadRecord
+from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records import params as params_record
 from tallystick.records.receipt import Artifact

@@ -3,7 +3,6 @@
 import contextlib
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tallystick.data.blobs import wanted_digests
@@ -11,6 +10,7 @@ from tallystick.data.tracked import PATTERN, Selected, pointers_of, read_pointer
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, TallyError
 from tallystick.files import write_atomic
+from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records import environment as environments
 from tallystick.records import receipt as receipts

@@ -1,9 +1,9 @@
 """The receipts that lie beside their pipelines: what each stage was last made from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from tallystick.digest import Digest
+from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records import receipt as receipts
 from tallystick.records.receipt import Receipt

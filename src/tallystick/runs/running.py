@@ -2,7 +2,7 @@
 
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain
 from typing import Any
 
@@ -13,6 +13,7 @@ from tallystick.digest import Digest
 from tallystick.envs.capture import Captured
 from tallystick.envs.hardware import hardware
 from tallystick.errors import BadRecord, Refused
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress
 from tallystick.project import Project
 from tallystick.records import environment as environments

@@ -1,11 +1,11 @@
 """Which stages are out of date, and why."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, ObjectsError
+from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records import environment as environments
 from tallystick.records.environment import Lock

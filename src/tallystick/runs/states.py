@@ -1,12 +1,12 @@
 """A state of the project, as a commit holds it or the worktree does now: data, params, metrics, locks."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tallystick.data.hashing import Held, look
 from tallystick.data.tracked import Tracked, tracked_at, tracked_in_worktree
 from tallystick.digest import Digest
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records import environment as environments

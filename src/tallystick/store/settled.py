@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.files import write_atomic
+from tallystick.frozen import dataclass
 from tallystick.records.fields import top
 from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
 

@@ -1,11 +1,11 @@
 """Send a file straight to a remote: it is read once, and no copy of it stays here."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 
 from tallystick.digest import Digest, blake3_hasher
 from tallystick.errors import Refused, RemoteUnreachable
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.store import index as indexes
 from tallystick.store.chunker import cut

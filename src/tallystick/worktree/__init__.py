@@ -3,12 +3,13 @@
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
 from tallystick.digest import Digest
+from tallystick.frozen import dataclass
 from tallystick.paths import check_path
 from tallystick.progress import Progress, silent
 from tallystick.records.tree import Entry

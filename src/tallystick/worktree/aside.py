@@ -4,10 +4,10 @@ import contextlib
 import errno
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from tallystick.files import temporary_name, translated, write_atomic
+from tallystick.frozen import dataclass
 from tallystick.worktree.folders import Folders
 
 _CONTENT = "content"

@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from tallystick.errors import Refused
 from tallystick.files import write_atomic
+from tallystick.frozen import dataclass
 from tallystick.worktree.folders import Folders
 
 FILE = ".gitignore"

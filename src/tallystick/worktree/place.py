@@ -3,12 +3,13 @@
 import errno
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 from tallystick.digest import Digest
 from tallystick.files import translated
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.records.tree import Entry
 from tallystick.worktree.folders import Folders

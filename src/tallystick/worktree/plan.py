@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, WouldLoseChanges
+from tallystick.frozen import dataclass
 from tallystick.records.tree import Entry
 from tallystick.worktree.folders import shown
 from tallystick.worktree.scan import Found, Identity, Scan

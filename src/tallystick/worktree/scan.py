@@ -4,13 +4,14 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
 from tallystick.digest import Digest
 from tallystick.errors import Refused
 from tallystick.files import translated
+from tallystick.frozen import dataclass
 from tallystick.records.tree import EMPTY, Entry
 from tallystick.worktree.folders import Folders, shown
 

@@ -6,7 +6,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from itertools import chain
 from operator import itemgetter
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tallystick.digest import Digest, fingerprint, fingerprint_file
 from tallystick.files import temporary_name
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress
 from tallystick.records.tree import EMPTY
 from tallystick.worktree.place import Placed
