@@ -4,11 +4,11 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tallystick.errors import GitFailed, Refused, RemoteUnreachable, WouldLoseChanges
+from tallystick.frozen import dataclass
 from tallystick.git import reading, settings, snapshots, temporary
 from tallystick.git.command import Command, batches, failure, last_line, not_an_option, nul_ended
 from tallystick.git.reading import TreeFile
@@ -141,11 +141,21 @@ class Git(Command):
         """The contents of git's blobs, read in one process; one that git lacks is left out."""
         return reading.read_blobs(self, oids)
 
-    def subjects(self, ref: str) -> list[str]:
-        """The first lines of the messages of a ref's commits, newest first; none if there is no such ref."""
+    def read_each(self, treeish: str, paths: Sequence[str]) -> list[bytes | None]:
+        """The contents of files of a commit, one for each path, however large that is; None for none."""
+        return reading.read_each(self, treeish, paths)
+
+    def subjects(self, ref: str, *, skip: int = 0, most: int | None = None, since: str = "") -> list[str]:
+        """The first lines of the messages of a ref's commits, newest first; none if there is no such ref.
+
+        Without the first `skip` of them, no more than `most`, and none that `since`, a commit, reaches.
+        """
         if self.resolve_ref(ref) is None:
             return []
-        done = self.run("log", "-z", "--date-order", "--format=%s", "--end-of-options", ref)
+        # In git's own order it need not walk to the end to know which are the newest.
+        words = ["log", "-z", "--format=%s", f"--skip={skip}", *([f"-n{most}"] if most is not None else [])]
+        hidden = [f"^{not_an_option(since, 'a commit')}"] if since else []
+        done = self.run(*words, "--end-of-options", ref, *hidden, "--")
         return done.stdout.decode(errors="replace").split("\0")[:-1]
 
     def snapshot(self, leave_out: Callable[[str, int], bool] = snapshots.too_large_or_secret) -> Snapshot:

@@ -92,6 +92,28 @@ def read_blobs(git: Command, oids: Iterable[str]) -> dict[str, bytes]:
     return dict(_replies(done.stdout))
 
 
+def read_each(git: Command, treeish: str, paths: Sequence[str]) -> list[bytes | None]:
+    """The contents of files of a commit, one for each path, from one `git cat-file`; None for one it lacks.
+
+    It costs a look at each path, however many files the commit has. The paths hold no line break.
+    """
+    not_an_option(treeish, "a commit or tree")
+    asked = "".join(f"{treeish}:{path}\n" for path in paths)
+    output = git.run("cat-file", "--batch", data=asked.encode()).stdout if paths else b""
+    found: list[bytes | None] = []
+    start = 0
+    while start < len(output):
+        end = output.index(b"\n", start)
+        head, start = output[start:end], end + 1
+        if head.endswith(b" missing"):
+            found.append(None)
+        else:
+            size = int(head.rpartition(b" ")[2])
+            found.append(output[start : start + size])
+            start += size + 1
+    return found
+
+
 def _replies(output: bytes) -> Iterator[tuple[str, bytes]]:
     """Take apart what `cat-file --batch` says: `<oid> <type> <size>`, the content, a line end."""
     start = 0

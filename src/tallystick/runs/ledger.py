@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from itertools import islice
 
 from tallystick import files
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, GitFailed, Refused
+from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records import receipt as receipts
 from tallystick.records import verdict as verdicts
@@ -23,6 +23,9 @@ SHORTEST = 4
 
 PORTION = 100
 """Receipts that are read at a time: the newest are often all that is wanted."""
+
+NEWEST = 200
+"""Entries of the chain that are looked at first; to find out about all takes git its time."""
 
 ATTEMPTS = 5
 """How often a ledger is sent again when somebody else's run arrived first."""
@@ -74,36 +77,49 @@ def append_verdict(project: Project, verdict: Verdict) -> Digest:
     return identity
 
 
-def run_ids(project: Project) -> list[Digest]:
-    """The ids of all runs, newest first."""
-    return _ids(project, "run")
+def run_ids(project: Project, since: str = "") -> list[Digest]:
+    """The ids of all runs, newest first; with `since`, of those that a commit of the chain didn't know."""
+    return _named(project.git.subjects(REF, since=since), "run")
+
+
+def reaches(project: Project, commit: str) -> bool:
+    """Whether the ledger's chain goes on from a commit."""
+    tip = project.git.resolve_ref(REF)
+    return tip is not None and _reaches(project, tip, commit)
 
 
 def runs(project: Project) -> Iterator[Run | Damaged]:
     """All runs, newest first, read as they are asked for."""
-    for some in _portions(run_ids(project)):
-        texts = project.git.read_at(REF, [_receipt_path(identity) for identity in some])
-        for identity in some:
-            data = texts.get(_receipt_path(identity))
-            if data is not None:
-                yield _read(identity, data)
+    for some in _portions(project, "run"):
+        for identity, data in texts(project, some):
+            yield _read(identity, data)
+
+
+def texts(project: Project, identities: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+    """The receipts of some runs as they stand in the ledger; those that it lacks are left out."""
+    for start in range(0, len(identities), PORTION):
+        some = identities[start : start + PORTION]
+        found = project.git.read_each(REF, [_receipt_path(identity) for identity in some])
+        yield from ((identity, data) for identity, data in zip(some, found, strict=True) if data is not None)
 
 
 def find(project: Project, prefix: str) -> Run:
     """The run whose id begins with some hex digits; raise Refused if none or several do."""
-    digits = prefix.removeprefix("blake3:").lower()
-    known = run_ids(project)
-    found = [identity for identity in known if identity.hex().startswith(digits)]
-    if not found or len(digits) < SHORTEST:
+    found = _beginning(project, "runs", prefix)
+    if not found:
         raise Refused(f"there is no run `{prefix}` in the ledger", hint="see `tally log`")
     if len(found) > 1:
         some = ", ".join(identity.short for identity in islice(found, 5))
         raise Refused(f"`{prefix}` may mean {len(found)} runs: {some}", hint="give more digits")
-    data = project.git.read_at(REF, [_receipt_path(found[0])]).get(_receipt_path(found[0]), b"")
-    run = _read(found[0], data)
+    run = read(project, found[0])
     if isinstance(run, Damaged):
         raise run.error
     return run
+
+
+def read(project: Project, identity: Digest) -> Run | Damaged:
+    """One run of the ledger; damaged if its receipt isn't there or doesn't hash to its id."""
+    return _read(identity, next((data for _, data in texts(project, [identity])), b""))
 
 
 def seems_run(text: str) -> bool:
@@ -114,19 +130,22 @@ def seems_run(text: str) -> bool:
 
 def verdicts_of(project: Project) -> Iterator[tuple[Digest, Verdict]]:
     """All verdicts, newest first; those that can't be believed are left out."""
-    for some in _portions(_ids(project, "verdict")):
-        texts = project.git.read_at(REF, [_verdict_path(identity) for identity in some])
-        for identity in some:
-            data = texts.get(_verdict_path(identity))
+    for some in _portions(project, "verdict"):
+        found = project.git.read_each(REF, [_verdict_path(identity) for identity in some])
+        for identity, data in zip(some, found, strict=True):
             if data is not None and Digest.of(data) == identity:
                 yield identity, verdicts.parse(data, f"verdict {identity.short}")
 
 
 def find_verdict(project: Project, prefix: str) -> tuple[Digest, Verdict] | None:
     """The verdict whose id begins with some hex digits; None if none or several do."""
-    digits = prefix.removeprefix("blake3:").lower()
-    found = [each for each in verdicts_of(project) if each[0].hex().startswith(digits)]
-    return found[0] if len(found) == 1 else None
+    found = _beginning(project, "verdicts", prefix)
+    if len(found) != 1:
+        return None
+    data = project.git.read_each(REF, [_verdict_path(found[0])])[0] or b""
+    if Digest.of(data) != found[0]:
+        return None
+    return found[0], verdicts.parse(data, f"verdict {found[0].short}")
 
 
 def exchange(project: Project, git_remote: str) -> Exchanged:
@@ -198,20 +217,40 @@ def _read(identity: Digest, data: bytes) -> Run | Damaged:
         return Damaged(identity, error)
 
 
-def _ids(project: Project, kind: str) -> list[Digest]:
-    """Ids named by the chain's commit messages, newest first, each once."""
+def _named(subjects: Iterable[str], kind: str) -> list[Digest]:
+    """Ids named by messages of the chain's commits, each once."""
     found: dict[Digest, None] = {}
-    for subject in project.git.subjects(REF):
+    for subject in subjects:
         word, _, digits = subject.partition(" ")
         if word == kind and len(digits) == 64 and seems_run(digits):
             found[Digest(bytes.fromhex(digits))] = None
     return list(found)
 
 
-def _portions(ids: Sequence[Digest]) -> Iterator[Sequence[Digest]]:
-    """Ids in portions that one git reads at a time."""
+def _portions(project: Project, kind: str) -> Iterator[list[Digest]]:
+    """The ids of a kind, newest first, in portions that git reads at a time."""
+    newest = project.git.subjects(REF, most=NEWEST)
+    ids = _named(newest, kind)
+    yield from _cut(ids)
+    if len(newest) == NEWEST:
+        known = set(ids)
+        rest = _named(project.git.subjects(REF, skip=NEWEST), kind)
+        yield from _cut([identity for identity in rest if identity not in known])
+
+
+def _cut(ids: list[Digest]) -> Iterator[list[Digest]]:
     for start in range(0, len(ids), PORTION):
         yield ids[start : start + PORTION]
+
+
+def _beginning(project: Project, folder: str, prefix: str) -> list[Digest]:
+    """The ids below a folder of the ledger that begin with some hex digits, found in one small folder."""
+    digits = prefix.removeprefix("blake3:").lower()
+    if not seems_run(digits) or project.git.resolve_ref(REF) is None:
+        return []
+    listed = project.git.list_folders(REF, [f"{folder}/{digits[:2]}/".encode()])
+    names = [path.rpartition(b"/")[2].removesuffix(b".json").decode() for _mode, _oid, path in listed]
+    return [Digest(bytes.fromhex(name)) for name in names if name.startswith(digits) and len(name) == 64]
 
 
 def _run_folder(identity: Digest) -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
 from tallystick.errors import TallyError
+from tallystick.frozen import dataclass
 from tallystick.runs.pipelines import Step
 
 Result = TypeVar("Result")
@@ -31,7 +32,7 @@ class Skipped:
     because: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Course(Generic[Result]):
     """What is under way: stages that are done, have failed, or are left out for one that has."""
 
