@@ -9,6 +9,7 @@ from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.paths import check_path, check_path_bytes
 from tallystick.records.environment import Lock, Package
+from tallystick.records.features import Use
 from tallystick.records.fields import single_line
 from tallystick.records.provenance import (
     Code,
@@ -19,8 +20,8 @@ from tallystick.records.provenance import (
     LockFile,
     Tracker,
 )
-from tallystick.records.receipt import TRACES, Artifact, Receipt
-from tallystick.records.stage import Out, ParamFile, Stage, Tolerance
+from tallystick.records.receipt import Artifact, Receipt
+from tallystick.records.stage import TRACES, Out, ParamFile, Stage, Tolerance
 from tallystick.records.verdict import OUTCOMES, Comparison, Difference, StageVerdict, Verdict
 
 relaxed = settings(
@@ -192,12 +193,16 @@ def stages(draw: st.DrawFn) -> Stage:
         kind: tuple(Out(p, draw(st.booleans())) for p, k in zip(made, kinds, strict=True) if k == kind)
         for kind in kinds
     }
-    commands = texts.map(lambda text: f"run {text.replace('$', '')}")
+    commands = texts.map(lambda text: f"run {text}")
     files = draw(st.lists(stage_paths, max_size=2, unique=True))
-    keys = some(lines.map(lambda key: key.replace("$", "")), 2)
+    keys = some(lines, 2)
     tolerated = draw(st.lists(st.sampled_from(made), unique=True)) if made else []
     return Stage(
-        name=draw(words.filter(safe)),
+        name=draw(words.filter(safe) | st.builds("{}@{}".format, words, names).filter(safe)),
+        features=draw(st.sampled_from(((), (Use("users", "v3"), Use("a.b", "v1.2.3"))))),
+        trace=draw(st.sampled_from(tuple(TRACES))),
+        image=draw(st.sampled_from((None, "host:5000/a/b@sha256:0af"))),
+        network=draw(st.booleans()),
         cmd=draw(commands | st.lists(commands, min_size=1, max_size=3).map(tuple)),
         wdir=draw(st.sampled_from((".", "..", "../x", "sub/dir"))),
         deps=draw(some(stage_paths | stage_paths.map(lambda path: f"../{path}"))),
@@ -209,7 +214,7 @@ def stages(draw: st.DrawFn) -> Stage:
         },
         frozen=draw(st.booleans()),
         always_changed=draw(st.booleans()),
-        desc=draw(st.none() | texts.map(lambda text: "Why: " + text.replace("$", ""))),
+        desc=draw(st.none() | texts.map(lambda text: "Why: " + text)),
         meta=draw(st.none() | st.dictionaries(texts, plains, min_size=1, max_size=2)),
         **outs,
     )

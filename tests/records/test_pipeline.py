@@ -148,11 +148,18 @@ MISTAKES = {
     "tolerance nan": ("outs: [m]\n    tolerance: {m: .nan}", "must be a number"),
     "tolerance empty": ("outs: [m]\n    tolerance: {m: {}}", "empty"),
     "tolerance key": ("outs: [m]\n    tolerance: {m: {a: {abs: 1}}}", "unknown key `abs`"),
-    "foreach": ("foreach: [1]", "`foreach` is not supported"),
-    "matrix": ("matrix: {a: [1]}", "`matrix` is not supported"),
-    "environment": ("environment: x", "`environment` is not supported"),
-    "template": ("deps: ['${data}']", "templates"),
-    "template inside": ("outs: [a: {cache: '${x}'}]", "templates"),
+    "foreach": ("foreach: [1]", "unknown key `cmd`"),
+    "do": ("do: {cmd: x}", "needs a `foreach`"),
+    "matrix": ("matrix: [1]", "must be a mapping of lists"),
+    "matrix of texts": ("matrix: {a: b}", "`a` of `matrix` must be a list"),
+    "environment": ("environment: x", "must be a mapping"),
+    "image": ("environment: {image: 'a b'}", "not the name of an image"),
+    "trace": ("trace: all", "must be one of none, python, strace, enforce"),
+    "network": ("network: 1", "true or false"),
+    "feature": ("features: [users]", "write it as `view@v3`"),
+    "feature twice": ("features: [users@v1, users@v2]", "names `users` twice"),
+    "template": ("deps: ['${data}']", "refers to nothing"),
+    "template inside": ("outs: [a: {cache: '${x}'}]", "refers to nothing"),
     "wdir absolute": ("wdir: /tmp", "outside of the project"),
     "wdir git": ("wdir: .git", "belongs to git"),
 }
@@ -172,8 +179,13 @@ def test_a_mistake_is_named_with_file_line_and_stage(body: str, complaint: str) 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("vars: [a]\n", "`vars` is not supported"),
-        ("plots: [a]\n", "`plots` is not supported"),
+        ("artifacts: {}\n", "no meaning"),
+        ("vars: [a.yaml]\nstages: {s: {cmd: a}}\n", "no file `a.yaml`"),
+        ("vars: {a: 1}\nstages: {s: {cmd: a}}\n", "must be a list"),
+        ("vars: [1]\nstages: {s: {cmd: a}}\n", "names of files, and mappings"),
+        ("plots: [1]\n", "must hold paths"),
+        ("plots: [{a: {z: 1}}]\n", "unknown key `z`"),
+        ("metrics: [../m.json]\n", "unsafe path"),
         ("stage:\n", "unknown key `stage`"),
         ("- a\n", "mapping is wanted"),
         ("stages: [a]\n", "must be a mapping"),
@@ -182,7 +194,7 @@ def test_a_mistake_is_named_with_file_line_and_stage(body: str, complaint: str) 
         ("stages:\n  s: {cmd: ''}\n", "empty"),
         ("stages:\n  s: {cmd: []}\n", "empty"),
         ("stages:\n  s: {cmd: [a, 1]}\n", "must hold texts"),
-        ("stages:\n  s: {cmd: 'echo ${HOME}'}\n", "templates"),
+        ("stages:\n  s: {cmd: 'echo ${HOME}'}\n", "refers to nothing"),
         ("stages:\n  ../s: {cmd: a}\n", "stage's name"),
         ("stages:\n  nul: {cmd: a}\n", "reserved"),
         ("stages:\n  a/b: {cmd: a}\n", "stage's name"),
@@ -197,7 +209,10 @@ def test_a_broken_pipeline_is_refused(text: str, complaint: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("shell", ["echo $HOME", "a | b > c", 'python -c "print({1: 2})"', "make -j4 && ls"])
+@pytest.mark.parametrize(
+    "shell",
+    ["echo $HOME", "a | b > c", 'python -c "print({1: 2})"', "make -j4 && ls", "echo ${HOME} \\${X} ${"],
+)
 def test_a_command_is_the_shells_own_business(shell: str) -> None:
     assert with_stage(b"", Stage("s", shell))
     assert parse(with_stage(b"", Stage("s", shell))).stages["s"].cmd == shell

@@ -12,10 +12,11 @@ from tallystick.project import Project
 from tallystick.project.trust import require_grant
 from tallystick.records import params as params_record
 from tallystick.records import pipeline as pipeline_record
+from tallystick.records.expansion import Files
 from tallystick.records.stage import PARAMS, Stage
 from tallystick.runs.aside import give_back_leftovers
 from tallystick.runs.inputs import Surroundings
-from tallystick.runs.pipelines import Graph, Step, load, read_file
+from tallystick.runs.pipelines import Graph, Step, beside, files_of, load, read_file
 from tallystick.runs.readiness import require
 from tallystick.runs.running import Performed, gather, perform
 from tallystick.runs.staleness import Reason, stale, stale_stages
@@ -89,8 +90,9 @@ def edited(project: Project, request: Request) -> dict[str, bytes]:
     if request.stage is not None:
         path = posixpath.join(request.folder, pipeline_record.FILE)
         text = read_file(project, path) or b""
-        _check_not_replaced(text, path, request.stage, request.force)
-        edits[path] = pipeline_record.with_stage(text, request.stage, path)
+        files = beside(path, files_of(project, {}))
+        _check_not_replaced(text, path, request.stage, request.force, files)
+        edits[path] = pipeline_record.with_stage(text, request.stage, path, files)
     for override in request.overrides:
         file, assignment = _file_and_assignment(override)
         path = posixpath.normpath(posixpath.join(request.folder, file))
@@ -99,9 +101,9 @@ def edited(project: Project, request: Request) -> dict[str, bytes]:
     return edits
 
 
-def _check_not_replaced(text: bytes, path: str, stage: Stage, force: bool) -> None:
+def _check_not_replaced(text: bytes, path: str, stage: Stage, force: bool, files: Files) -> None:
     """Refuse to replace a stage that someone wrote differently, unless that is meant."""
-    present = pipeline_record.parse(text, path).stages.get(stage.name)
+    present = pipeline_record.parse(text, path, files).stages.get(stage.name)
     if present is not None and present != stage and not force:
         raise Refused(
             f"`{path}` has another stage `{stage.name}` already",

@@ -2,10 +2,13 @@
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tallystick.errors import BadRecord
+from tallystick.frozen import dataclass
+from tallystick.records.expansion import Files, Written, no_files
 from tallystick.records.fields import Fields, top
+from tallystick.records.plots import Plot, read_plots
 from tallystick.records.stage import (
     EVERY,
     PARAMS,
@@ -15,8 +18,8 @@ from tallystick.records.stage import (
     Tolerance,
     Tolerances,
     read_stage,
-    render_stage,
 )
+from tallystick.records.stagewrite import render_stage
 from tallystick.records.syntax import PIPELINE_LIMIT, decode, load_yaml
 from tallystick.records.yamledit import content_end, line_span
 from tallystick.records.yamltree import Branch, parse_tree
@@ -25,9 +28,11 @@ __all__ = [
     "EVERY",
     "FILE",
     "PARAMS",
+    "Files",
     "Out",
     "ParamFile",
     "Pipeline",
+    "Plot",
     "Stage",
     "Tolerance",
     "Tolerances",
@@ -37,33 +42,47 @@ __all__ = [
 
 FILE = "tally.yaml"
 
-_LATER = ("vars", "params", "metrics", "plots", "artifacts", "datasets")
+_OTHERS = ("artifacts", "datasets")
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The stages of one file, in its order."""
+    """The stages of one file, in its order, written out; files of params, metrics and plots beside them."""
 
     stages: Mapping[str, Stage] = field(default_factory=dict)
+    params: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    plots: tuple[Plot, ...] = ()
 
 
-def parse(data: bytes | str, source: str = FILE) -> Pipeline:
-    """Read a pipeline; raise BadRecord naming file, line and stage."""
-    value = load_yaml(data, source, PIPELINE_LIMIT)
+def parse(data: bytes | str, source: str = FILE, files: Files = no_files) -> Pipeline:
+    """Read a pipeline; raise BadRecord naming file, line and stage.
+
+    `files` reads the files that templates take their variables from, by their path in the pipeline's folder.
+    """
+    text = decode(data, source, PIPELINE_LIMIT)
+    value = load_yaml(text, source, PIPELINE_LIMIT)
     if value is None:
         return Pipeline()
     fields = top(value, source, "pipeline")
-    for key in _LATER:
+    for key in _OTHERS:
         if key in fields:
-            fields.bad(f"`{key}` is not supported by this version of tally", key)
-    fields.only("stages")
-    if not fields.has("stages"):
-        return Pipeline()
-    bodies = fields.fields("stages")
+            fields.bad(f"`{key}` has no meaning for tally", key)
+    fields.only("vars", "stages", "params", "metrics", "plots")
+    stages = _stages(fields, files, text) if fields.has("stages") else {}
+    return Pipeline(stages, fields.paths("params"), fields.paths("metrics"), read_plots(fields))
+
+
+def _stages(fields: Fields, files: Files, text: str) -> Mapping[str, Stage]:
+    templated = any(word in text for word in ("${", "foreach", "matrix"))
+    try:
+        bodies = Written(fields, files, templated).stages()
+    except RecursionError:
+        raise BadRecord("its templates are nested too deeply", fields.source) from None
     stages = {name: read_stage(name, bodies) for name in bodies.value}
     _check_names(bodies)
     _check_outs(stages, bodies)
-    return Pipeline(stages)
+    return stages
 
 
 def _check_names(bodies: Fields) -> None:
@@ -85,12 +104,12 @@ def _check_outs(stages: Mapping[str, Stage], bodies: Fields) -> None:
                 bodies.bad(f"both stage `{other}` and stage `{name}` make `{path}`", name)
 
 
-def with_stage(text: bytes, stage: Stage, source: str = FILE) -> bytes:
+def with_stage(text: bytes, stage: Stage, source: str = FILE, files: Files = no_files) -> bytes:
     """Add a stage to a pipeline's text, or replace the one of its name; all else keeps every byte."""
-    before = parse(text, source)
+    before = parse(text, source, files)
     after = {**before.stages, stage.name: stage}
     changed = _inserted(decode(text, source, PIPELINE_LIMIT), stage, source).encode()
-    if dict(parse(changed, source).stages) != after:
+    if dict(parse(changed, source, files).stages) != after:
         raise BadRecord(
             f"stage `{stage.name}` can't be written into this text", source, hint="add it by hand"
         )

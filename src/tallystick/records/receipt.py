@@ -28,7 +28,9 @@ from tallystick.records.provenance import (
 )
 from tallystick.records.stage import (
     LARGEST_SEED,
+    TRACES,
     Tolerances,
+    Trace,
     read_tolerances,
     tolerance_values,
 )
@@ -38,10 +40,6 @@ VERSION = 1
 
 Status = Literal["succeeded", "failed", "interrupted"]
 STATUSES: dict[str, Status] = {"succeeded": "succeeded", "failed": "failed", "interrupted": "interrupted"}
-
-Trace = Literal["none", "python", "strace", "enforce"]
-"""How a run's reads and writes were observed."""
-TRACES: dict[str, Trace] = {"none": "none", "python": "python", "strace": "strace", "enforce": "enforce"}
 
 TAIL = 20
 """The last lines of its output that the receipt of a run without success holds."""

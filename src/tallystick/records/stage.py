@@ -3,14 +3,15 @@
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Any, Literal
 
 from tallystick.errors import BadRecord
+from tallystick.frozen import dataclass
 from tallystick.paths import check_path
+from tallystick.records.features import Use, parse_use
 from tallystick.records.fields import Fields, is_number, single_line
 from tallystick.records.syntax import line_of
-from tallystick.records.yamlwrite import quoted, scalar
 
 PARAMS = "params.yaml"
 """The file that a bare parameter key belongs to."""
@@ -21,13 +22,21 @@ EVERY = "*"
 LARGEST_SEED = (1 << 64) - 1
 
 STAGE_KEYS = (
-    "cmd", "wdir", "deps", "params", "outs", "metrics", "plots", "seed", "variables",
-    "tolerance", "frozen", "always_changed", "desc", "meta",
+    "cmd", "wdir", "deps", "params", "outs", "metrics", "plots", "seed", "variables", "tolerance",
+    "features", "trace", "environment", "network", "frozen", "always_changed", "desc", "meta",
 )  # fmt: skip
-_LATER = ("foreach", "do", "matrix", "vars", "features", "environment")
+
+Trace = Literal["none", "python", "strace", "enforce"]
+TRACES: dict[str, Trace] = {"none": "none", "python": "python", "strace": "strace", "enforce": "enforce"}
+DEFAULT_TRACE: Trace = "python"
+"""How reads are observed unless a stage says otherwise: by Python's own opens, which costs little."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+LONGEST_ITEM = 200
+"""Characters that may follow the `@` of a stage's name."""
+
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 _SECRET = re.compile(r"SECRET|TOKEN|PASSW|CREDENTIAL|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY", re.IGNORECASE)
 
 
@@ -74,6 +83,10 @@ class Stage:
     seed: int | None = None
     variables: tuple[str, ...] = ()
     tolerance: Tolerances = field(default_factory=dict)
+    features: tuple[Use, ...] = ()
+    trace: Trace = DEFAULT_TRACE
+    image: str | None = None
+    network: bool = True
     frozen: bool = False
     always_changed: bool = False
     desc: str | None = None
@@ -87,15 +100,9 @@ class Stage:
 
 def read_stage(name: str, bodies: Fields) -> Stage:
     """Read the stage of a name out of all stages' bodies."""
-    if not _NAME.fullmatch(name):
-        bodies.bad(f"a stage's name is made of letters, digits, `_`, `-` and `.`, not `{name[:80]}`", name)
-    check_path(name, bodies.source, line_of(bodies.value, name))
+    _check_name(name, bodies)
     fields = bodies.nested(name, bodies.value[name], f"stage `{name}`")
-    for key in _LATER:
-        if key in fields:
-            fields.bad(f"`{key}` is not supported by this version of tally", key)
     fields.only(*STAGE_KEYS)
-    _refuse_templates(fields.value, fields)
     stage = Stage(
         name=name,
         cmd=_command(fields),
@@ -108,6 +115,10 @@ def read_stage(name: str, bodies: Fields) -> Stage:
         seed=fields.optional("seed", lambda key: fields.integer(key, most=LARGEST_SEED)),
         variables=_variables(fields),
         tolerance=read_tolerances(fields),
+        features=_features(fields),
+        trace=fields.choice("trace", TRACES) if fields.has("trace") else DEFAULT_TRACE,
+        image=_image(fields),
+        network=fields.flag("network", True),
         frozen=fields.flag("frozen"),
         always_changed=fields.flag("always_changed"),
         desc=fields.optional("desc", fields.text),
@@ -117,18 +128,15 @@ def read_stage(name: str, bodies: Fields) -> Stage:
     return stage
 
 
-def _refuse_templates(value: Any, fields: Fields) -> None:
-    """Templates come with a later version: a text that would then mean something else is refused now."""
-    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-        if isinstance(item, str) and "${" in item:
-            raise BadRecord(
-                f"{fields.what}: templates (`${{…}}`) are not supported by this version of tally",
-                fields.source,
-                line_of(value, key),
-                "write a shell variable without braces: `$NAME`",
-            )
-        if isinstance(item, dict | list) and key != "meta":
-            _refuse_templates(item, fields)
+def _check_name(name: str, bodies: Fields) -> None:
+    """`train`, or `train@` and what a `foreach` or `matrix` went through: any text on one line."""
+    plain, _, each = name.partition("@")
+    if not _NAME.fullmatch(plain):
+        bodies.bad(f"a stage's name is made of letters, digits, `_`, `-` and `.`, not `{name[:80]}`", name)
+    if "@" in name and (not each.strip() or not single_line(each) or len(each) > LONGEST_ITEM):
+        reason = f"`{name[:80]!a}` can't be a stage's name: the text after `@` must be one short line"
+        bodies.bad(reason, name, "give the items names: a mapping instead of a list")
+    check_path(name, bodies.source, line_of(bodies.value, name))
 
 
 def _command(fields: Fields) -> str | tuple[str, ...]:
@@ -235,6 +243,34 @@ def _variables(fields: Fields) -> tuple[str, ...]:
     return names
 
 
+def _features(fields: Fields) -> tuple[Use, ...]:
+    uses = tuple(
+        _use(_text("features", item, line, fields), line, fields) for item, line in fields.items("features")
+    )
+    _unique("features", tuple(use.view for use in uses), fields)
+    return uses
+
+
+def _use(text: str, line: int | None, fields: Fields) -> Use:
+    use = parse_use(text)
+    if use is None:
+        reason = f"{fields.what}: `{text[:120]}` is no feature: write it as `view@v3`"
+        raise BadRecord(reason, fields.source, line)
+    return use
+
+
+def _image(fields: Fields) -> str | None:
+    """The container image of `environment: {image: …}`."""
+    if not fields.has("environment"):
+        return None
+    table = fields.fields("environment")
+    table.only("image")
+    image = table.line("image")
+    if not _IMAGE.fullmatch(image):
+        table.bad(f"`{image[:120]}` is not the name of an image", "image")
+    return image
+
+
 def read_tolerances(fields: Fields) -> Tolerances:
     """Read the field `tolerance`, of a stage or of a receipt."""
     if not fields.has("tolerance"):
@@ -279,50 +315,6 @@ def _check_tolerated(stage: Stage, fields: Fields) -> None:
     for path in stage.tolerance:
         if not any(path == out or path.startswith(f"{out}/") for out in made):
             fields.bad(f"`tolerance` names `{path}`, which the stage doesn't make", "tolerance")
-
-
-def render_stage(stage: Stage, indent: str) -> str:
-    """A stage as lines of YAML that `read_stage` reads back."""
-    lines = [f"{indent}{quoted(stage.name)}:"]
-    for key, value in _settings(stage).items():
-        if isinstance(value, list):
-            lines.append(f"{indent}  {key}:")
-            lines.extend(f"{indent}    - {text}" for text in value)
-        else:
-            lines.append(f"{indent}  {key}: {value}")
-    return "\n".join(lines) + "\n"
-
-
-def _settings(stage: Stage) -> dict[str, str | list[str]]:
-    """What a stage says beyond the defaults; a list becomes one line an item."""
-    cmd = stage.cmd if isinstance(stage.cmd, str) else list(stage.cmd)
-    settings: dict[str, str | list[str] | None] = {
-        "desc": None if stage.desc is None else quoted(stage.desc),
-        "cmd": scalar(cmd),
-        "wdir": None if stage.wdir == "." else quoted(stage.wdir),
-        "deps": [quoted(path) for path in stage.deps],
-        "params": [text for params in stage.params for text in _params_text(params)],
-        "outs": [_out_text(out, True) for out in stage.outs],
-        "metrics": [_out_text(out, False) for out in stage.metrics],
-        "plots": [_out_text(out, True) for out in stage.plots],
-        "seed": None if stage.seed is None else str(stage.seed),
-        "variables": [quoted(name) for name in stage.variables],
-        "tolerance": scalar(tolerance_values(stage.tolerance)) if stage.tolerance else None,
-        "frozen": "true" if stage.frozen else None,
-        "always_changed": "true" if stage.always_changed else None,
-        "meta": None if stage.meta is None else scalar(stage.meta),
-    }
-    return {key: value for key, value in settings.items() if value}
-
-
-def _params_text(params: ParamFile) -> list[str]:
-    if params.file == PARAMS and params.keys:
-        return [quoted(key) for key in params.keys]
-    return [f"{quoted(params.file)}: {scalar(list(params.keys)) if params.keys else ''}".rstrip()]
-
-
-def _out_text(out: Out, default: bool) -> str:
-    return quoted(out.path) if out.cache == default else f"{quoted(out.path)}: {{cache: {scalar(out.cache)}}}"
 
 
 def tolerance_values(tolerance: Tolerances) -> dict[str, dict[str, dict[str, float]]]:

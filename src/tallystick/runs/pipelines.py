@@ -2,14 +2,17 @@
 
 import difflib
 import posixpath
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
+from tallystick.frozen import dataclass
 from tallystick.paths import check_path
 from tallystick.project import Project
 from tallystick.records import pipeline as pipeline_record
+from tallystick.records.expansion import Files, no_files
 from tallystick.records.pipeline import Pipeline
 from tallystick.records.stage import Stage, Tolerances
 
@@ -19,8 +22,22 @@ PATTERN = f"*{pipeline_record.FILE}"
 RECEIPTS = "receipts"
 ENVIRONMENT_LOCK = "environment.lock"
 
+LONGEST_NAME = 160
+"""Characters of a stage's name in the name of its receipt; the rest is a digest."""
+
 LARGEST = 16 << 20
 """Bytes of the largest pipeline, parameter file or receipt that is read."""
+
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.@=+,-]")
+
+
+def file_name(name: str) -> str:
+    """A stage's name as the name of a file: what `foreach` went through may hold anything."""
+    safe = _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name)
+    return (
+        safe if len(safe) <= LONGEST_NAME else f"{safe[:LONGEST_NAME]}~{Digest.of(name.encode()).hex()[:16]}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +81,7 @@ class Step:
     @property
     def receipt_path(self) -> str:
         """Where the receipt of its last successful run lies."""
-        return posixpath.join(self.folder, RECEIPTS, f"{self.stage.name}.json")
+        return posixpath.join(self.folder, RECEIPTS, f"{file_name(self.stage.name)}.json")
 
     @property
     def lock_path(self) -> str:
@@ -153,13 +170,20 @@ def load(
     found = {path: read_file(project, path) for path in sorted(paths - changed.keys())}
     texts = {path: text for path, text in found.items() if text is not None}
     texts.update({path: text for path, text in changed.items() if _is_pipeline(path)})
-    return graph(texts)
+    return graph(texts, files_of(project, changed))
+
+
+def files_of(project: Project, overlay: Mapping[str, bytes]) -> Files:
+    """Reads the worktree by paths in the project; `overlay` holds files as they would become."""
+    return lambda path: overlay[path] if path in overlay else read_file(project, path)
 
 
 def load_at(project: Project, treeish: str) -> Graph:
     """Read every `tally.yaml` of a commit or tree."""
     paths = [path for path, _, _ in project.git.list_tree(treeish, [PATTERN]) if _is_pipeline(path)]
-    return graph(project.git.read_at(treeish, paths))
+    return graph(
+        project.git.read_at(treeish, paths), lambda path: project.git.read_at(treeish, [path]).get(path)
+    )
 
 
 def _is_pipeline(path: str) -> bool:
@@ -180,17 +204,33 @@ def read_file(project: Project, path: str) -> bytes | None:
     return data
 
 
-def graph(texts: Mapping[str, bytes]) -> Graph:
-    """Join pipelines, given as text by path, into one graph; raise BadRecord where they contradict."""
+def graph(texts: Mapping[str, bytes], files: Files = no_files) -> Graph:
+    """Join pipelines, given as text by path, into one graph; raise BadRecord where they contradict.
+
+    `files` reads the files that templates take their variables from.
+    """
     steps = {
         step.address: step
         for path in sorted(texts, key=lambda path: (path.count("/"), path))
-        for step in place(posixpath.dirname(path), pipeline_record.parse(texts[path], path))
+        for step in place(
+            posixpath.dirname(path), pipeline_record.parse(texts[path], path, beside(path, files))
+        )
     }
     makers = _makers(steps.values())
     holders = _holders(makers)
     needs = {step.address: _needs(step, makers, holders) for step in steps.values()}
     return Graph({address: steps[address] for address in _ordered(steps, needs)}, makers, needs)
+
+
+def beside(path: str, files: Files) -> Files:
+    """Reads files by their path in the folder of a pipeline; raises BadRecord for one outside the project."""
+    folder = posixpath.dirname(path)
+
+    def read(name: str) -> bytes | None:
+        where = _join(path, folder, name)
+        return files(check_path(where, path)) if where else None
+
+    return read
 
 
 def place(folder: str, pipeline: Pipeline) -> Iterator[Step]:
