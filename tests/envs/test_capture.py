@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tallystick.digest import Digest
-from tallystick.envs.capture import Captured, capture
+from tallystick.envs.capture import capture, wheel_data
+from tallystick.envs.captured import Captured
 from tallystick.errors import Refused
 from tallystick.records import environment as record
 from tallystick.records.environment import Package
@@ -84,7 +85,7 @@ def test_a_package_from_a_local_path_is_kept_as_a_wheel(
     package = only(captured)
     (wheel,) = captured.wheels
     assert (package.source, package.url, package.wheel) == ("path", "gamma-0.1.whl", wheel.digest)
-    assert Digest.of(wheel.data()) == wheel.digest
+    assert Digest.of(wheel_data(wheel)) == wheel.digest
     assert str(tmp_path) not in record.render(captured.lock).decode()
 
 
@@ -95,7 +96,7 @@ def test_a_kept_package_that_changes_after_the_capture_is_refused(
     (wheel,) = taken(made, variables, root).wheels
     (made.site / "gamma/__init__.py").write_text("VERSION = 'edited'\n")
     with pytest.raises(Refused, match="gamma"):
-        wheel.data()
+        wheel_data(wheel)
 
 
 def test_the_project_itself_is_recorded_without_its_code(

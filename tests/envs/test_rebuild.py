@@ -10,7 +10,8 @@ import pytest
 
 from tallystick.digest import Digest
 from tallystick.envs.activate import variables as activated
-from tallystick.envs.capture import Captured, capture
+from tallystick.envs.capture import capture, wheel_data
+from tallystick.envs.captured import Captured
 from tallystick.envs.rebuild import MARKER, Rebuilt, folder_of, rebuild
 from tallystick.errors import BadRecord, EnvironmentNotRebuilt, ObjectMissing
 from tallystick.records.environment import Lock, Package
@@ -37,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 def again(captured: Captured, folder: Path, **options: bool) -> Rebuilt:
     kept = {wheel.digest: wheel for wheel in captured.wheels}
-    return rebuild(captured.lock, folder, read=lambda digest: kept[digest].data(), **options)  # type: ignore[arg-type]
+    return rebuild(captured.lock, folder, read=lambda digest: wheel_data(kept[digest]), **options)  # type: ignore[arg-type]
 
 
 def nothing(digest: Digest) -> bytes:
@@ -105,7 +106,7 @@ def test_an_environment_that_is_not_whole_is_built_anew(
 def test_a_package_that_no_index_has_comes_from_the_store(take: Take, folder: Path, tmp_path: Path) -> None:
     source = write_project(tmp_path / "gamma", "gamma", "0.1")
     captured = take(str(source), "alpha")
-    data = {wheel.digest: wheel.data() for wheel in captured.wheels}
+    data = {wheel.digest: wheel_data(wheel) for wheel in captured.wheels}
     shutil.rmtree(source)
     rebuilt = rebuild(captured.lock, folder, read=data.__getitem__)
     assert Venv(folder).run("import gamma; print(gamma.VERSION)") == "0.1"

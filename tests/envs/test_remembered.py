@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tallystick.envs import remembered
-from tallystick.envs.capture import Captured, capture
+from tallystick.envs.capture import capture, wheel_data
+from tallystick.envs.captured import Captured
 from tallystick.envs.remembered import capture_once
 from tests.envs.house import Venv, write_project
 
@@ -55,7 +56,7 @@ def test_the_projects_own_package_is_remembered_with_its_wheel(
     made = venv("--editable", str(write_project(tmp_path / "project/delta", "delta", "0.2")))
     first, second = once(made), once(made)
     assert first.lock == second.lock
-    assert [wheel.data() for wheel in second.wheels] == [wheel.data() for wheel in first.wheels]
+    assert [wheel_data(wheel) for wheel in second.wheels] == [wheel_data(wheel) for wheel in first.wheels]
     assert len(asked) == 1
 
 

@@ -2,57 +2,25 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tallystick.digest import Digest
+from tallystick.envs.captured import Captured, KeptWheel
 from tallystick.envs.editable import Root, roots
 from tallystick.envs.installed import Distribution, distributions, essential, record_digest, recorded
-from tallystick.envs.lockfile import known_hashes
+from tallystick.envs.lockfile import FILE, known_hashes
 from tallystick.envs.probe import Probed, probe
-from tallystick.envs.wheel import build, cannot_keep
+from tallystick.envs.wheel import build, cannot_keep, sources
 from tallystick.errors import Refused
 from tallystick.frozen import dataclass
 from tallystick.records.environment import Lock, Origin, Package, is_hash, normalised
 
 _BUILT_TAG = re.compile(r"^Tag:\s*\S+-linux_\w+\s*$", re.MULTILINE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class KeptWheel:
-    """A package that no index has: its wheel belongs into the store, under `digest`."""
-
-    name: str
-    digest: Digest
-    distribution: Distribution
-    roots: tuple[Root, ...] = ()
-
-    def data(self) -> bytes:
-        """Make the wheel's bytes; raise Refused if what is installed has changed since the capture."""
-        wheel = build(self.distribution, self.roots)
-        if wheel.digest != self.digest:
-            raise Refused(f"the package `{self.name}` changed while it was read", hint="repeat the command")
-        return wheel.data
-
-
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """An environment: what pins it, what the store must hold for a rebuild, and what can't be rebuilt.
-
-    `paths` is where its interpreter imports from, in order.
-    """
-
-    lock: Lock
-    python: str
-    platform: str
-    interpreter: str
-    paths: tuple[str, ...]
-    wheels: tuple[KeptWheel, ...]
-    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +55,35 @@ def described(probed: Probed, project_root: Path) -> Captured:
         wheels=tuple(one.wheel for one in each if one.wheel is not None),
         problems=(*(one.problem for one in each if one.problem is not None), *_unsure(found)),
     )
+
+
+def read_from(interpreter: str, captured: Captured, project_root: Path) -> Iterable[str]:
+    """Every file and folder whose change could change a capture."""
+    yield str(project_root / FILE)
+    yield interpreter
+    yield os.path.realpath(interpreter)
+    for levels in (1, 2):
+        yield os.path.join(Path(interpreter).parents[levels - 1], "pyvenv.cfg")
+    for path in captured.paths:
+        yield path
+        yield from _names_in(path, ".pth")
+    for wheel in captured.wheels:
+        yield from sources(wheel.distribution, wheel.roots)
+
+
+def _names_in(folder: str, suffix: str) -> list[str]:
+    try:
+        return sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(suffix))
+    except OSError:
+        return []
+
+
+def wheel_data(kept: KeptWheel) -> bytes:
+    """Make a kept wheel's bytes; raise Refused if what is installed has changed since the capture."""
+    wheel = build(kept.distribution, kept.roots)
+    if wheel.digest != kept.digest:
+        raise Refused(f"the package `{kept.name}` changed while it was read", hint="repeat the command")
+    return wheel.data
 
 
 def _with_hashes(package: Package, hashes: Mapping[tuple[str, str], tuple[str, ...]]) -> Package:

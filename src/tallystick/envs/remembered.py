@@ -4,15 +4,14 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from tallystick.digest import Digest
-from tallystick.envs import lockfile
-from tallystick.envs.capture import Captured, KeptWheel, capture
+from tallystick.envs.captured import Captured, KeptWheel
 from tallystick.envs.editable import Root
 from tallystick.envs.installed import Distribution
-from tallystick.envs.wheel import sources
 from tallystick.errors import TallyError
 from tallystick.files import write_atomic
 from tallystick.records import environment as record
@@ -22,6 +21,9 @@ FORMAT = 2
 
 SETTLED = 2.0
 """Seconds since the last change: right after one, another could leave the same time behind."""
+
+MAKING = "tallystick.envs.capture"
+"""What makes a capture: loaded where none is remembered, as it takes a tenth of a short command's time."""
 
 _DECISIVE = ("PYTHON", "VIRTUAL_ENV", "CONDA", "PYENV")
 
@@ -39,8 +41,9 @@ def capture_once(
     remembered = _recalled(file)
     if remembered is not None:
         return remembered
-    captured = capture(interpreter, env, project_root, cwd=cwd)
-    _remember(file, interpreter, captured, project_root)
+    making = import_module(MAKING)
+    captured: Captured = making.capture(interpreter, env, project_root, cwd=cwd)
+    _remember(file, interpreter, captured, making.read_from(interpreter, captured, project_root))
     return captured
 
 
@@ -61,36 +64,15 @@ def _recalled(file: Path) -> Captured | None:
         return None
 
 
-def _remember(file: Path, interpreter: str, captured: Captured, project_root: Path) -> None:
+def _remember(file: Path, interpreter: str, captured: Captured, watched: Iterable[str]) -> None:
     """Keep a capture, unless something of it could change unseen."""
     if _is_script(interpreter):
         # A version manager's shim may start another Python next time.
         return
-    stamps = [_stamp(path) for path in dict.fromkeys(_watched(interpreter, captured, project_root))]
+    stamps = [_stamp(path) for path in dict.fromkeys(watched)]
     newest = max((stamp[1] for stamp in stamps if len(stamp) > 1), default=0)
     if newest < (time.time() - SETTLED) * 1e9:
         write_atomic(file, json.dumps({"captured": _values(captured), "stamps": stamps}).encode())
-
-
-def _watched(interpreter: str, captured: Captured, project_root: Path) -> Iterable[str]:
-    """Every file and folder whose change could change the capture."""
-    yield str(project_root / lockfile.FILE)
-    yield interpreter
-    yield os.path.realpath(interpreter)
-    for levels in (1, 2):
-        yield os.path.join(Path(interpreter).parents[levels - 1], "pyvenv.cfg")
-    for path in captured.paths:
-        yield path
-        yield from _names_in(path, ".pth")
-    for wheel in captured.wheels:
-        yield from sources(wheel.distribution, wheel.roots)
-
-
-def _names_in(folder: str, suffix: str) -> list[str]:
-    try:
-        return sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(suffix))
-    except OSError:
-        return []
 
 
 def _stamp(path: str) -> Stamp:

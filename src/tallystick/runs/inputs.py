@@ -7,7 +7,7 @@ from typing import Any
 
 from tallystick.data.hashing import digest_now, look
 from tallystick.data.tracked import pointers_of
-from tallystick.envs.capture import Captured
+from tallystick.envs.captured import Captured
 from tallystick.envs.interpreter import interpreter_of
 from tallystick.envs.remembered import capture_once
 from tallystick.errors import BadRecord

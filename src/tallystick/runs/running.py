@@ -10,7 +10,8 @@ import tallystick
 from tallystick.data.freezing import freeze, keep
 from tallystick.data.tracked import Tracked, owner_of, pointers_of
 from tallystick.digest import Digest
-from tallystick.envs.capture import Captured
+from tallystick.envs.capture import wheel_data
+from tallystick.envs.captured import Captured
 from tallystick.envs.hardware import hardware
 from tallystick.errors import BadRecord, Refused
 from tallystick.frozen import dataclass
@@ -148,7 +149,7 @@ def _keep_environment(project: Project, captured: Captured | None) -> None:
             writer.add(environments.render(captured.lock))
             for wheel in captured.wheels:
                 if not project.store.contains(wheel.digest):
-                    writer.add(wheel.data())
+                    writer.add(wheel_data(wheel))
 
 
 def _executed(
