@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from threading import Event
 
 from tallystick import process
 from tallystick.digest import Digest
+from tallystick.errors import DiskFull
 from tallystick.frozen import dataclass
 from tallystick.project import Project
+from tallystick.records.secrets import Redacting, Redactor
+from tallystick.runs.recording import VARIABLE, Record, kept, passing
 
 INTERRUPTED = 130
 LARGEST_HASH_SEED = 2**32
@@ -18,13 +21,18 @@ LARGEST_HASH_SEED = 2**32
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How a command ended; `log` is the digest of its output in the local store."""
+    """How a command ended; `log` is the digest of its output in the local store, `series` of its metrics.
+
+    `log_cut` says why not all of the output could be kept.
+    """
 
     exit_code: int
     started: str
     seconds: float
     log: Digest | None
     interrupted: bool
+    series: Digest | None = None
+    log_cut: str | None = None
 
 
 def execute(
@@ -34,30 +42,69 @@ def execute(
     cwd: Path,
     variables: Mapping[str, str],
     output: Callable[[bytes], None],
+    record: Record | None = None,
     stop: Event | None = None,
 ) -> Execution:
-    """Run a command to its end, handing on and keeping its output.
+    """Run a command to its end, handing on its output and keeping it without secrets, in `record` meanwhile.
 
     Ctrl-C, or `stop` once it is set, ends the command and is told by the result, so that the caller can
     tidy up before passing it on.
     """
     argv = ["/bin/sh", "-c", cmd] if isinstance(cmd, str) else list(cmd)
-    logs = project.home / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    started, clock, interrupted = now(), time.monotonic(), False
-    with NamedTemporaryFile(dir=logs, prefix="running-", suffix=".log") as log:
+    with passing(project) if record is None else nullcontext(record) as own:
+        log = _Log(own, Redactor.of(variables))
 
         def keep(data: bytes) -> None:
             log.write(data)
             output(data)
 
+        env = {**variables, VARIABLE: str(own.folder)}
+        started, clock, interrupted = now(), time.monotonic(), False
         try:
-            exit_code = process.stream(argv, cwd=cwd, env=variables, output=keep, stop=stop)
+            exit_code = process.stream(argv, cwd=cwd, env=env, output=keep, stop=stop)
         except KeyboardInterrupt:
             exit_code, interrupted = INTERRUPTED, True
-        log.flush()
-        digest = _stored(project, Path(log.name))
-    return Execution(exit_code, started, round(time.monotonic() - clock, 3), digest, interrupted)
+        finally:
+            log.close()
+        seconds = round(time.monotonic() - clock, 3)
+        digest, series = _kept(project, own, log)
+    return Execution(exit_code, started, seconds, digest, interrupted, series, log.cut)
+
+
+class _Log:
+    """A command's output on its way to a file, each line as soon as it is whole.
+
+    A disk that is full ends the file, not the command.
+    """
+
+    def __init__(self, record: Record, redactor: Redactor) -> None:
+        self._file = record.log.open("wb", buffering=0)
+        self._redacting = Redacting(redactor)
+        self.cut: str | None = None
+
+    def write(self, data: bytes) -> None:
+        self._write(self._redacting.feed(data))
+
+    def close(self) -> None:
+        self._write(self._redacting.end())
+        self._file.close()
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view and self.cut is None:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            self.cut = f"its output could not be kept whole: {error.strerror}"
+
+
+def _kept(project: Project, record: Record, log: _Log) -> tuple[Digest | None, Digest | None]:
+    """Store output and series; a store that is full is the caller's to tell of."""
+    try:
+        return kept(project, record.log), kept(project, record.series)
+    except (DiskFull, OSError) as error:
+        log.cut = log.cut or f"its output could not be kept: {error}"
+        return None, None
 
 
 def now() -> str:
@@ -78,11 +125,3 @@ def stage_variables(
         variables["TALLY_SEED"] = str(seed)
         variables["PYTHONHASHSEED"] = str(seed % LARGEST_HASH_SEED)
     return variables
-
-
-def _stored(project: Project, log: Path) -> Digest | None:
-    """Keep a command's output in the local store; None when there was none."""
-    if log.stat().st_size == 0:
-        return None
-    with project.store.writer() as writer:
-        return writer.add_file(log).digest
