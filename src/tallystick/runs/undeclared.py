@@ -1,0 +1,112 @@
+"""Observe a stage's command, and name what it touched in the project without declaring it."""
+
+import os
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from tallystick.data.tracked import owner_of, pointers_of
+from tallystick.errors import BadRecord
+from tallystick.paths import check_path
+from tallystick.project import SHARED_CONFIG, Project
+from tallystick.runs.pipelines import RECEIPTS, Step
+from tallystick.tracing.accesses import Scope, Undeclared, inside, undeclared, within
+from tallystick.tracing.tracer import Tracer, observing
+
+ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
+"""What tells a folder that holds a Python and its packages."""
+
+ENVIRONMENT_DEPTH = 2
+"""How deep in the project such folders are looked for."""
+
+SHOWN = 3
+"""How many paths a note names."""
+
+
+@contextmanager
+def observed(project: Project, step: Step, variables: Mapping[str, str]) -> Iterator[Tracer]:
+    """A tracer for a stage's command, as its `trace` says; raise Refused where that can't be had here."""
+    scope = scope_of(project, step)
+    with observing(step.stage.trace, scope, variables, project.home / "traces") as tracer:
+        yield tracer
+
+
+def scope_of(project: Project, step: Step) -> Scope:
+    """What a stage declares, and what in the project is not its business."""
+    root = os.path.realpath(project.git.root)
+    records = posixpath.join(step.folder, RECEIPTS)
+    reads = (*step.deps, *(part.path for part in step.params), step.source, SHARED_CONFIG)
+    return Scope(
+        root=root,
+        cwd=step.cwd,
+        reads=(*reads, *_targets(root, reads)),
+        makes=tuple(out.path for out in step.outs),
+        apart=(records, *_environments(root, "", ENVIRONMENT_DEPTH)),
+    )
+
+
+def found(project: Project, step: Step, tracer: Tracer) -> Undeclared:
+    """What a command that has ended touched undeclared; data that is tracked is named as the whole it is."""
+    if tracer.trace == "none":
+        return Undeclared()
+    scope = scope_of(project, step)
+    touched = undeclared(tracer.findings(), scope, lambda path: _counts(scope, path))
+    pointers = pointers_of(project)
+
+    def whole(path: str) -> str:
+        owner = pointers.at(path) or owner_of(pointers, path)
+        return path if owner is None else owner.path
+
+    reads, writes = (tuple(sorted(set(map(whole, paths)))) for paths in (touched.reads, touched.writes))
+    return Undeclared(reads, writes, touched.more)
+
+
+def notes(stage: str, found: Undeclared) -> Iterator[str]:
+    """What to tell the user about it, with what to do."""
+    if found.reads:
+        what = _some(found.reads, found.more)
+        yield f"`{stage}` read {what} without declaring it: `tally run --declare {stage}` adds it to its deps"
+    if found.writes:
+        what = _some(found.writes, found.more)
+        yield f"`{stage}` wrote {what}, which is none of its outs: name it there, or write it elsewhere"
+
+
+def _some(paths: tuple[str, ...], more: int) -> str:
+    named = ", ".join(f"`{path}`" for path in paths[:SHOWN])
+    rest = len(paths) - SHOWN + more
+    return f"{named} and {rest:,} more" if rest > 0 else named
+
+
+def _counts(scope: Scope, path: str) -> bool:
+    """Whether a path is a file that is left, can be written down, and is no other way to a declared one."""
+    place = os.path.join(scope.root, path)
+    if not os.path.isfile(place):
+        return False
+    try:
+        check_path(path)
+        path.encode()
+    except (BadRecord, UnicodeEncodeError):
+        return False
+    real = inside(os.path.realpath(place), scope.root)
+    return real is not None and not (real != path and within(real, {*scope.reads, *scope.makes}))
+
+
+def _targets(root: str, paths: Iterable[str]) -> Iterator[str]:
+    """Where links among some paths lead to in the project: a system tracer sees only that."""
+    for path in paths:
+        place = os.path.join(root, path)
+        if os.path.islink(place) and (target := inside(os.path.realpath(place), root)) is not None:
+            yield target
+
+
+def _environments(root: str, folder: str, depth: int) -> Iterator[str]:
+    """The folders that hold a Python with its packages, as paths in the project."""
+    with suppress(OSError), os.scandir(os.path.join(root, folder)) as entries:
+        for entry in entries:
+            path = posixpath.join(folder, entry.name)
+            if entry.name == ".git" or not entry.is_dir(follow_symlinks=False):
+                continue
+            if any(os.path.lexists(os.path.join(entry.path, mark)) for mark in ENVIRONMENT_MARKS):
+                yield path
+            elif depth > 1:
+                yield from _environments(root, path, depth - 1)

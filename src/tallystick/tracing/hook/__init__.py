@@ -1,0 +1,1 @@
+"""The folder that a traced command's interpreters import from first."""

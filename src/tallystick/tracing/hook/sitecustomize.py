@@ -1,0 +1,158 @@
+"""Runs in a traced command's own interpreters, Python 3.8 and later: notes the project's files they open."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` itself would cost every interpreter some milliseconds
+    from typing import Any
+
+VARIABLE = "TALLY_TRACE"
+"""Names the folder that holds `scope` and gets a file of notes from every process."""
+
+MOST = 20_000
+"""Notes that one process writes at most: whoever reads more has declared nothing at all."""
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_FOLDER = getattr(os, "O_DIRECTORY", 0)
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+
+
+class Notes:
+    """What this process, and each that it forks, has opened of the project and did not declare."""
+
+    def __init__(self, folder: str) -> None:
+        with open(os.path.join(folder, "scope"), "rb") as file:
+            roots, readable, writable = file.read().decode("utf-8", "surrogateescape").split("\0\0")
+        self.folder = folder
+        self.seen: set[tuple[str, bool]] = set()
+        self.roots = tuple(root + "/" for root in roots.split("\0"))
+        always = {folder} | {path for path in (sys.prefix, sys.base_prefix) if path.startswith(self.roots)}
+        self.known = (always.union(readable.split("\0")), always.union(writable.split("\0")))
+
+    def add(self, path: Any, write: bool) -> None:
+        """Note a path the first time that it is seen."""
+        path = os.fsdecode(path)
+        if path[:1] != "/":
+            path = os.getcwd() + "/" + path
+        if "/." in path or "//" in path:
+            path = os.path.normpath(path)
+        prefix = getattr(sys, "pycache_prefix", None)
+        if prefix and path.startswith(prefix) and path.endswith(".pyc"):
+            place, _, name = path[len(prefix) :].rpartition("/")
+            path = place + "/" + name.split(".", 1)[0] + ".py"
+        if not path.startswith(self.roots) or (path, write) in self.seen:
+            return
+        if len(self.seen) < MOST:
+            self.seen.add((path, write))
+            if not self._is_known(path, self.known[write]):
+                self._write(path, write)
+
+    def _is_known(self, path: str, known: set[str]) -> bool:
+        while len(path) > 1:
+            if path in known:
+                return True
+            path = path[: path.rfind("/")]
+        return False
+
+    def _write(self, path: str, write: bool) -> None:
+        # At once, and through a descriptor of its own: a process may end by a signal or `os._exit`, and may
+        # close descriptors that it doesn't know and reuse their numbers.
+        note = "{} {} {}\0".format(time.monotonic_ns(), "W" if write else "R", path)
+        descriptor = os.open(os.path.join(self.folder, str(os.getpid())), _APPEND, 0o600)
+        try:
+            os.write(descriptor, note.encode("utf-8", "surrogateescape"))
+        finally:
+            os.close(descriptor)
+
+    def opened(self, path: Any, mode: str | None, flags: int) -> None:
+        """`open`, `os.open`, and what the interpreter itself opens: scripts and modules."""
+        if isinstance(path, int) or flags & _FOLDER:
+            return
+        self.add(path, bool(flags & _WRITES) or bool(mode and set(mode) & set("wax+")))
+
+    def imported(self, _name: str, file: Any, *_: object) -> None:
+        """An extension module; the others are opened."""
+        if file is not None:
+            self.add(file, False)
+
+    def started(self, program: Any, _argv: object = None, folder: Any = None, *_: object) -> None:
+        """A program that is named by its path."""
+        program = os.fsdecode(program)
+        if "/" in program:
+            self.add(os.path.join(os.fsdecode(folder or ""), program), False)
+
+    def loaded(self, library: Any) -> None:
+        """A library that ctypes loads by its path."""
+        if library and "/" in os.fsdecode(library):
+            self.add(library, False)
+
+    def connected(self, database: Any) -> None:
+        """A database file, which C code opens."""
+        if database not in ("", ":memory:") and not str(database).startswith("file:"):
+            self.add(database, not os.path.exists(database))
+
+    def placed(self, _source: object, target: Any, *folders: int) -> None:
+        """A file that gets its name by a rename or a link."""
+        if all(folder == -1 for folder in folders):
+            self.add(target, True)
+
+    def cut(self, path: Any, _length: object) -> None:
+        """A file that is cut to a length."""
+        if not isinstance(path, int):
+            self.add(path, True)
+
+
+def watch(folder: str) -> None:
+    """Note from now on what this process opens; can't be undone, as audit hooks can't."""
+    notes = Notes(folder)
+    listeners: dict[str, Any] = {
+        "open": notes.opened,
+        "import": notes.imported,
+        "subprocess.Popen": notes.started,
+        "os.exec": lambda program, *_: notes.started(program),
+        "os.posix_spawn": lambda program, *_: notes.started(program),
+        "ctypes.dlopen": notes.loaded,
+        "sqlite3.connect": notes.connected,
+        "os.rename": notes.placed,
+        "os.link": notes.placed,
+        "os.symlink": notes.placed,
+        "os.truncate": notes.cut,
+    }
+
+    def hear(event: str, args: tuple[Any, ...]) -> None:
+        listener = listeners.get(event)
+        if listener is not None:
+            try:  # noqa: SIM105 - importing contextlib would cost every interpreter
+                listener(*args)
+            except Exception:  # noqa: S110 - watching must never change what is watched
+                pass
+
+    sys.addaudithook(hear)
+
+
+def step_aside() -> None:
+    """Leave no trace in `sys.path`, and import the `sitecustomize` that would have been found without us."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [path for path in sys.path if path != here]
+    ours = sys.modules.pop("sitecustomize")
+    try:
+        __import__("sitecustomize")
+    except ImportError as error:
+        if error.name != "sitecustomize":
+            raise
+    finally:
+        # The import system wants back what it was importing.
+        sys.modules.setdefault("sitecustomize", ours)
+
+
+if __name__ == "sitecustomize":
+    if VARIABLE in os.environ and hasattr(sys, "addaudithook"):
+        try:  # noqa: SIM105
+            watch(os.environ[VARIABLE])
+        except (OSError, ValueError):  # a process that outlived its run: nobody listens any more
+            pass
+    step_aside()

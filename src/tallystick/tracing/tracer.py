@@ -1,0 +1,141 @@
+"""Observe one command: what is put around it, and what it was seen to touch."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import field
+from pathlib import Path
+from typing import Literal
+
+from tallystick import process
+from tallystick.errors import Refused
+from tallystick.frozen import dataclass
+from tallystick.tracing import accesses, landlock, strace
+from tallystick.tracing.accesses import Access, Scope
+
+Trace = Literal["none", "python", "strace", "enforce"]
+
+HOOK = Path(__file__).parent / "hook"
+LAUNCHER = Path(__file__).parent / "launcher.py"
+VARIABLE = "TALLY_TRACE"
+SEPARATOR = "\0\0"
+
+
+def _nothing() -> tuple[Access, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tracer:
+    """What goes before a command's words, into its environment, and who knows what it did."""
+
+    trace: Trace = "none"
+    before: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    account: Callable[[], tuple[Access, ...]] = _nothing
+
+    def argv(self, argv: Sequence[str]) -> list[str]:
+        """The words to start instead of a command's own."""
+        return [*self.before, *argv]
+
+    def findings(self) -> tuple[Access, ...]:
+        """What the command touched, in order; asked once it has ended."""
+        return self.account()
+
+
+UNTRACED = Tracer()
+
+
+@contextmanager
+def observing(trace: Trace, scope: Scope, variables: Mapping[str, str], home: Path) -> Iterator[Tracer]:
+    """A tracer for one command; its notes lie in a folder below `home` as long as this lasts.
+
+    `variables` are those that the command gets. Raises Refused where this machine can't trace so.
+    """
+    if trace == "none":
+        yield UNTRACED
+        return
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home, ignore_cleanup_errors=True) as name:
+        folder = Path(os.path.realpath(name))
+        if trace == "strace":
+            yield _by_strace(scope, folder)
+        elif trace == "enforce":
+            yield _by_landlock(scope, variables, folder)
+        else:
+            yield _by_hook("python", scope, variables, folder)
+
+
+def _by_hook(trace: Trace, scope: Scope, variables: Mapping[str, str], folder: Path) -> Tracer:
+    """Have every Python of the command import our `sitecustomize` first."""
+    at_root = [os.path.join(scope.root, path) for path in (*scope.apart, ".git", *scope.makes)]
+    reads = [os.path.join(scope.root, path) for path in scope.reads]
+    parts = ([scope.root], [*at_root, *reads], at_root)
+    text = SEPARATOR.join("\0".join(part) for part in parts)
+    (folder / "scope").write_bytes(os.fsencode(text))
+    paths = [str(HOOK), *filter(None, [variables.get("PYTHONPATH")])]
+    ours = {VARIABLE: str(folder), "PYTHONPATH": os.pathsep.join(paths)}
+
+    def account() -> tuple[Access, ...]:
+        notes = [path.read_bytes() for path in folder.iterdir() if path.name.isdigit()]
+        return tuple(accesses.noted(notes))
+
+    return Tracer(trace, (), ours, account)
+
+
+def _by_strace(scope: Scope, folder: Path) -> Tracer:
+    """Let the system's own tracer start the command, where it may."""
+    try:
+        program = process.find("strace")
+    except Refused as error:
+        raise _cannot("strace", error.message, "install strace") from error
+    log = folder / "strace"
+    for filtered in (("--seccomp-bpf",), ()):
+        before = (program, *filtered, *strace.OPTIONS, "-o", str(log), "--")
+        tried = process.run([*before, "/bin/true"], check=False)
+        if tried.exit_code == 0:
+            break
+    else:
+        raise _cannot("strace", f"strace can't trace here: {tried.complaint}", "allow tracing")
+    start = os.path.join(scope.root, scope.cwd)
+
+    def account() -> tuple[Access, ...]:
+        with log.open(encoding="ascii", errors="replace") as lines:
+            return tuple(dict.fromkeys(strace.accesses(lines, start)))
+
+    return Tracer("strace", before, {}, account)
+
+
+def _by_landlock(scope: Scope, variables: Mapping[str, str], folder: Path) -> Tracer:
+    """Let the kernel deny what isn't declared, and the audit hook tell what it was."""
+    version = landlock.version()
+    if version == 0:
+        raise _cannot("enforce", "this system has no Landlock", "run it on Linux 5.13 or later")
+    for name in ("temporary", "compiled"):
+        (folder / name).mkdir()
+    hook = _by_hook("enforce", scope, variables, folder)
+    orders = {
+        "handled": landlock.handled(version),
+        "rules": [(rule.path, rule.rights) for rule in landlock.rules(scope, [str(folder), str(HOOK)])],
+        "unset": [name for name in ("LC_CTYPE",) if name not in variables],
+    }
+    text = json.dumps(orders)
+    (folder / "orders").write_text(text, encoding="utf-8", errors="surrogateescape")
+    before = (sys.executable, "-I", "-S", str(LAUNCHER), str(folder / "orders"))
+    # Compiled modules would give away sources that may not be read; and where the project lies in the folder
+    # for temporary files, new ones can't be made there.
+    ours = {"PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+    usual = os.path.realpath(variables.get("TMPDIR") or "/tmp")  # noqa: S108 - where programs put theirs
+    if f"{scope.root}/".startswith(f"{usual}/"):
+        ours["TMPDIR"] = str(folder / "temporary")
+    return Tracer("enforce", before, {**hook.variables, **ours}, hook.account)
+
+
+def _cannot(trace: Trace, reason: str, remedy: str) -> Refused:
+    return Refused(
+        f"`trace: {trace}` doesn't work here: {reason}",
+        hint=f"{remedy}, or write `trace: python` into the stage",
+    )
