@@ -3,7 +3,7 @@
 import os
 import posixpath
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from tallystick.digest import Digest
@@ -130,13 +130,14 @@ class WorktreePointers:
 
 
 class CommittedPointers:
-    """The pointers that a commit holds."""
+    """The pointers that a commit holds; `texts` are files of it that the caller has read already."""
 
-    def __init__(self, project: Project, commit: str) -> None:
-        paths = [path for path in _paths_at(project, commit) if _is_pointer(path)]
-        texts = project.git.read_at(commit, paths)
+    def __init__(self, project: Project, commit: str, texts: Mapping[str, bytes] | None = None) -> None:
+        if texts is None:
+            texts = project.git.read_at(commit, _paths_at(project, commit))
+        paths = [path for path in texts if _is_pointer(path)]
         self._commit = commit
-        self._texts = {path.removesuffix(SUFFIX): texts[path] for path in sorted(paths) if path in texts}
+        self._texts = {path.removesuffix(SUFFIX): texts[path] for path in sorted(paths)}
 
     def at(self, path: str) -> Tracked | None:
         """The pointer of exactly this path."""
@@ -284,7 +285,8 @@ def _sound(found: Selected | Malformed) -> Selected:
 
 def _paths_at(project: Project, commit: str) -> list[str]:
     """The paths in a commit that end like a pointer."""
-    return [path for path, _mode, _oid in project.git.list_tree(commit, [PATTERN])]
+    listed = project.git.list_tree(commit, [PATTERN])
+    return [path for path, _mode, _oid in listed if _is_pointer(path)]
 
 
 def _parents(path: str) -> Iterator[str]:

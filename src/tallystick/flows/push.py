@@ -43,21 +43,22 @@ def push(
 ) -> Pushed:
     """Send the blobs that the worktree, HEAD and the history since the last push reach, then the ledger."""
     store = open_remote(project, remote)
-    asked = _asked_for(project, targets)
-    past = Reached((), {}) if targets else history(project, store.name, asked)
+    head = project.git.head()
+    asked = _asked_for(project, targets, head)
+    past = Reached((), {}) if targets else history(project, store.name, head, asked)
     kept = _held(project, {**asked.kept, **past.kept})
     load = _Load(
         asked.selected,
         past.selected,
         kept,
-        commits=(head,) if (head := project.git.head()) else (),
+        commits=(head,) if head else (),
         roots={one.tracked.pointer.digest for one in (*asked.selected, *past.selected)} | kept.keys(),
     )
     if dry_run:
         return _planned(project, store, asked, load)
     sent = _settled(project, store, load) or _sent(project, store, load, jobs, progress)
     if not targets:
-        remember_pushed(project, store.name)
+        remember_pushed(project, store.name, head)
     return Pushed(
         remote=store.name,
         paths=len(asked.selected),
@@ -91,11 +92,10 @@ class _Load:
         return wanted_blobs(project, self.needed)
 
 
-def _asked_for(project: Project, targets: Sequence[str]) -> Reached:
+def _asked_for(project: Project, targets: Sequence[str], head: str | None) -> Reached:
     """What targets mean in the worktree; without them all that is there, committed or not, and HEAD's."""
     worktree = reached(project, targets)
-    head = None if targets else project.git.head()
-    asked = worktree if head is None else worktree | reached(project, commit=head)
+    asked = worktree if targets or head is None else worktree | reached(project, commit=head)
     # A remote holds folders whole: a part alone would leave a list of files behind that leads nowhere.
     whole = {one.tracked: Selected(one.tracked) for one in asked.selected}
     return replace(asked, selected=tuple(whole.values()))

@@ -218,6 +218,8 @@ class Git(Command):
     def default_remote(self) -> str | None:
         """The remote that the branch follows, else `origin`, else the only one."""
         known = self.remotes()
+        if not known:
+            return None
         branch = self.branch()
         followed = self.text("config", "--get", f"branch.{branch}.remote") if branch else None
         only = known[0] if len(known) == 1 else None

@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tallystick.data.blobs import wanted_digests
-from tallystick.data.tracked import PATTERN, Selected, pointers_of, read_pointer, select
+from tallystick.data.tracked import (
+    PATTERN,
+    CommittedPointers,
+    Selected,
+    WorktreePointers,
+    pointers_of,
+    read_pointer,
+    select,
+)
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, TallyError
 from tallystick.files import write_atomic
@@ -43,20 +51,30 @@ def reached(project: Project, targets: Sequence[str] = (), commit: str | None = 
 
     Raises Refused for a target that means nothing, BadRecord for a malformed pointer that is meant.
     """
-    selected = tuple(select(pointers_of(project, commit), targets))
-    return Reached(selected, {}) if targets else _with_records(selected, _records(project, commit))
+    if targets:
+        return Reached(tuple(select(pointers_of(project, commit), targets)), {})
+    # Starting git takes longer than what it does here: ask once for pointers and records together.
+    if commit is None:
+        listed = project.git.list_files([PATTERN, *RECORDS])
+        selected = select(WorktreePointers(project, listed), ())
+        return _with_records(tuple(selected), _records(project, listed))
+    paths = [file.path for file in project.git.list_tree(commit, [PATTERN, *RECORDS])]
+    texts = project.git.read_at(commit, paths)
+    records = {path: text for path, text in texts.items() if _is_record(path)}
+    return _with_records(tuple(select(CommittedPointers(project, commit, texts), ())), records)
 
 
-def history(project: Project, remote: str, known: Reached) -> Reached:
+def history(project: Project, remote: str, head: str | None, known: Reached) -> Reached:
     """What else the commits since the last push to a remote reach, as far as the local store has it whole.
 
     What HEAD itself needs must be there; of older commits we send what we can, without being stopped.
     """
-    if project.git.head() is None:
+    last = _last_pushed(project, remote)
+    if head is None or head == last:
         return Reached((), {})
     selected: dict[Digest, Selected] = {}
     kept: dict[Digest, str] = {}
-    files = project.git.list_history("HEAD", _last_pushed(project, remote), [PATTERN, *RECORDS])
+    files = project.git.list_history(head, _existing(project, last), [PATTERN, *RECORDS])
     texts = project.git.read_blobs(file.oid for file in files)
     # An old state that can't be read, or whose list of files was never here, has nothing for us to send.
     for file in files:
@@ -71,20 +89,24 @@ def history(project: Project, remote: str, known: Reached) -> Reached:
     return Reached(tuple(one for one in selected.values() if _is_whole(project, one)), kept)
 
 
-def remember_pushed(project: Project, remote: str) -> None:
+def remember_pushed(project: Project, remote: str, head: str | None) -> None:
     """Note up to where the history was sent; without the note the next push looks at all of it again."""
-    head = project.git.head()
-    if head is not None:
+    if head is not None and head != _last_pushed(project, remote):
         write_atomic(_note(project, remote), f"{head}\n".encode())
 
 
 def _last_pushed(project: Project, remote: str) -> str | None:
-    """The commit that the last whole push to a remote ended at, if git still has it."""
-    note = _note(project, remote)
-    try:
-        return project.git.resolve(note.read_text().strip()) if note.is_file() else None
-    except (TallyError, OSError, UnicodeDecodeError):
-        return None
+    """The commit that the last whole push to a remote ended at; git may have lost it since."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return _note(project, remote).read_text().strip() or None
+    return None
+
+
+def _existing(project: Project, commit: str | None) -> str | None:
+    """The same, if git still has it."""
+    with contextlib.suppress(TallyError):
+        return None if commit is None else project.git.resolve(commit)
+    return None
 
 
 def _note(project: Project, remote: str) -> Path:
@@ -120,14 +142,10 @@ def _kept(path: str, text: bytes) -> dict[Digest, str]:
     return {digest: path for digest in (receipt.log, receipt.environment.lock) if digest is not None}
 
 
-def _records(project: Project, commit: str | None) -> dict[str, bytes]:
-    """The texts of all receipts and locks in the worktree or at a commit."""
-    if commit is None:
-        found = (path for path in project.git.list_files(RECORDS) if _is_record(path))
-        texts = {path: read_file(project, path) for path in found}
-        return {path: text for path, text in texts.items() if text is not None}
-    listed = project.git.list_tree(commit, RECORDS)
-    return project.git.read_at(commit, [file.path for file in listed if _is_record(file.path)])
+def _records(project: Project, listed: Sequence[str]) -> dict[str, bytes]:
+    """The texts of those files of the worktree that are receipts and locks."""
+    texts = {path: read_file(project, path) for path in listed if _is_record(path)}
+    return {path: text for path, text in texts.items() if text is not None}
 
 
 def _is_record(path: str) -> bool:

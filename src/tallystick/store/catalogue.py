@@ -1,6 +1,5 @@
 """Several indexes seen as one, minus whatever lies in packs that are gone."""
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from tallystick.digest import Digest
@@ -41,6 +40,8 @@ class Catalogue:
         for index, present in self._indexes:
             if not left:
                 break
+            if not len(index):
+                continue
             if present is None:
                 left = index.lacking(left)
             else:
@@ -48,30 +49,23 @@ class Catalogue:
                 left = left.difference([digest for digest, row in rows if present[index.pack_of(row)]])
         return set(left)
 
-    def packs(self, wanted: Collection[Digest]) -> dict[PackName, list[Digest]]:
-        """The packs in which these blobs lie, each blob once."""
-        found: defaultdict[PackName, list[Digest]] = defaultdict(list)
-        for rows, index in self._hits(set(wanted)):
-            digests, numbers = index.digests(), index.numbers()
-            packs = [found[name] for name in index.packs]
-            for row in rows:
-                packs[numbers[row]].append(Digest(digests[row]))
-        return {name: digests for name, digests in found.items() if digests}
-
     def relied(self, wanted: set[Digest]) -> tuple[set[PackName], int]:
         """The packs that these blobs lie in, and how many bytes the blobs have together."""
         packs: set[PackName] = set()
         size = 0
         for rows, index in self._hits(wanted):
-            packs.update(index.packs[number] for number in set(map(index.numbers().__getitem__, rows)))
-            size += sum(map(index.sizes().__getitem__, rows))
+            numbers, sizes = index.columns()
+            if len(rows) < len(index):
+                numbers, sizes = [numbers[row] for row in rows], [sizes[row] for row in rows]
+            packs.update(index.packs[number] for number in set(numbers))
+            size += sum(sizes)
         return packs, size
 
     def size(self, wanted: Collection[Digest]) -> int:
         """How many bytes these blobs have, as far as they lie in packs."""
         return self.relied(set(wanted))[1]
 
-    def _hits(self, wanted: set[Digest]) -> Iterator[tuple[list[int], Index]]:
+    def _hits(self, wanted: set[Digest]) -> Iterator[tuple[Sequence[int], Index]]:
         """Each index with the rows of those blobs that no earlier one has."""
         left = wanted
         for index, present in self._indexes:

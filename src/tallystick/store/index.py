@@ -5,7 +5,8 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
+from operator import eq
 from typing import NamedTuple
 
 from tallystick.digest import Buffer, Digest
@@ -65,14 +66,17 @@ def assemble(packs: Iterable[tuple[PackName, Buffer]], recipes: Mapping[Digest, 
         rows += [digest + mark + where for digest, where in _TABLE.iter_unpack(rows_of_pack)]
     # By digest, then by the number's bytes: a blob that two packs hold gets its place in one of them.
     rows.sort()
-    rows = [row for row, last in zip(rows, chain((b"",), rows), strict=False) if row[:32] != last[:32]]
+    names = [row[:32] for row in rows]
+    if any(map(eq, names, islice(names, 1, None))):
+        rows = [row for row, last in zip(rows, chain((b"",), names), strict=False) if row[:32] != last]
+        names = [row[:32] for row in rows]
     ordered = sorted(recipes.items())
     count = sum(len(recipe.chunks) for _, recipe in ordered)
     return b"".join(
         (
             HEADER.pack(MAGIC, len(named), len(rows), len(ordered), count),
             *(PACK.pack(name.digest, name.size) for name, _ in named),
-            *[row[:32] for row in rows],
+            *names,
             *[row[32:] for row in rows],
             *_recipe_rows(ordered),
             *(CHUNK.pack(*chunk) for _, recipe in ordered for chunk in recipe.chunks),
@@ -136,11 +140,14 @@ class Index:
             return [(digest, table[digest]) for digest in wanted if digest in table]
         return [(digest, row) for digest in wanted if (row := self.find(digest)) >= 0]
 
-    def hits(self, wanted: set[Digest]) -> list[int]:
-        """The rows of the blobs of `wanted` that are here."""
+    def hits(self, wanted: set[Digest]) -> Sequence[int]:
+        """The rows of the blobs of `wanted` that are here, in order."""
         if len(wanted) * _MANY > self.count:
-            return [row for row, digest in enumerate(self.digests()) if digest in wanted]
-        return [row for _, row in self.rows(wanted)]
+            digests = self.digests()
+            if len(wanted) >= self.count and wanted.issuperset(digests):
+                return range(self.count)
+            return [row for row, digest in enumerate(digests) if digest in wanted]
+        return sorted(row for _, row in self.rows(wanted))
 
     def lacking(self, wanted: set[Digest]) -> set[Digest]:
         """Those blobs of `wanted` that are not here."""
@@ -150,20 +157,19 @@ class Index:
 
     def numbers(self) -> Sequence[int]:
         """The number of the pack that each row names."""
-        numbers = self._column(0)
+        return self.columns()[0]
+
+    def columns(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Of each row: the number of the pack that it names, and its blob's decoded size."""
+        words = array("I")
+        words.frombytes(self._data[self._places : self._recipes])
+        if sys.byteorder == "big":
+            words.byteswap()
+        width = PLACE.size // words.itemsize
+        numbers, sizes = words[::width], words[3::width]
         if max(numbers, default=-1) >= len(self.packs):
             raise BadRecord("the index names a pack that it does not list", self._source)
-        return numbers
-
-    def sizes(self) -> Sequence[int]:
-        """The decoded size of each row's blob."""
-        return self._column(3)
-
-    def _column(self, which: int) -> Sequence[int]:
-        column = array("I", bytes(self._data[self._places : self._recipes]))
-        if sys.byteorder == "big":
-            column.byteswap()
-        return column[which :: PLACE.size // column.itemsize]
+        return numbers, sizes
 
     def pack_of(self, row: int) -> int:
         """The number of the pack that a row names."""

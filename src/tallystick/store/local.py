@@ -56,14 +56,13 @@ class LocalStore:
 
     def missing(self, digests: Iterable[Digest]) -> set[Digest]:
         """Which of these blobs are not here."""
-        wanted = set(digests)
-        wanted -= self._packs.catalogue.known(wanted)
+        wanted = self._packs.catalogue.lacking(set(digests))
         if len(wanted) > _LIST_FROM:
             wanted -= self.whole()
         else:
             wanted = {digest for digest in wanted if not self.is_whole(digest)}
         if wanted and self._packs.refresh_if_changed():
-            wanted -= self._packs.catalogue.known(wanted)
+            wanted = self._packs.catalogue.lacking(wanted)
         return wanted
 
     def size(self, digest: Digest) -> int:
@@ -174,9 +173,9 @@ class LocalStore:
         if found != digest:
             raise self._set_aside_whole(digest, path)
 
-    def packed(self, digests: Collection[Digest]) -> dict[PackName, list[Digest]]:
-        """Those blobs that are in packs, by the pack in which they lie."""
-        return self._packs.catalogue.packs(digests)
+    def holding(self, digests: set[Digest]) -> list[PackName]:
+        """The packs in which those of these blobs lie that are in packs."""
+        return sorted(self._packs.catalogue.relied(digests)[0])
 
     @contextmanager
     def pack(self, name: Digest) -> Iterator[memoryview]:

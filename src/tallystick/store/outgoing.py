@@ -3,7 +3,9 @@
 import io
 import mmap
 import os
-from collections.abc import Callable, Iterator, Sequence
+import struct
+from collections.abc import Callable, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,13 +13,13 @@ from tallystick.digest import Buffer, Digest, blake3_hasher, digests_of
 from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing
 from tallystick.files import translated
 from tallystick.store.chunker import chunks
-from tallystick.store.index import Recipe
+from tallystick.store.index import PackName, Recipe
 from tallystick.store.local import LocalStore
 from tallystick.store.pack import (
     MAGIC,
     PACK_SIZE,
-    RAW,
     ROW,
+    TRAILER,
     Contents,
     Encoder,
     Entry,
@@ -34,8 +36,8 @@ _SAMPLES = 32
 """Blobs of a pack that are tried before deciding whether to compress any."""
 
 
-Row = tuple[bytes, int, int, int, int]
-"""An Entry as it is unpacked: digest, offset, stored length, size, encoding."""
+_NAME = struct.Struct("<32s16x")
+"""The digest in a row of a table of contents."""
 
 
 class Parcel(NamedTuple):
@@ -48,6 +50,8 @@ class Parcel(NamedTuple):
     rows: bytes
     blobs: int
     size: int
+    room: bytearray | None = None
+    """Where `data` lies, if another pack may come to lie there next."""
 
 
 class Outgoing:
@@ -58,58 +62,76 @@ class Outgoing:
         self._is_known = is_known
         self._encoder = Encoder()
         self._started: set[Digest] = set()
+        self._rooms: list[bytearray] = []
         self.recipes: dict[Digest, Recipe] = {}
 
     def parcels(self, wanted: set[Digest]) -> Iterator[Parcel]:
         """Pack these blobs of the local store; raise ObjectCorrupt before a bad byte is sent (C7)."""
-        small: list[Digest] = []
-        large = set(wanted)
-        for pack, digests in sorted(self._local.packed(wanted).items()):
-            large.difference_update(digests)
-            parcel = self._verbatim(pack.digest, digests)
-            if parcel is None:
-                small.extend(digests)
-            else:
-                yield parcel
-        yield from self._repacked(large, small)
-
-    def _verbatim(self, pack: Digest, wanted: list[Digest]) -> Parcel | None:
-        """A local pack as it is, but for the nonce; None if not all is wanted, or compressing pays."""
-        with self._local.pack(pack) as view:
+        left = set(wanted)
+        for pack in self._local.holding(wanted):
             # Small ones are better joined: the remote would fill up with them, one for each `add`.
-            return None if len(view) < PACK_SIZE // 2 else self._renamed(pack, view, wanted)
+            if pack.size >= PACK_SIZE // 2 and (parcel := self._verbatim(pack, left)):
+                yield parcel
+        small = self._local.in_packs(left)
+        yield from self._repacked(left - small, small)
 
-    def _renamed(self, pack: Digest, view: memoryview, wanted: list[Digest]) -> Parcel | None:
-        """A local pack with another nonce, and so another name."""
+    def release(self, room: bytearray | None) -> None:
+        """A pack has been sent: the next one may come to lie in its place."""
+        if room is not None:
+            self._rooms.append(room)
+
+    def _verbatim(self, pack: PackName, left: set[Digest]) -> Parcel | None:
+        """A local pack as it is, but for the nonce; None if not all of it is `left`, or compressing pays."""
+        room = self._read(pack)
+        view = memoryview(room)[: pack.size]
         try:
-            rows = bytes(read_table(view, len(view), str(pack)))
+            rows = bytes(read_table(view, pack.size, str(pack.digest)))
         except BadRecord:
+            rows = b""
+        names = [name for (name,) in _NAME.iter_unpack(rows)]
+        if not rows or not left.issuperset(names) or self._shrinks(view, rows):
+            self.release(room)
             return None
-        entries = list(ROW.iter_unpack(rows))
-        if len(entries) != len(wanted) or not set(wanted).issuperset([entry[0] for entry in entries]):
-            return None
-        step = max(1, len(entries) // _SAMPLES)
-        if self._encoder.shrinks([view[at : at + stored] for _, at, stored, _, _ in entries[::step]]):
-            return None
-        self._verify(pack, view, entries)
-        end = entries[-1][1] + entries[-1][2]
-        data = b"".join((view[:end], close(rows, end)))
-        return Parcel(data, rows, len(entries), sum([entry[3] for entry in entries]))
+        blobs, size = self._verified(pack.digest, view, rows)
+        left.difference_update(names)
+        end = pack.size - len(rows) - TRAILER.size
+        view[end:] = close(rows, end)
+        return Parcel(view, rows, blobs, size, room)
 
-    def _verify(self, pack: Digest, view: memoryview, entries: Sequence[Row]) -> None:
-        """Hash every blob of a local pack; one with a damaged blob is set aside."""
-        if all(encoding == RAW for *_, encoding in entries):
+    def _read(self, pack: PackName) -> bytearray:
+        """A pack's bytes, of which no map of the file can lose any while they are checked and sent."""
+        room = self._rooms.pop() if self._rooms else bytearray()
+        if len(room) < pack.size:
+            # Fresh memory costs more than reading into it: what is there is used again.
+            room = bytearray(max(pack.size, PACK_SIZE + PACK_SIZE // 32))
+        with self._local.pack(pack.digest) as stored:
+            if len(stored) == pack.size:
+                memoryview(room)[: pack.size] = stored
+        return room
+
+    def _shrinks(self, view: memoryview, rows: bytes) -> bool:
+        """Whether compressing a pack pays."""
+        step = max(1, len(rows) // ROW.size // _SAMPLES)
+        some = [ROW.unpack_from(rows, at) for at in range(0, len(rows), step * ROW.size)]
+        return self._encoder.shrinks([view[at : at + stored] for _, at, stored, _, _ in some])
+
+    def _verified(self, pack: Digest, view: memoryview, rows: bytes) -> tuple[int, int]:
+        """Hash every blob of a local pack; one with a damaged blob is set aside. Count blobs and bytes."""
+        entries = list(ROW.iter_unpack(rows))
+        size = sum(map(itemgetter(3), entries))
+        if not any(map(itemgetter(4), entries)):
             found = digests_of([view[at : at + stored] for _, at, stored, _, _ in entries])
             if found == [entry[0] for entry in entries]:
-                return
-        for digest, at, stored, size, encoding in entries:
+                return len(entries), size
+        for digest, at, stored, length, encoding in entries:
             try:
-                decode(view[at : at + stored], digest, size, encoding, str(pack))
+                decode(view[at : at + stored], digest, length, encoding, str(pack))
             except ObjectCorrupt:
                 self._local.set_aside_pack(pack)
                 raise
+        return len(entries), size
 
-    def _repacked(self, large: set[Digest], small: list[Digest]) -> Iterator[Parcel]:
+    def _repacked(self, large: set[Digest], small: set[Digest]) -> Iterator[Parcel]:
         """New packs of blobs out of local packs, and of the chunks of large files."""
         box = Box(self._encoder)
         data: Buffer

@@ -22,7 +22,7 @@ from tallystick.store.settled import key_of
 from tallystick.store.writer import Writer
 
 JOBS = 8
-PACKS_AT_A_TIME = 3
+PACKS_AT_A_TIME = 2
 """Packs that are uploaded at a time: they are in memory meanwhile."""
 _ROUNDS = 5
 """How often a push begins again when collections delete under its feet."""
@@ -128,6 +128,7 @@ def _send(
         parcels, large = outgoing.parcels(missing), 0
         for done in ordered(partial(upload, remote), parcels, min(jobs, PACKS_AT_A_TIME)):
             packs.append((done.pack, done.rows))
+            outgoing.release(done.room)
             sent.blobs += done.blobs
             sent.bytes += done.pack.size
             progress.advance(done.blobs + len(outgoing.recipes) - large, done.size)
@@ -158,6 +159,7 @@ class _Uploaded(NamedTuple):
     rows: bytes
     blobs: int
     size: int
+    room: bytearray | None
 
 
 def upload(remote: RemoteStore, parcel: Parcel) -> _Uploaded:
@@ -165,7 +167,7 @@ def upload(remote: RemoteStore, parcel: Parcel) -> _Uploaded:
     name = PackName(Digest.of(parcel.data), len(parcel.data))
     remote.put_pack(name.digest, parcel.data)
     remote.journal.note(name.digest)
-    return _Uploaded(name, parcel.rows, parcel.blobs, parcel.size)
+    return _Uploaded(name, parcel.rows, parcel.blobs, parcel.size, parcel.room)
 
 
 def fetch(
