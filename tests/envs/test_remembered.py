@@ -25,7 +25,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         made.append(interpreter)
         return capture(interpreter, *args, **options)
 
-    monkeypatch.setattr(remembered, "capture", noting)
+    monkeypatch.setattr("tallystick.envs.capture.capture", noting)
     monkeypatch.setattr(remembered, "SETTLED", 0.0)
     return made
 
