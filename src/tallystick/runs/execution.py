@@ -14,6 +14,7 @@ from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records.secrets import Redacting, Redactor
 from tallystick.runs.recording import VARIABLE, Record, kept, passing
+from tallystick.tracing.tracer import UNTRACED, Tracer
 
 INTERRUPTED = 130
 LARGEST_HASH_SEED = 2**32
@@ -44,6 +45,7 @@ def execute(
     output: Callable[[bytes], None],
     record: Record | None = None,
     stop: Event | None = None,
+    tracer: Tracer = UNTRACED,
 ) -> Execution:
     """Run a command to its end, handing on its output and keeping it without secrets, in `record` meanwhile.
 
@@ -58,10 +60,10 @@ def execute(
             log.write(data)
             output(data)
 
-        env = {**variables, VARIABLE: str(own.folder)}
+        env = {**variables, **tracer.variables, VARIABLE: str(own.folder)}
         started, clock, interrupted = now(), time.monotonic(), False
         try:
-            exit_code = process.stream(argv, cwd=cwd, env=env, output=keep, stop=stop)
+            exit_code = process.stream(tracer.argv(argv), cwd=cwd, env=env, output=keep, stop=stop)
         except KeyboardInterrupt:
             exit_code, interrupted = INTERRUPTED, True
         finally:
