@@ -12,6 +12,8 @@ from tallystick.records.provenance import Hardware
 
 PATIENCE = 10.0
 
+_FLAG = re.compile(r"sse4_[12]|avx\w*|fma|f16c|bf16|amx_\w+|neon|asimd|sve\w*|sme\w*|i8mm")
+
 
 @cache
 def hardware() -> Hardware:
@@ -23,6 +25,7 @@ def hardware() -> Hardware:
         memory=_memory(),
         gpus=tuple(name for name, _ in cards),
         drivers=tuple(dict.fromkeys(driver for _, driver in cards)),
+        flags=_flags_of_mac() if sys.platform == "darwin" else _flags_of_linux(),
     )
 
 
@@ -51,6 +54,27 @@ def _cpu_of_mac() -> str:
         return run([find("sysctl"), "-n", "machdep.cpu.brand_string"], timeout=PATIENCE).text
     except TallyError:
         return os.uname().machine
+
+
+def _flags_of_linux(path: Path = Path("/proc/cpuinfo")) -> tuple[str, ...]:
+    """What the processor can that libraries choose their code by; `asimd` is ARM's word for NEON."""
+    try:
+        text = path.read_text("utf-8", "replace")
+    except OSError:
+        return ()
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
+    words = set(found[1].split()) if found else set()
+    return tuple(sorted("neon" if word == "asimd" else word for word in words if _FLAG.fullmatch(word)))
+
+
+def _flags_of_mac() -> tuple[str, ...]:
+    try:
+        names = ("machdep.cpu.features", "machdep.cpu.leaf7_features")
+        text = run([find("sysctl"), "-n", *names], timeout=PATIENCE, check=False).text
+    except TallyError:
+        return ()
+    words = {word.lower() for word in text.split()} or ({"neon"} if os.uname().machine == "arm64" else set())
+    return tuple(sorted(word for word in words if _FLAG.fullmatch(word)))
 
 
 def _cards() -> list[tuple[str, str]]:
