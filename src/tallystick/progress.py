@@ -1,5 +1,6 @@
 """How long work tells whoever waits for it."""
 
+from threading import Lock
 from typing import Protocol
 
 
@@ -36,3 +37,16 @@ class Silent:
 
 
 silent: Progress = Silent()
+
+
+class Spoken(Silent):
+    """Only the sentences, one at a time: what is done in several threads can't share one bar."""
+
+    def __init__(self, progress: Progress, lock: Lock) -> None:
+        self._progress = progress
+        self._lock = lock
+
+    def say(self, message: str) -> None:
+        """One sentence that the user should see now."""
+        with self._lock:
+            self._progress.say(message)

@@ -3,19 +3,31 @@
 import os
 import shlex
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import context
-from tallystick.cli.options import dry_run_option, force_option, to_project_path, trust_option
+from tallystick.cli.options import (
+    MOST_JOBS,
+    dry_run_option,
+    force_option,
+    to_project_path,
+    trust_option,
+)
 from tallystick.cli.prompt import with_grant
-from tallystick.cli.text import seconds_text, style
+from tallystick.cli.text import ago_text, seconds_text, style
 from tallystick.errors import WrongUsage
-from tallystick.flows.run import Ran, Request, StageRun
+from tallystick.flows.run import Ran, Request
 from tallystick.flows.run import run as run_stages
 from tallystick.records.stage import PARAMS, Out, ParamFile, Stage
+from tallystick.runs.attending import StageRun
+from tallystick.runs.selection import Reach
+
+_PARTS = ("deps", "params", "outs", "plain", "metrics", "plots", "variables", "wdir", "seed")
+"""The options that describe a new stage."""
 
 
 @click.command("run")
@@ -53,45 +65,44 @@ from tallystick.records.stage import PARAMS, Out, ParamFile, Stage
     metavar="[FILE:]KEY=VALUE",
     help="Change a parameter first.",
 )
+@click.option("-s", "--single", is_flag=True, help="Only the named stages, not what they need.")
+@click.option("--downstream", is_flag=True, help="The named stages and what needs them, not what they need.")
+@click.option("-k", "--keep-going", is_flag=True, help="After a failure, go on with what does not need it.")
+@click.option(
+    "-j",
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1, MOST_JOBS),
+    default=1,
+    help="How many stages run at the same time.",
+)
+@click.option("--no-reuse", is_flag=True, help="Run, even where the ledger has a run of the same inputs.")
 @force_option("Run stages that are up to date, too; replace a stage of that name.")
 @dry_run_option("Say what would run and why, and run nothing.")
 @trust_option()
 @click.pass_context
 def command(
-    ctx: click.Context,
-    /,
-    words: tuple[str, ...],
-    name: str | None,
-    overrides: tuple[str, ...],
-    force: bool,
-    dry_run: bool,
-    trust: bool,
-    **parts: object,
+    ctx: click.Context, /, words: tuple[str, ...], name: str | None, trust: bool, **options: Any
 ) -> None:
     """Execute the stages that are out of date.
 
     Each gets a receipt. A stage is out of date when its command, deps, params, seed, variables, packages or
     outs are not what its receipt says. Without STAGES all stages are looked at; with them, those and what
-    they depend on.
+    they depend on. Where the ledger has a successful run of exactly these inputs, and its outs can be had,
+    they are taken over instead of running.
 
     \b
     Examples:
       tally run
+      tally run -j 4 --keep-going
       tally run -S train.lr=0.1 train
       tally run -n train -d train.py -p train -o model.npz -m metrics.json -- python train.py
     """
     current = context(ctx)
     project = current.project()
     folder = to_project_path(project, ".", current.directory)
-    stage = _stage(name, words, parts)
-    request = Request(
-        targets=() if stage else words,
-        folder="" if folder == "." else folder,
-        stage=stage,
-        overrides=overrides,
-        force=force,
-        dry_run=dry_run,
-    )
+    stage = _stage(name, words, {part: options.pop(part) for part in _PARTS})
+    request = _request(words, stage, "" if folder == "." else folder, **options)
     result = with_grant(
         current,
         trust,
@@ -100,9 +111,39 @@ def command(
         ),
     )
     render.report(current, result, _lines)
+    ctx.exit(result.exit_code)
 
 
-def _stage(name: str | None, words: Sequence[str], parts: dict[str, object]) -> Stage | None:
+def _request(
+    words: tuple[str, ...],
+    stage: Stage | None,
+    folder: str,
+    *,
+    overrides: tuple[str, ...],
+    single: bool,
+    downstream: bool,
+    no_reuse: bool,
+    **flags: Any,
+) -> Request:
+    """What the options ask for; `flags` are those that the flow calls the same."""
+    return Request(
+        targets=() if stage else words,
+        folder=folder,
+        stage=stage,
+        overrides=overrides,
+        reach=_reach(single, downstream),
+        reuse=not no_reuse,
+        **flags,
+    )
+
+
+def _reach(single: bool, downstream: bool) -> Reach:
+    if single and downstream:
+        raise WrongUsage("`--single` and `--downstream` exclude each other")
+    return "single" if single else "downstream" if downstream else "needed"
+
+
+def _stage(name: str | None, words: Sequence[str], parts: dict[str, Any]) -> Stage | None:
     """The stage that the options describe; None without a name."""
     if name is None:
         if any(value is not None and value != () for value in parts.values()):
@@ -110,7 +151,7 @@ def _stage(name: str | None, words: Sequence[str], parts: dict[str, object]) -> 
         return None
     if not words:
         raise WrongUsage(f"stage `{name}` has no command", hint=f"tally run -n {name} … -- python train.py")
-    return _described(name, words, **parts)  # type: ignore[arg-type]
+    return _described(name, words, **parts)
 
 
 def _described(
@@ -168,10 +209,22 @@ def _stage_lines(stage: StageRun) -> Iterator[str]:
     if stage.status == "would run":
         yield f"{name}: would run `{stage.command}`"
         yield from (f"  {reason}" for reason in stage.reasons)
+    elif stage.complaint is not None:
+        yield f"{name}: {style(stage.status, 'bad')}: {stage.complaint}"
+        if stage.hint is not None:
+            yield f"  {stage.hint}"
     elif stage.run is None:
         yield f"{name}: {stage.status}"
     else:
-        seconds = seconds_text(stage.seconds or 0.0)
-        yield f"{name}: {style(stage.status, 'good')} in {seconds} (run {stage.run.short})"
+        yield f"{name}: {_outcome(stage)}"
         for values in stage.metrics.values():
             yield from (f"  {key} = {value:g}" for key, value in values.items())
+
+
+def _outcome(stage: StageRun) -> str:
+    identity = "" if stage.run is None else stage.run.short
+    if stage.made is not None:
+        started, author = stage.made
+        whose = author.partition(" <")[0]
+        return f"{style('reused', 'good')} run {identity} of {ago_text(started)} by {whose}"
+    return f"{style(stage.status, 'good')} in {seconds_text(stage.seconds or 0.0)} (run {identity})"

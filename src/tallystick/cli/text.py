@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -105,6 +106,16 @@ def seconds_text(seconds: float) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min"
+
+
+def ago_text(started: str) -> str:
+    """Write how long ago a receipt's moment was: `20 s ago`, `3 days ago`."""
+    moment = datetime.fromisoformat(started)
+    seconds = max(0, int((datetime.now(UTC) - moment).total_seconds()))
+    for length, one in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= length:
+            return f"{count_text(seconds // length, one)} ago"
+    return f"{seconds} s ago"
 
 
 def total_text(count: int, one: str, size: int, moved: int, done: str, seconds: float) -> str:

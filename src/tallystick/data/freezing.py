@@ -9,6 +9,7 @@ from tallystick.data.hashing import Held, counted, held
 from tallystick.data.tracked import Tracked, WorktreePointers, pointer_path_of
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
+from tallystick.files import lock as locked
 from tallystick.files import write_all
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
@@ -90,15 +91,25 @@ def freeze_all(
     return _recorded(project, formers, [found[path] for path in paths], stage)
 
 
-def record(project: Project, found: Held, *, replace: bool = False) -> Frozen:
-    """Write the pointer and the ignore line of a path whose bytes lie at a remote already."""
-    return _recorded(project, {found.path: _former(project, found.path, replace)}, [found], None)[0]
+def record(project: Project, found: Held, *, stage: str | None = None, replace: bool = False) -> Frozen:
+    """Write the pointer and the ignore line of a path whose bytes are stored already, here or at a remote."""
+    return _recorded(project, {found.path: _former(project, found.path, replace)}, [found], stage)[0]
 
 
 def _recorded(
     project: Project, formers: Mapping[str, Tracked | None], found: Sequence[Held], stage: str | None
 ) -> list[Frozen]:
     """Say of paths what is stored: the ignore lines, then all pointers."""
+    # Stages that run at once, and others' commands, change the same ignore files.
+    with locked(
+        project.home / "locks" / f"pointers-{project.git.worktree_id}.lock", what="the pointers", wait=60
+    ):
+        return _written(project, formers, found, stage)
+
+
+def _written(
+    project: Project, formers: Mapping[str, Tracked | None], found: Sequence[Held], stage: str | None
+) -> list[Frozen]:
     ignored = ignore_all(project, [one.path for one in found])
     frozen = [_frozen(one.path, formers[one.path], one, stage, ignored) for one in found]
     read = WorktreePointers(project).data

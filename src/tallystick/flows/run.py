@@ -2,9 +2,7 @@
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 
-from tallystick.digest import Digest
 from tallystick.errors import CommandFailed, Refused
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
@@ -15,39 +13,31 @@ from tallystick.records import pipeline as pipeline_record
 from tallystick.records.expansion import Files
 from tallystick.records.stage import PARAMS, Stage
 from tallystick.runs.aside import give_back_leftovers
+from tallystick.runs.attending import Attendance, Orders, StageRun, attend_all
 from tallystick.runs.inputs import Surroundings
 from tallystick.runs.pipelines import Graph, Step, beside, files_of, load, read_file
 from tallystick.runs.readiness import require
-from tallystick.runs.running import Performed, gather, perform
-from tallystick.runs.staleness import Reason, stale, stale_stages
+from tallystick.runs.selection import Reach, chosen
+from tallystick.runs.staleness import stale_stages
 from tallystick.runs.writing import write_record
 
 
 @dataclass(frozen=True, slots=True)
-class StageRun:
-    """What became of one stage: `succeeded`, `up to date`, `frozen` or `would run`, and why."""
-
-    stage: str
-    status: str
-    reasons: tuple[Reason, ...] = ()
-    command: str = ""
-    run: Digest | None = None
-    seconds: float | None = None
-    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Ran:
-    """All stages that were asked for, in order."""
+    """All stages that were asked for, in order; `exit_code` is not 0 when some failed and others went on."""
 
     stages: tuple[StageRun, ...]
     dry_run: bool
     notes: tuple[str, ...] = ()
+    exit_code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for: targets, a stage to write into `tally.yaml`, parameters to change first."""
+    """What is asked for: targets, a stage to write into `tally.yaml`, parameters to change first.
+
+    `reach` says which stages targets mean besides those that they name.
+    """
 
     targets: tuple[str, ...] = ()
     folder: str = ""
@@ -55,6 +45,10 @@ class Request:
     overrides: tuple[str, ...] = ()
     force: bool = False
     dry_run: bool = False
+    reach: Reach = "needed"
+    reuse: bool = True
+    keep_going: bool = False
+    jobs: int = 1
 
 
 def run(
@@ -68,11 +62,11 @@ def run(
     """Run the stages that are out of date, each after those it depends on.
 
     Raises NotTrusted before anything runs or is written, CommandFailed at the first stage that fails, after
-    its receipt is in the ledger.
+    its receipt is in the ledger, unless the others shall go on.
     """
     edits = edited(project, request)
     graph = load(project, edits)
-    steps = graph.select(_targets(request), request.folder)
+    steps = chosen(graph, _targets(request), request.folder, request.reach)
     surroundings = Surroundings(variables, edits)
     if request.dry_run:
         return _plan(project, graph, steps, surroundings, request.force)
@@ -81,7 +75,8 @@ def run(
     require(project, graph, steps)
     for path, text in edits.items():
         write_record(project, path, text)
-    return _execute(project, graph, steps, surroundings, request, output, progress)
+    orders = Orders(request.force, request.reuse, request.keep_going, request.jobs)
+    return _ran(attend_all(Attendance(project, graph, surroundings, orders, output, progress), steps))
 
 
 def edited(project: Project, request: Request) -> dict[str, bytes]:
@@ -136,57 +131,7 @@ def _plan(
     return Ran(tuple(planned), dry_run=True)
 
 
-def _execute(
-    project: Project,
-    graph: Graph,
-    steps: Sequence[Step],
-    surroundings: Surroundings,
-    request: Request,
-    output: Callable[[bytes], None],
-    progress: Progress,
-) -> Ran:
-    done: list[StageRun] = []
-    notes: list[str] = []
-    for step in steps:
-        reasons = stale(project, step, surroundings)
-        if step.stage.frozen or not (reasons or request.force):
-            status = "frozen" if step.stage.frozen else "up to date"
-            done.append(StageRun(step.address, status, (), step.command))
-            continue
-        inputs = gather(project, graph, step, surroundings)
-        progress.say(_announcement(step, reasons))
-        performed = perform(project, step, inputs, surroundings, output=output, progress=progress)
-        notes.extend(performed.notes)
-        _pass_on(step, performed)
-        done.append(_succeeded(step, reasons, performed))
-    return Ran(tuple(done), dry_run=False, notes=tuple(notes))
-
-
-def _announcement(step: Step, reasons: Sequence[Reason]) -> str:
-    why = "; ".join(str(reason) for reason in reasons[:3]) or "forced"
-    more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
-    return f"running `{step.address}` ({why}{more}): {step.command}"
-
-
-def _pass_on(step: Step, performed: Performed) -> None:
-    """End the whole run where a stage did not succeed."""
-    if performed.receipt.status == "interrupted":
-        raise KeyboardInterrupt
-    if performed.complaint is not None:
-        raise CommandFailed(
-            f"stage `{step.address}` {performed.complaint}",
-            hint=f"`tally show {performed.id.short}` has its receipt and its output",
-        )
-
-
-def _succeeded(step: Step, reasons: tuple[Reason, ...], performed: Performed) -> StageRun:
-    receipt = performed.receipt
-    return StageRun(
-        step.address,
-        receipt.status,
-        reasons,
-        step.command,
-        performed.id,
-        receipt.seconds,
-        receipt.metrics,
-    )
+def _ran(stages: tuple[StageRun, ...]) -> Ran:
+    notes = dict.fromkeys(note for stage in stages for note in stage.notes)
+    failed = any(stage.status == "failed" for stage in stages)
+    return Ran(stages, dry_run=False, notes=tuple(notes), exit_code=CommandFailed.exit_code if failed else 0)

@@ -1,5 +1,6 @@
 """Opens the places for one directory; a value of doors, without verbs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from tallystick.errors import NotAProject, Refused
@@ -48,6 +49,15 @@ def open_places(git: Git, settings: Path) -> Project:
         config=config,
         grants=Grants(settings, git.common),
         home=home,
+    )
+
+
+def with_own_doors(project: Project) -> Project:
+    """The same project for another thread: what worktree and store remember is for one alone."""
+    return replace(
+        project,
+        worktree=Worktree(project.git.root, project.home, project.git.worktree_id),
+        store=LocalStore(project.home, project.config.values.get("store.link", "")),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from tallystick.data.hashing import digest_now, look
@@ -15,20 +16,33 @@ from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records import params as params_record
 from tallystick.records.receipt import Artifact
+from tallystick.runs.noted import Noted
 from tallystick.runs.pipelines import Step, read_file
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The commit that the user is at, and the files that their snapshot left out."""
+
+    commit: str | None
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """The environment variables a stage sees, files as they would become, and what was captured so far.
 
-    `seen` are paths that were looked at just now, by somebody who knows that nothing writes to them.
+    `seen` are paths that were looked at just now, by somebody who knows that nothing writes to them. In a
+    temporary worktree `standing_for` is the state of the user's that it repeats; `stop` ends the command.
     """
 
     variables: Mapping[str, str]
     overlay: Mapping[str, bytes] = field(default_factory=dict)
     captured: dict[str, Captured] = field(default_factory=dict)
     seen: Mapping[str, Artifact] = field(default_factory=dict)
+    noted: Noted = field(default_factory=Noted, compare=False)
+    standing_for: Standing | None = None
+    stop: Event | None = None
 
 
 def params_now(project: Project, step: Step, surroundings: Surroundings) -> dict[str, dict[str, Any]]:
@@ -43,7 +57,7 @@ def params_now(project: Project, step: Step, surroundings: Surroundings) -> dict
                 f"stage `{step.address}` reads parameters from `{part.path}`, which doesn't exist",
                 step.source,
             )
-        values = params_record.select(params_record.read(data, part.path), part.keys, part.path)
+        values = params_record.select(surroundings.noted.params(data, part.path), part.keys, part.path)
         found.setdefault(part.path, {}).update(values)
     return found
 

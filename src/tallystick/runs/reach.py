@@ -29,6 +29,9 @@ from tallystick.runs.pipelines import read_file
 RECORDS = ("receipts/*.json", "*/receipts/*.json", LOCK, f"*/{LOCK}")
 """How git names all receipts and locks: its `*` crosses folders."""
 
+SMALL = 1 << 20
+"""Bytes of an out that is sent even where no pointer tracks it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reached:
@@ -134,12 +137,15 @@ def _with_records(selected: tuple[Selected, ...], texts: Mapping[str, bytes]) ->
 
 
 def _kept(path: str, text: bytes) -> dict[Digest, str]:
-    """The log and the lock that a receipt names, or the wheels that a lock does."""
+    """What a receipt keeps besides tracked paths: log, lock, small outs; or the wheels that a lock names."""
     if posixpath.basename(path) == LOCK:
         packages = environments.parse(text, path).packages
         return {package.wheel: path for package in packages if package.wheel is not None}
     receipt = receipts.parse(text, path)
-    return {digest: path for digest in (receipt.log, receipt.environment.lock) if digest is not None}
+    named = (receipt.log, receipt.environment.lock, receipt.series)
+    # Metrics, and whatever else git keeps of a stage's outs: with them another can take the run over.
+    small = (out.digest for out in receipt.outs if out.kind == "file" and out.size <= SMALL)
+    return {digest: path for digest in (*named, *small) if digest is not None}
 
 
 def _records(project: Project, listed: Sequence[str]) -> dict[str, bytes]:

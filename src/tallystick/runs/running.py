@@ -2,7 +2,7 @@
 
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from itertools import chain
 from typing import Any
 
@@ -15,6 +15,7 @@ from tallystick.envs.captured import Captured
 from tallystick.envs.hardware import hardware
 from tallystick.errors import BadRecord, Refused
 from tallystick.frozen import dataclass
+from tallystick.git.snapshots import too_large_or_secret
 from tallystick.progress import Progress
 from tallystick.project import Project
 from tallystick.records import environment as environments
@@ -92,12 +93,14 @@ def perform(
         if made.complaint is None:
             aside.forget()
     receipt = _receipt(project, step, inputs, execution, made)
+    if surroundings.standing_for is not None:
+        receipt = replace(receipt, isolated=True)
     if made.complaint is None:
-        _write_environment(project, step, inputs.environment)
+        write_environment(project, step, inputs.environment)
     identity = ledger.append(project, receipt)
     if made.complaint is None:
         write_receipt(project, step, receipt)
-        project.git.stage([*made.written, *_written(project, step)])
+        project.git.stage([*made.written, *records_of(project, step)])
     return Performed(identity, receipt, made.complaint, _notes(receipt, inputs))
 
 
@@ -105,7 +108,7 @@ def gather(project: Project, graph: Graph, step: Step, surroundings: Surrounding
     """Read all that a stage is made from; raise Refused if something it needs isn't there."""
     deps = tuple(_dep(project, step, path) for path in step.deps)
     return Inputs(
-        code=_code(project),
+        code=_code(project, graph, surroundings),
         deps=deps,
         params=params_now(project, step, surroundings),
         variables=variables_now(step, surroundings),
@@ -135,11 +138,24 @@ def _dep(project: Project, step: Step, path: str) -> Artifact:
     return found
 
 
-def _code(project: Project) -> Code:
-    """The worktree as it is now, kept as a git tree."""
-    snapshot, commit = project.git.snapshot(), project.git.head()
+def _code(project: Project, graph: Graph, surroundings: Surroundings) -> Code:
+    """The worktree as it is now, kept as a git tree; without what stages make, which may be under way."""
+
+    def leave_out(path: str, size: int) -> bool:
+        return _is_made(graph, path) or too_large_or_secret(path, size)
+
+    snapshot, standing = project.git.snapshot(leave_out), surroundings.standing_for
+    commit = project.git.head() if standing is None else standing.commit
     dirty = commit is None or project.git.tree_of(commit) != snapshot.tree
-    return Code(commit, snapshot.tree, dirty, snapshot.left_out)
+    missing = snapshot.left_out if standing is None else standing.left_out
+    return Code(commit, snapshot.tree, dirty, tuple(path for path in missing if not _is_made(graph, path)))
+
+
+def _is_made(graph: Graph, path: str) -> bool:
+    """Whether a path is data that a stage makes, and no file that git keeps."""
+    maker = graph.maker(path.rstrip("/"))
+    outs = () if maker is None else graph.steps[maker].outs
+    return any(out.cache and (path == out.path or path.startswith(f"{out.path}/")) for out in outs)
 
 
 def _keep_environment(project: Project, captured: Captured | None) -> None:
@@ -163,7 +179,9 @@ def _executed(
     for out in step.outs:
         make_folders(project, out.path)
     variables = stage_variables(surroundings.variables, step.address, step.stage.seed, inputs.variables)
-    return execute(project, step.stage.cmd, cwd=cwd, variables=variables, output=output)
+    return execute(
+        project, step.stage.cmd, cwd=cwd, variables=variables, output=output, stop=surroundings.stop
+    )
 
 
 def _made(project: Project, step: Step, execution: Execution, progress: Progress) -> Made:
@@ -186,12 +204,14 @@ def _metrics(project: Project, out: Output) -> Mapping[str, float]:
 
 
 def _taken(project: Project, step: Step, out: Output, progress: Progress) -> tuple[Artifact, tuple[str, ...]]:
-    """Store an out and write its pointer; one that git keeps is only hashed."""
-    found = out_now(project, out.path)
-    if found is None:
+    """Store an out and write its pointer; one that git keeps is only stored."""
+    if out_now(project, out.path) is None:
         raise Refused(f"its command did not write `{out.path}`")
     if not out.cache:
-        return found, ()
+        # Git keeps it once it is committed; stored here too, another run of the same inputs can be spared.
+        kept = keep(project, out.path, progress)
+        assert kept is not None
+        return kept.artifact, ()
     frozen = freeze(project, out.path, stage=step.address, progress=progress)
     return frozen.held.artifact, frozen.written
 
@@ -206,7 +226,7 @@ def _receipt(project: Project, step: Step, inputs: Inputs, execution: Execution,
         started=execution.started,
         seconds=execution.seconds,
         code=inputs.code,
-        environment=_environment(inputs.environment),
+        environment=environment_ref(inputs.environment),
         hardware=hardware(),
         tool=f"tally {tallystick.__version__}",
         author=project.git.author(),
@@ -229,7 +249,8 @@ def _status(execution: Execution, made: Made) -> Status:
     return "failed" if made.complaint is not None else "succeeded"
 
 
-def _environment(captured: Captured | None) -> EnvironmentRef:
+def environment_ref(captured: Captured | None) -> EnvironmentRef:
+    """What a receipt says of the environment that a command ran in."""
     if captured is None:
         return EnvironmentRef(None, NO_PYTHON, sysconfig.get_platform())
     digest = environments.identity(captured.lock)
@@ -244,12 +265,13 @@ def _changed(project: Project, deps: tuple[Artifact, ...]) -> tuple[str, ...]:
     )
 
 
-def _write_environment(project: Project, step: Step, captured: Captured | None) -> None:
+def write_environment(project: Project, step: Step, captured: Captured | None) -> None:
+    """Write the environment that ran beside its pipeline."""
     if captured is not None:
         write_record(project, step.lock_path, environments.render(captured.lock))
 
 
-def _written(project: Project, step: Step) -> list[str]:
+def records_of(project: Project, step: Step) -> list[str]:
     """The records of ours that git should keep."""
     paths = [step.receipt_path, step.lock_path]
     return [path for path in paths if (project.git.root / path).exists()]
