@@ -1,6 +1,7 @@
 """The worktree as a git tree."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -150,3 +151,28 @@ def test_the_caller_may_leave_out_more(repo: Repo, git: Git) -> None:
     repo.write("b.py", "1")
     snapshot = git.snapshot(lambda path, size: path == "a.py")
     assert (snapshot.left_out, paths(git, snapshot.tree)) == (("a.py",), ["README.md", "b.py"])
+
+
+def test_submodules_are_told_by_the_commits_checked_out_in_them(repo: Repo, git: Git, tmp_path: Path) -> None:
+    other = Repo(tmp_path / "other")
+    other.path.mkdir()
+    other.git("init", "--quiet")
+    other.write("lib.py", "1")
+    other.commit()
+    repo.git(
+        "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.path), "vendor/a lib"
+    )
+    repo.commit("With a submodule")
+    assert git.snapshot().submodules == {"vendor/a lib": other.git("rev-parse", "HEAD")}
+    assert git.snapshot().unsaved == ()
+    inner = Repo(repo.path / "vendor/a lib")
+    inner.write("lib.py", "2")
+    inner.commit()
+    inner.write("lib.py", "3")
+    before, stash = repo.read(".git/index"), repo.git("stash", "list")
+    snapshot = git.snapshot()
+    assert snapshot.submodules == {"vendor/a lib": inner.git("rev-parse", "HEAD")}
+    assert snapshot.unsaved == ("vendor/a lib",)
+    assert snapshot.left_out == ()
+    assert git.tree_of("HEAD") != snapshot.tree
+    assert (repo.read(".git/index"), repo.git("stash", "list")) == (before, stash)

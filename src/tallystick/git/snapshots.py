@@ -3,8 +3,9 @@
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import field
 from pathlib import Path
 
 from tallystick.files import temporary_name
@@ -27,10 +28,16 @@ _PUBLIC = (".py", ".pyi", ".md", ".rst", ".example", ".sample", ".template", ".p
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A git tree of the worktree as it was, and the new files that it leaves out."""
+    """A git tree of the worktree as it was, and the new files that it leaves out.
+
+    `submodules` are the commits checked out in them, by path; what is uncommitted in those of `unsaved` no
+    tree can hold.
+    """
 
     tree: str
     left_out: tuple[str, ...]
+    submodules: Mapping[str, str] = field(default_factory=dict)
+    unsaved: tuple[str, ...] = ()
 
 
 def too_large_or_secret(path: str, size: int) -> bool:
@@ -54,7 +61,41 @@ def snapshot(git: Command, leave_out: Callable[[str, int], bool]) -> Snapshot:
         words = ("update-index", "--add", "--remove", "--replace", "-z", "--stdin")
         git.run(*words, data=nul_ended(kept), environment=environment)
         tree = git.run("write-tree", environment=environment).text
-    return Snapshot(tree, tuple(left_out))
+        submodules, unsaved = _submodules(git, environment)
+    return Snapshot(tree, tuple(left_out), submodules, unsaved)
+
+
+def _submodules(git: Command, environment: dict[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The commits of submodules, and which of them hold uncommitted work."""
+    if not (git.root / ".gitmodules").is_file():
+        return {}, ()
+    words = ("config", "--file", ".gitmodules", "-z", "--get-regexp", r"^submodule\..*\.path$")
+    named = os.fsdecode(git.run(*words, check=False).stdout).split("\0")
+    paths = [path for entry in named if (path := entry.partition("\n")[2])]
+    if not paths:
+        return {}, ()
+    staged = git.run("ls-files", "-z", "--stage", "--", *paths, environment=environment)
+    submodules = dict(_gitlinks(staged.stdout))
+    asked = ("status", "--porcelain=v2", "-z", "--ignore-submodules=none", "--untracked-files=no")
+    seen = git.run("--no-optional-locks", *asked, "--", *paths, environment=environment)
+    return submodules, tuple(sorted(path for path in _touched(seen.stdout) if path in submodules))
+
+
+def _gitlinks(listed: bytes) -> Iterator[tuple[str, str]]:
+    """Path and commit of each submodule among staged entries."""
+    for entry in filter(None, listed.split(b"\0")):
+        about, _, path = entry.partition(b"\t")
+        mode, commit, _ = about.split(b" ", 2)
+        if mode == b"160000":
+            yield os.fsdecode(path), commit.decode()
+
+
+def _touched(listed: bytes) -> Iterator[str]:
+    """The submodules that `status` says hold modified or new files (`S.MU`: its third and fourth letter)."""
+    for entry in filter(None, listed.split(b"\0")):
+        words = entry.split(b" ", 8)
+        if words[0] == b"1" and words[2].startswith(b"S") and words[2][2:] != b"..":
+            yield os.fsdecode(words[8])
 
 
 @contextmanager
