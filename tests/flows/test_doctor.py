@@ -60,3 +60,14 @@ def test_it_changes_nothing(project: Repo, tally: Tally) -> None:
     tally("doctor")
     assert sorted(path for path in project.path.rglob("*")) == before
     assert project.git("status", "--porcelain") == ""
+
+
+def test_it_says_what_lies_in_the_quarantine(project: Repo, tally: Tally) -> None:
+    assert "quarantine" not in _findings(tally)
+    folder = project.path / ".git/tally/quarantine"
+    folder.mkdir(parents=True)
+    (folder / "damaged.received").write_bytes(bytes(3 << 20))
+    found = _findings(tally)["quarantine"]
+    assert found["outcome"] == "warning"
+    assert found["found"].startswith("1 file, 3.0 MiB,")
+    assert str(folder) in found["found"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tallystick.digest import Digest
 from tallystick.errors import ObjectCorrupt, ObjectMissing, RemoteUnreachable
 from tallystick.store import LocalStore, RemoteStore, transfer
 from tests.store.conftest import again, fill
@@ -45,6 +46,51 @@ def test_damaged_bytes_are_never_kept(
     assert set(BIG) <= set(caught.value.digests)
     for digest, data in clone.read_many(set(CONTENT) - again(clone).missing(CONTENT)):
         assert CONTENT[digest] == data
+
+
+def test_what_came_damaged_is_told_and_kept_aside(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path
+) -> None:
+    push(full, shelf)
+    shelf.refresh()
+    clone = LocalStore(tmp_path / "clone")
+    meddled.reading = lambda data: bytes(len(data))
+    with pytest.raises(ObjectCorrupt) as caught:
+        transfer.fetch([shelf], clone, list(SMALL)[:5])
+    zeros = Digest.of(bytes(1000))
+    for digest in sorted(SMALL.keys() & set(list(SMALL)[:5]))[:3]:
+        assert f"for {digest} came {zeros} from {shelf.url}/packs/" in caught.value.message
+    assert str(clone.quarantine) in caught.value.message
+    kept = {path.name: path.read_bytes() for path in clone.quarantine.iterdir()}
+    assert kept == {f"{one.hex()}.{zeros.hex()}.received": bytes(1000) for one in list(SMALL)[:5]}
+    assert again(clone).missing(SMALL) == set(SMALL), "nobody uses what lies there"
+
+
+def test_the_quarantine_takes_no_more_than_its_share(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallystick.store.quarantine.LIMIT", 2500)
+    push(full, shelf)
+    shelf.refresh()
+    clone = LocalStore(tmp_path / "clone")
+    meddled.reading = lambda data: bytes(len(data))
+    for _ in range(2):
+        with pytest.raises(ObjectCorrupt):
+            transfer.fetch([shelf], clone, SMALL)
+        assert len(list(clone.quarantine.iterdir())) == 2
+
+
+def test_damaged_bytes_of_one_remote_are_not_kept_if_another_has_sound_ones(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path
+) -> None:
+    push(full, shelf)
+    second = RemoteStore.create(str(tmp_path / "second"), {}, tmp_path / "second-cache")
+    push(full, second)
+    shelf.refresh()
+    meddled.reading = lambda data: bytes(len(data))
+    clone = LocalStore(tmp_path / "clone")
+    transfer.fetch([shelf, second], clone, CONTENT)
+    assert not clone.quarantine.exists()
 
 
 def test_bytes_damaged_on_the_way_once_are_asked_for_again(

@@ -18,6 +18,7 @@ from tallystick.files import reflink
 from tallystick.frozen import dataclass
 from tallystick.git.plumbing import NOBODY, Git
 from tallystick.project import Project, open_project, open_remote
+from tallystick.store.quarantine import Quarantine
 
 Outcome = Literal["good", "warning", "bad"]
 
@@ -68,6 +69,7 @@ def _findings(folder: Path, settings: Path, remotes: bool) -> Iterator[Finding]:
     yield _author(project.git)
     yield _trust(project)
     yield _looked("local store", lambda: _store(project))
+    yield from _quarantine(project)
     yield from _pointers(project)
     yield _ledger_place(project.git)
     if remotes:
@@ -125,6 +127,20 @@ def _store(project: Project) -> Finding:
     if free < LITTLE_SPACE:
         return Finding("local store", "warning", found, "free some space")
     return Finding("local store", "good", found)
+
+
+def _quarantine(project: Project) -> Iterator[Finding]:
+    """What was damaged, here or at a remote, and has been set aside."""
+    listed = Quarantine(project.store.quarantine).listed()
+    if listed:
+        size = sum(listed.values()) / (1 << 20)
+        files = "1 file" if len(listed) == 1 else f"{len(listed):,} files"
+        yield Finding(
+            "quarantine",
+            "warning",
+            f"{files}, {size:.1f} MiB, that were damaged lie in `{project.store.quarantine}`",
+            "find out why (a failing disk, a broken remote); then they may be deleted",
+        )
 
 
 def _shares(store: Path, worktree: Path) -> bool:

@@ -2,7 +2,6 @@
 
 import re
 
-from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
 
 _USE = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]{0,98})@v?(\d{1,6}(?:\.\d{1,6}){0,2})", re.ASCII)

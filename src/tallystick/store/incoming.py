@@ -9,6 +9,7 @@ from tallystick.errors import ObjectCorrupt, ObjectMissing
 from tallystick.store.index import Place, Recipe
 from tallystick.store.nearby import Spot, read
 from tallystick.store.pack import decode
+from tallystick.store.quarantine import Damaged
 from tallystick.store.remote import RemoteStore, pack_path
 
 _GAP = 128 << 10
@@ -31,10 +32,10 @@ class Run(NamedTuple):
 
 
 class Received(NamedTuple):
-    """What a request brought: verified blobs in the order asked for, None for the damaged or gone."""
+    """What a request brought: verified blobs in the order asked for; None for the gone."""
 
     run: Run
-    data: Sequence[bytes | None]
+    data: Sequence[bytes | Damaged | None]
     size: int
 
 
@@ -95,28 +96,31 @@ def receive(remote: RemoteStore, run: Run) -> Received:
     if run.spots:
         return _taken(remote, run)
     first, size = _request(remote, run.blobs)
-    damaged = [blob for blob, data in zip(run.blobs, first, strict=True) if data is None]
+    damaged = [blob for blob, data in zip(run.blobs, first, strict=True) if not isinstance(data, bytes)]
     if not damaged:
         return Received(run, first, size)
     again, more = _request(remote, damaged)
     second = dict(zip((digest for digest, _ in damaged), again, strict=True))
-    data = [second[digest] if had is None else had for (digest, _), had in zip(run.blobs, first, strict=True)]
+    data = [second.get(digest, had) for (digest, _), had in zip(run.blobs, first, strict=True)]
     return Received(run, data, size + more)
 
 
 def _taken(remote: RemoteStore, run: Run) -> Received:
     """Read chunks from large blobs of the local store; what is not right there comes from the remote."""
-    data, size = [], 0
+    data: list[bytes | Damaged | None] = []
+    size = 0
     for blob, spot in zip(run.blobs, run.spots, strict=True):
         piece = read(blob[0], spot)
-        if piece is None:
-            again = receive(remote, Run(run.file, [blob]))
-            piece, size = again.data[0], size + again.size
-        data.append(piece)
+        if piece is not None:
+            data.append(piece)
+            continue
+        again = receive(remote, Run(run.file, [blob]))
+        data.append(again.data[0])
+        size += again.size
     return Received(run, data, size)
 
 
-def _request(remote: RemoteStore, blobs: Sequence[Located]) -> tuple[list[bytes | None], int]:
+def _request(remote: RemoteStore, blobs: Sequence[Located]) -> tuple[list[bytes | Damaged | None], int]:
     pack, start = blobs[0][1].pack, blobs[0][1].offset
     end = max(place.offset + place.stored for _, place in blobs)
     try:
@@ -127,9 +131,9 @@ def _request(remote: RemoteStore, blobs: Sequence[Located]) -> tuple[list[bytes 
     return [_decoded(view, start, digest, place, source) for digest, place in blobs], len(view)
 
 
-def _decoded(view: memoryview, start: int, digest: Digest, place: Place, source: str) -> bytes | None:
-    begin = place.offset - start
+def _decoded(view: memoryview, start: int, digest: Digest, place: Place, source: str) -> bytes | Damaged:
+    stored = view[place.offset - start :][: place.stored]
     try:
-        return decode(view[begin : begin + place.stored], digest, place.size, place.encoding, source)
+        return decode(stored, digest, place.size, place.encoding, source)
     except ObjectCorrupt:
-        return None
+        return Damaged(digest, Digest.of(stored), source, bytes(stored))

@@ -12,11 +12,12 @@ from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, RemoteUnr
 from tallystick.progress import Progress, silent
 from tallystick.store import index as indexes
 from tallystick.store.incoming import Located, Received, Run, file_runs, receive, small_runs
-from tallystick.store.index import Index, PackName
+from tallystick.store.index import Index, PackName, Place
 from tallystick.store.local import LocalStore
 from tallystick.store.nearby import Spot, nearby
 from tallystick.store.outgoing import Outgoing, Parcel
 from tallystick.store.parallel import ordered
+from tallystick.store.quarantine import LIMIT, Damaged, Quarantine
 from tallystick.store.remote import Held, RemoteStore, pack_path
 from tallystick.store.settled import key_of
 from tallystick.store.writer import Writer
@@ -24,6 +25,8 @@ from tallystick.store.writer import Writer
 JOBS = 8
 PACKS_AT_A_TIME = 2
 """Packs that are uploaded at a time: they are in memory meanwhile."""
+_TOLD = 3
+"""How many damaged blobs an error describes."""
 _ROUNDS = 5
 """How often a push begins again when collections delete under its feet."""
 
@@ -197,21 +200,27 @@ def fetch(
             if not wanted:
                 break
     if wanted:
-        raise _unhad(wanted, arrivals.damaged, tried, failure)
+        raise _unhad(local, wanted, arrivals.damaged, tried, failure)
     return Fetched(len(arrivals.here), arrivals.size, arrivals.received)
 
 
 def _unhad(
+    local: LocalStore,
     wanted: set[Digest],
-    damaged: Mapping[Digest, str],
+    damaged: Mapping[Digest, Damaged],
     tried: Sequence[RemoteStore],
     failure: TallyError | None,
 ) -> TallyError:
     """Why these blobs could not be had."""
     bad = sorted(wanted & damaged.keys())
     if bad:
-        where = sorted({damaged[digest] for digest in bad})
-        return ObjectCorrupt(f"{len(bad):,} blobs are damaged at the remote", bad, where)
+        found = [damaged[digest] for digest in bad]
+        kept = Quarantine(local.quarantine).keep(found)
+        told = "; ".join(map(str, found[:_TOLD]))
+        message = f"{len(bad):,} blobs are damaged at the remote ({told})"
+        if kept:
+            message += f"; what came is kept in `{local.quarantine}`"
+        return ObjectCorrupt(message, bad, sorted({one.source for one in found}))
     places = [place for remote in tried for place in (remote.url, *remote.damaged)]
     return failure or ObjectMissing(f"{len(wanted):,} blobs are at no remote", sorted(wanted), places)
 
@@ -224,8 +233,9 @@ class _Arrivals:
         self._writer = writer
         self._progress = progress
         self.here: set[Digest] = set()
-        self.damaged: dict[Digest, str] = {}
-        """Blobs that came damaged, with the last pack that held them."""
+        self.damaged: dict[Digest, Damaged] = {}
+        """Blobs that came damaged, as they last came."""
+        self._held = 0
         self.size = 0
         self.received = 0
 
@@ -246,8 +256,9 @@ class _Arrivals:
             return
         try:
             self._writer.put_pieces(file, self._pieces(remote, file, received))
-        except ObjectCorrupt as error:
-            self.damaged[file] = error.places[0] if error.places else remote.url
+        except ObjectCorrupt:
+            # If no chunk was damaged, the recipe is: the chunks make another file.
+            self.damaged.setdefault(file, Damaged(file, None, remote.url, b""))
         else:
             self.here.add(file)
             self._progress.advance(files=1)
@@ -256,8 +267,8 @@ class _Arrivals:
         self.received += received.size
         taken = size = 0
         for (digest, place), data in zip(received.run.blobs, received.data, strict=True):
-            if data is None:
-                self.damaged[digest] = f"{remote.url}/{pack_path(place.pack)}"
+            if not isinstance(data, bytes):
+                self._note(digest, data, remote, place)
                 continue
             self._writer.put(digest, data)
             self.here.add(digest)
@@ -266,14 +277,21 @@ class _Arrivals:
         self.size += size
         self._progress.advance(taken, size)
 
+    def _note(self, wanted: Digest, came: Damaged | None, remote: RemoteStore, place: Place) -> None:
+        """Remember what came of a blob; of its bytes no more than the quarantine may keep."""
+        source = f"{remote.url}/{pack_path(place.pack)}"
+        found = came or Damaged(wanted, None, source, b"")
+        self._held += len(found.stored)
+        self.damaged[wanted] = found if self._held <= LIMIT else found._replace(stored=b"")
+
     def _pieces(self, remote: RemoteStore, file: Digest, received: Iterable[Received]) -> Iterator[bytes]:
         """A large file's chunks, in order."""
         for one in received:
             self.received += one.size
             for (_, place), data in zip(one.run.blobs, one.data, strict=True):
-                if data is None:
-                    source = f"{remote.url}/{pack_path(place.pack)}"
-                    raise ObjectCorrupt(f"{file} is damaged in {source}", [file], [source])
+                if not isinstance(data, bytes):
+                    self._note(file, data, remote, place)
+                    raise ObjectCorrupt(f"{file} is damaged in {remote.url}", [file], [remote.url])
                 self.size += len(data)
                 yield data
             self._progress.advance(size=sum(place.size for _, place in one.run.blobs))
