@@ -5,6 +5,7 @@ import selectors
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -77,6 +78,35 @@ def run(
         complaint = completed.complaint
         raise ProgramFailed(f"`{words}` ended with exit code {completed.exit_code}: {complaint}", complaint)
     return completed
+
+
+class Helper:
+    """A module of ours that runs in a Python process of its own, beside this one.
+
+    Its stdin is open for as long as this process lives, and closed even if it is killed. Ctrl-C does not
+    reach it.
+    """
+
+    def __init__(self, module: str, inherited: Sequence[int]) -> None:
+        """Start it with some open descriptors; their numbers are its arguments."""
+        try:
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-m", module, *map(str, inherited)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=inherited,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise TallyError(f"a helper process can't be started: {error.strerror}") from error
+
+    def wait(self) -> int:
+        """Wait until it has ended; return its exit code."""
+        code = self._child.wait()
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+        return code
 
 
 def stream(

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 from tallystick.data.blobs import wanted_entries
@@ -16,7 +17,7 @@ from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records.tree import Entry
-from tallystick.worktree import Content, Placed, Present, Stored, Verified
+from tallystick.worktree import SPOT, Content, Lying, Placed, Present, Stored, Verified
 
 SHOWN = 5
 """How many paths a message names."""
@@ -104,6 +105,7 @@ def place(project: Project, order: Order, *, force: bool = False, progress: Prog
         order.kind,
         order.wanted,
         partial(_contents, project),
+        lying=partial(_lying, project, order.wanted),
         present=order.present,
         expected=order.safe,
         force=force,
@@ -201,6 +203,17 @@ def _contents(project: Project, needed: Sequence[Entry]) -> Iterator[tuple[Entry
                 yield entry, project.store.read(digest)
             else:
                 yield entry, Stored(place, shared) if shared and entry.mode == "f" else place
+
+
+def _lying(project: Project, wanted: Sequence[Entry]) -> Lying:
+    """Where small blobs lie in packs, uncompressed."""
+    numbers: dict[Path, int] = {}
+    digests = {entry.digest for entry in wanted if entry.mode in "fx"}
+    spots = {
+        digest: SPOT.pack(offset, size, numbers.setdefault(path, len(numbers)))
+        for digest, path, offset, size in project.store.spots(digests)
+    }
+    return Lying(tuple(numbers), spots)
 
 
 def _full(path: str, name: bytes) -> str:

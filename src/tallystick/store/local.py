@@ -14,7 +14,7 @@ from tallystick.digest import Digest, Hashed, hash_file
 from tallystick.errors import ObjectCorrupt, ObjectMissing, TallyError
 from tallystick.files import translated
 from tallystick.store.index import PackName, Place
-from tallystick.store.pack import decode
+from tallystick.store.pack import RAW, decode
 from tallystick.store.packs import Packs
 from tallystick.store.shared import Shared
 from tallystick.store.writer import SEALED, Writer
@@ -172,6 +172,14 @@ class LocalStore:
             found = hash_file(str(path)).digest
         if found != digest:
             raise self._set_aside_whole(digest, path)
+
+    def spots(self, digests: Collection[Digest]) -> Iterator[tuple[Digest, Path, int, int]]:
+        """Those blobs that lie in packs as they are: file, offset and size. Their bytes are not verified."""
+        paths: dict[Digest, Path] = {}
+        for digest, (pack, offset, _, size, encoding) in self._packs.catalogue.places(digests):
+            if encoding == RAW:
+                path = paths.get(pack) or paths.setdefault(pack, self._packs.path(pack))
+                yield digest, path, offset, size
 
     def holding(self, digests: set[Digest]) -> list[PackName]:
         """The packs in which those of these blobs lie that are in packs."""

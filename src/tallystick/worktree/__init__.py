@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from operator import itemgetter
 from pathlib import Path
@@ -15,20 +15,24 @@ from tallystick.progress import Progress, silent
 from tallystick.records.tree import Entry
 from tallystick.worktree import aside, ignore, place, scan, statcache
 from tallystick.worktree.aside import Aside
+from tallystick.worktree.block import SPOT, Lying
 from tallystick.worktree.clock import Clock
-from tallystick.worktree.place import Contents, Placed
+from tallystick.worktree.fresh import Contents
+from tallystick.worktree.place import Placed
 from tallystick.worktree.plan import Present
 from tallystick.worktree.scan import Found, Identity, Scan
 from tallystick.worktree.statcache import Known, StatCache
 from tallystick.worktree.writing import Content, Stored, Verified
 
 __all__ = [
+    "SPOT",
     "Aside",
     "Content",
     "Contents",
     "Found",
     "Identity",
     "Known",
+    "Lying",
     "Placed",
     "Present",
     "Scan",
@@ -84,11 +88,15 @@ class Worktree:
         digest: Digest | None = None,
     ) -> None:
         """Save what `place` made of all that stood at a path, so that the next look need not read it."""
+        file = self.cache / check_path(pointer_path)
+        if placed.rows is not None:
+            stamp = self._later(path, placed.rows.newest)
+            statcache.keep(file, statcache.encode(stamp, placed.rows, digest))
+            return
         scan, identities = (None, {}) if present is None else (present.scan, present.identities)
         rows = sorted(statcache.after(scan, identities, placed).items(), key=itemgetter(0))
         newest = max((found.ctime for found, _ in placed.arrived.values()), default=0)
         stamp = self._later(path, newest)
-        file = self.cache / check_path(pointer_path)
         statcache.write(file, stamp, [row for _, row in rows], digest)
 
     def known(self, seen: Scan, cache: StatCache, progress: Progress = silent) -> Known:
@@ -102,6 +110,7 @@ class Worktree:
         wanted: Sequence[Entry],
         contents: Contents,
         *,
+        lying: Callable[[], Lying] = Lying,
         present: Present | None = None,
         expected: Mapping[bytes, Digest] | None = None,
         force: bool = False,
@@ -109,11 +118,13 @@ class Worktree:
     ) -> Placed:
         """Make a path hold the wanted entries, touching only what differs from `present`.
 
-        `contents` is asked once for what is needed. Files of `present` may be replaced or removed if their
+        `contents` is asked once for what is needed, and where nothing is present, only for what is not
+        `lying` in files of the store as it is. Files of `present` may be replaced or removed if their
         digest is the one in `expected`, or by `force`; else WouldLoseChanges is raised, nothing touched.
         """
         order = place.Order(check_path(path), kind, force, progress)
-        return place.place(self.root, self._scratch, order, wanted, contents, present, expected or {})
+        source = place.Source(contents, lying)
+        return place.place(self.root, self._scratch, order, wanted, source, present, expected or {})
 
     def remove(
         self,

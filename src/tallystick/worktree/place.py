@@ -3,38 +3,36 @@
 import errno
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tallystick.digest import Digest
 from tallystick.files import translated
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.records.tree import Entry
+from tallystick.worktree.block import Arrivals, Lying
+from tallystick.worktree.filling import TREE
 from tallystick.worktree.folders import Folders
-from tallystick.worktree.hands import Hands
+from tallystick.worktree.fresh import Contents, build, counted
 from tallystick.worktree.plan import Plan, Present, check_losses, check_paths, lost, plan
 from tallystick.worktree.scan import Found, Identity, check_target, found_of
 from tallystick.worktree.staging import staging
 from tallystick.worktree.writing import Content, Written, proven, unshare, write_file
 
-Contents = Callable[[Sequence[Entry]], Iterable[tuple[Entry, Content]]]
-"""Given the entries that are needed, their contents in any order: bytes, or a file to share or copy."""
-
 Arrived = dict[bytes, tuple[Found, Identity]]
 """Files just written, as a later look will find them."""
 
-_BATCH_FILES = 500
-_BATCH_SIZE = 64 << 20
-_HANDFUL_FILES = 64
-_HANDFUL_SIZE = 1 << 20
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """What was done to the files at a path; `arrived` are those written, `ended` the paths of all others."""
+    """What was done to the files at a path; `arrived` are those written, `ended` the paths of all others.
+
+    Where nothing stood, `rows` are all that were written.
+    """
 
     written: int = 0
     removed: int = 0
@@ -42,6 +40,7 @@ class Placed:
     size: int = 0
     arrived: Arrived = field(default_factory=dict, compare=False)
     ended: frozenset[bytes] = field(default=frozenset(), compare=False)
+    rows: Arrivals | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +58,19 @@ class Order:
         return b"%s/%s" % (base, path) if path else base
 
 
+class Source(NamedTuple):
+    """Where the bytes come from; `lying` is asked only when nothing stands at a path yet."""
+
+    contents: Contents
+    lying: Callable[[], Lying]
+
+
 def place(
     root: Path,
     scratch: Path,
     order: Order,
     wanted: Sequence[Entry],
-    contents: Contents,
+    source: Source,
     present: Present | None,
     expected: Mapping[bytes, Digest],
 ) -> Placed:
@@ -77,10 +83,9 @@ def place(
         _remove_files(folders, order, made.remove)
         for found in made.chmod:
             _change_mode(folders, order, found)
-        arrived: Arrived = {}
-        size = _write_all(folders, scratch, order, made, contents, arrived)
-    ended = frozenset(found.path for found in (*made.remove, *made.chmod))
-    return Placed(len(made.write), len(made.remove), len(made.chmod), size, arrived, ended)
+        ended = frozenset(found.path for found in (*made.remove, *made.chmod))
+        placed = Placed(len(made.write), len(made.remove), len(made.chmod), ended=ended)
+        return _write_all(folders, scratch, order, made, source, placed)
 
 
 def remove(root: Path, order: Order, present: Present, expected: Mapping[bytes, Digest]) -> Placed:
@@ -162,18 +167,21 @@ def _change_mode(folders: Folders, order: Order, found: Found) -> None:
 
 
 def _write_all(
-    folders: Folders, scratch: Path, order: Order, made: Plan, contents: Contents, arrived: Arrived
-) -> int:
-    """Write what is missing or differs; return how many bytes that were."""
+    folders: Folders, scratch: Path, order: Order, made: Plan, source: Source, placed: Placed
+) -> Placed:
+    """Write what is missing or differs."""
     top = order.full(b"")
     if not made.write and (order.kind == "file" or folders.look(top) is not None):
-        return 0
+        return placed
     beside, _ = folders.around(top, make=True)
     with staging(scratch, beside) as stage:
         if order.kind == "tree" and folders.look(top) is None:
-            return _write_fresh(folders, stage, order, made.write, contents, arrived)
-        writer = _Replacing(folders, stage, order, made.replaced, arrived)
-        return _write(writer, order, made.write, contents)
+            rows = _write_fresh(folders, stage, order, made.write, source)
+            placed = replace(placed, rows=rows)
+        else:
+            writer = _Replacing(folders, stage, order, made.replaced, placed.arrived)
+            _write(writer, made.write, source.contents, order.progress)
+    return replace(placed, size=sum(entry.size for entry in made.write))
 
 
 def _write_fresh(
@@ -181,69 +189,25 @@ def _write_fresh(
     stage: int,
     order: Order,
     entries: Sequence[Entry],
-    contents: Contents,
-    arrived: Arrived,
-) -> int:
+    source: Source,
+) -> Arrivals:
     """Build a whole tree aside, then give it its name, even when interrupted: what is done is kept."""
-    with Folders(stage) as staged:
-        staged.at(b"tree", make=True)
+    os.mkdir(TREE, dir_fd=stage)
+    try:
+        rows, links = build(stage, entries, source.contents, source.lying(), order.progress)
+        with Folders(stage) as staged:
+            for entry, content in links:
+                folder, name = staged.around(b"%s/%s" % (TREE, entry.path))
+                os.symlink(_target(order, entry, content), name, dir_fd=folder)
+    finally:
+        beside, name = folders.around(order.full(b""))
         try:
-            with Hands() as hands:
-                return _write(_Building(staged, hands, arrived), order, entries, contents)
-        finally:
-            beside, name = folders.around(order.full(b""))
-            try:
-                os.rename(b"tree", name, src_dir_fd=stage, dst_dir_fd=beside)
-            except OSError as error:
-                if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                    raise lost(order.path, [b""]) from error
-                raise
-
-
-class _Building:
-    """Writes into a tree that nobody sees yet, a handful of files of one folder at a time."""
-
-    def __init__(self, staged: Folders, hands: Hands, arrived: Arrived) -> None:
-        self._staged = staged
-        self._hands = hands
-        self._arrived = arrived
-        self._folder = b""
-        self._handful: list[tuple[bytes, Entry, Content]] = []
-        self._size = 0
-
-    def folder(self, path: bytes) -> None:
-        self._staged.at(b"tree/" + path, make=True)
-
-    def file(self, entry: Entry, content: Content) -> None:
-        folder, _, name = entry.path.rpartition(b"/")
-        if folder != self._folder:
-            self.finish()
-            self._folder = folder
-        self._handful.append((name, entry, content))
-        self._size += entry.size
-        if len(self._handful) >= _HANDFUL_FILES or self._size >= _HANDFUL_SIZE:
-            self.finish()
-
-    def link(self, entry: Entry, target: bytes) -> None:
-        folder, name = self._staged.around(b"tree/" + entry.path, make=True)
-        os.symlink(target, name, dir_fd=folder)
-
-    def finish(self) -> None:
-        """Hand over what was gathered."""
-        if not self._handful:
-            return
-        place = b"tree/" + self._folder if self._folder else b"tree"
-        folder, handful = os.dup(self._staged.at(place, make=True)), self._handful
-        self._handful, self._size = [], 0
-        self._hands.give(lambda: self._write(folder, handful))
-
-    def _write(self, folder: int, handful: Sequence[tuple[bytes, Entry, Content]]) -> None:
-        try:
-            for name, entry, content in handful:
-                written = write_file(folder, name, entry, content)
-                self._arrived[entry.path] = _arrival(entry, written)
-        finally:
-            os.close(folder)
+            os.rename(TREE, name, src_dir_fd=stage, dst_dir_fd=beside)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise lost(order.path, [b""]) from error
+            raise
+    return rows
 
 
 class _Replacing:
@@ -277,12 +241,9 @@ class _Replacing:
         if status is not None and _is_same(written.status, status):
             self._arrived[entry.path] = _arrival(entry, Written(written.fingerprint, status))
 
-    def link(self, entry: Entry, target: bytes) -> None:
-        os.symlink(target, b"file", dir_fd=self._stage)
+    def link(self, entry: Entry, content: Content) -> None:
+        os.symlink(_target(self._order, entry, content), b"file", dir_fd=self._stage)
         self._name(entry.path)
-
-    def finish(self) -> None:
-        """Each file is finished already."""
 
     def _name(self, path: bytes) -> None:
         """Give the finished file its name: over the one that the plan knows of, never over another."""
@@ -322,31 +283,20 @@ class _Replacing:
         return True
 
 
-def _write(writer: _Building | _Replacing, order: Order, entries: Sequence[Entry], contents: Contents) -> int:
+def _write(writer: _Replacing, entries: Sequence[Entry], contents: Contents, progress: Progress) -> None:
     """Write folders, files, and links last, so that no file is ever written through a link."""
     for entry in entries:
         if entry.mode == "d":
             writer.folder(entry.path)
-    links: list[tuple[Entry, bytes]] = []
+    links: list[tuple[Entry, Content]] = []
     needed = [entry for entry in entries if entry.mode != "d"]
-    files = size = total = 0
-    try:
-        for entry, content in contents(needed):
-            if entry.mode == "l":
-                links.append((entry, _target(order, entry, content)))
-            else:
-                writer.file(entry, content)
-            files, size, total = files + 1, size + entry.size, total + entry.size
-            if files >= _BATCH_FILES or size >= _BATCH_SIZE:
-                order.progress.advance(files, size)
-                files = size = 0
-    finally:
-        # Also when interrupted: whole files that were brought this far are kept.
-        writer.finish()
-    for entry, target in links:
-        writer.link(entry, target)
-    order.progress.advance(files, size)
-    return total
+    for entry, content in counted(contents(needed), progress):
+        if entry.mode == "l":
+            links.append((entry, content))
+        else:
+            writer.file(entry, content)
+    for entry, content in links:
+        writer.link(entry, content)
 
 
 def _arrival(entry: Entry, written: Written) -> tuple[Found, Identity]:

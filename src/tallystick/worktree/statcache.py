@@ -17,6 +17,7 @@ from tallystick.files import temporary_name
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress
 from tallystick.records.tree import EMPTY
+from tallystick.worktree.block import Arrivals
 from tallystick.worktree.place import Placed
 from tallystick.worktree.scan import Found, Identity, Scan
 
@@ -164,13 +165,18 @@ def render(stamp: int, rows: Iterable[tuple[Found, Identity]], digest: Digest | 
     The digest is that of the tree, if the rows are all there is in it.
     """
     listed = list(rows)
-    newest = max((max(found.mtime, found.ctime) for found, _ in listed), default=-(2**63))
     pack = _STAT.pack
     stats = b"".join([pack(*found[2:]) for found, _ in listed])
     names = b"".join(chain.from_iterable([identity for _, identity in listed]))
     paths = b"\0".join([found.path for found, _ in listed])
-    head = _HEAD.pack(_MAGIC, stamp, len(listed), len(paths), newest, digest or _UNKNOWN)
-    data = b"".join((head, stats, names, paths))
+    return encode(stamp, Arrivals(stats, names, paths), digest)
+
+
+def encode(stamp: int, rows: Arrivals, digest: Digest | None = None) -> bytes:
+    """Write a cache of rows that are in columns already."""
+    count = len(rows.stats) // _STAT.size
+    head = _HEAD.pack(_MAGIC, stamp, count, len(rows.paths), rows.newest, digest or _UNKNOWN)
+    data = b"".join((head, *rows))
     return data + fingerprint(data)
 
 
@@ -188,11 +194,16 @@ def write(
     file: Path, stamp: int, rows: Iterable[tuple[Found, Identity]], digest: Digest | None = None
 ) -> None:
     """Keep rows that are sorted by path; they were true at the stamp."""
+    keep(file, render(stamp, rows, digest))
+
+
+def keep(file: Path, data: bytes) -> None:
+    """Write a cache's file."""
     temporary = file.with_name(temporary_name())
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # No fsync, which every pointer would pay for: the checksum tells a torn file.
-        temporary.write_bytes(render(stamp, rows, digest))
+        temporary.write_bytes(data)
         os.replace(temporary, file)
     except OSError:
         with contextlib.suppress(OSError):

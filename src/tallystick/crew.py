@@ -1,0 +1,87 @@
+"""Numbered tasks shared with helper processes: one Python keeps one core busy, many small files want more."""
+
+import mmap
+import os
+import select
+import struct
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from tallystick.errors import TallyError
+from tallystick.process import Helper
+
+MOST_TASKS = 4096
+"""So many numbers fit into any pipe before somebody reads them."""
+
+_MOST_PROCESSES = 4
+_NUMBER = struct.Struct("<I")
+
+
+def helpers() -> int:
+    """How many processes besides this one have a core to run on."""
+    return min(_cores(), _MOST_PROCESSES) - 1
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def shared_memory(size: int) -> Iterator[tuple[int, mmap.mmap]]:
+    """Memory that helpers can map too, by its descriptor."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("tally", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    try:
+        os.truncate(descriptor, max(size, 1))
+        with mmap.mmap(descriptor, 0) as memory:
+            yield descriptor, memory
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def shared(
+    tasks: Sequence[int], module: str, inherited: Sequence[int], wanted: int
+) -> Iterator[Iterator[int]]:
+    """Tasks, each given to one process only: the caller or one of the `wanted` helpers that run a module.
+
+    A helper's arguments are the numbers of the pipe and of the descriptors that it inherits. It may fail or
+    never start: what it leaves undone is the caller's to find and to do. In the end no helper is left.
+    """
+    pipe, entry = os.pipe()
+    started: list[Helper] = []
+    try:
+        with open(entry, "wb") as file:
+            file.write(b"".join(map(_NUMBER.pack, tasks)))
+        with suppress(TallyError):
+            started.extend(Helper(module, (pipe, *inherited)) for _ in range(wanted))
+        yield _drawn(pipe)
+    finally:
+        # What nobody has begun is not begun any more.
+        for _ in _drawn(pipe):
+            pass
+        os.close(pipe)
+        for helper in started:
+            helper.wait()
+
+
+def drawn(pipe: int) -> Iterator[int]:
+    """The tasks that a helper gets; they end early when the process that it helps is gone."""
+    ours = select.poll()
+    ours.register(0, select.POLLIN)
+    for task in _drawn(pipe):
+        yield task
+        # Nothing is ever sent: that there is something to read means that it was closed.
+        if ours.poll(0):
+            return
+
+
+def _drawn(pipe: int) -> Iterator[int]:
+    while number := os.read(pipe, _NUMBER.size):
+        yield _NUMBER.unpack(number)[0]
