@@ -29,6 +29,10 @@ class Allowed:
     everything: bool = False
     commands: frozenset[str] = frozenset()
 
+    def covers(self, commands: Sequence[str]) -> bool:
+        """Whether every one of the commands may run."""
+        return self.everything or self.commands.issuperset(commands)
+
 
 @dataclass(frozen=True, slots=True)
 class Grants:
@@ -42,10 +46,13 @@ class Grants:
     settings: Path
     common: Path
 
+    def allowed(self) -> Allowed:
+        """All that is allowed, to ask many times."""
+        return self._read()
+
     def granted(self, commands: Sequence[str]) -> bool:
         """Whether every one of the commands may run."""
-        allowed = self._read()
-        return allowed.everything or allowed.commands.issuperset(commands)
+        return self._read().covers(commands)
 
     def granted_all(self) -> bool:
         """Whether anything that this repository says may run."""

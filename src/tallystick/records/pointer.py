@@ -23,6 +23,7 @@ _KEYS = ("tally", "path", "kind", "digest", "size", "files", "executable", "stag
 _CANONICAL = re.compile(
     rb"tally: 1\npath: ([A-Za-z_][A-Za-z0-9_/.-]*)\nkind: (file|tree)\ndigest: blake3:([0-9a-f]{64})\n"
     rb"size: (0|[1-9][0-9]{0,17})\n(?:files: (0|[1-9][0-9]{0,17})\n)?"
+    rb"(?:stage: ([A-Za-z_][A-Za-z0-9_/.@-]*)\n)?"
 )
 """A pointer as `render` writes it. A project may have a hundred thousand: YAML takes twenty times as long."""
 
@@ -50,11 +51,13 @@ def _parse_canonical(data: bytes, source: str) -> Pointer | None:
     if match is None or (match[2] == b"tree") != (match[5] is not None):
         return None
     path = match[1].decode()
-    if quoted(path) != path:
+    stage = None if match[6] is None else match[6].decode()
+    if quoted(path) != path or (stage is not None and quoted(stage) != stage):
         return None
     digest = Digest(bytes.fromhex(match[3].decode()))
     files = None if match[5] is None else int(match[5])
-    return Pointer(check_name(path, source, 2), KINDS[match[2].decode()], digest, int(match[4]), files)
+    name, kind = check_name(path, source, 2), KINDS[match[2].decode()]
+    return Pointer(name, kind, digest, int(match[4]), files, stage=stage)
 
 
 def _parse_any(data: bytes, source: str) -> Pointer:

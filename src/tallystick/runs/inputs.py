@@ -34,6 +34,7 @@ class Surroundings:
 
     `seen` are paths that were looked at just now, by somebody who knows that nothing writes to them. In a
     temporary worktree `standing_for` is the state of the user's that it repeats; `stop` ends the command.
+    With `declare`, what a command is seen to read becomes a dep of its stage.
     """
 
     variables: Mapping[str, str]
@@ -43,6 +44,7 @@ class Surroundings:
     noted: Noted = field(default_factory=Noted, compare=False)
     standing_for: Standing | None = None
     stop: Event | None = None
+    declare: bool = False
 
 
 def params_now(project: Project, step: Step, surroundings: Surroundings) -> dict[str, dict[str, Any]]:

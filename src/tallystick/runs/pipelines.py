@@ -1,6 +1,7 @@
 """Every stage of a project in one graph: who makes what, and in which order."""
 
 import difflib
+import fnmatch
 import posixpath
 import re
 import shlex
@@ -121,21 +122,44 @@ class Graph:
         """The stages that targets name, with all they depend on, in order; all stages without targets."""
         if not targets:
             return tuple(self.steps.values())
+        return self._reached(self._all_addresses(targets, folder), self.needs)
+
+    def downstream(self, targets: Sequence[str], folder: str = "") -> tuple[Step, ...]:
+        """The stages that targets name, with all that depend on them, in order; all without targets."""
+        if not targets:
+            return tuple(self.steps.values())
+        after: dict[str, list[str]] = {}
+        for address, needs in self.needs.items():
+            for need in needs:
+                after.setdefault(need, []).append(address)
+        return self._reached(self._all_addresses(targets, folder), after)
+
+    def _all_addresses(self, targets: Sequence[str], folder: str) -> list[str]:
+        return [address for target in targets for address in self.addresses(target, folder)]
+
+    def _reached(self, todo: list[str], edges: Mapping[str, Sequence[str]]) -> tuple[Step, ...]:
+        """All that edges lead to, the start among it, in the order in which stages run."""
         wanted: set[str] = set()
-        todo = [address for target in targets for address in self.addresses(target, folder)]
         while todo:
             address = todo.pop()
             if address not in wanted:
                 wanted.add(address)
-                todo.extend(self.needs[address])
+                todo.extend(edges.get(address, ()))
         return tuple(step for address, step in self.steps.items() if address in wanted)
 
     def addresses(self, target: str, folder: str = "") -> tuple[str, ...]:
-        """What a target means: a stage, an out of one, a whole `tally.yaml`; raise Refused for others."""
+        """What a target means: a stage, all of a `foreach` or `matrix`, a pattern, an out, a `tally.yaml`.
+
+        Raises Refused for others.
+        """
         local = f"{folder}:{target}" if folder else target
         for name in (local, target):
             if name in self.steps:
                 return (name,)
+        for name in (local, target):
+            found = tuple(address for address in self.steps if _is_meant(address, name))
+            if found:
+                return found
         for path in (posixpath.normpath(posixpath.join(folder, target)), target):
             inside = tuple(step.address for step in self.steps.values() if step.source == path)
             if inside:
@@ -155,6 +179,13 @@ class Graph:
         known = ", ".join(list(self.steps)[:10])
         hint = f"did you mean `{close[0]}`?" if close else f"the stages are: {known}"
         return Refused(f"there is no stage `{target}`", hint=hint)
+
+
+def _is_meant(address: str, target: str) -> bool:
+    """Whether a stage came from the `foreach` or `matrix` of a name, or fits a pattern like `train@*`."""
+    return address.startswith(f"{target}@") or (
+        any(sign in target for sign in "*?[") and fnmatch.fnmatchcase(address, target)
+    )
 
 
 def load(

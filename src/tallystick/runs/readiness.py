@@ -1,6 +1,6 @@
 """Whether stages can run at all: what they read is there, and what they write is free to be written."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tallystick.data.tracked import owner_of, pointers_of
 from tallystick.errors import Refused
@@ -16,9 +16,10 @@ def require(project: Project, graph: Graph, steps: Sequence[Step]) -> None:
             if not (project.git.root / path).exists() and not _is_made(graph, path, step):
                 raise absent(project, step, path)
 
+    committed = project.git.tracked([out.path for step in steps for out in step.outs if out.cache])
     for step in steps:
         _check_folder(project, graph, step)
-        _check_outs(project, step)
+        _check_outs(project, step, committed)
 
 
 def _check_folder(project: Project, graph: Graph, step: Step) -> None:
@@ -30,16 +31,16 @@ def _check_folder(project: Project, graph: Graph, step: Step) -> None:
         )
 
 
-def _check_outs(project: Project, step: Step) -> None:
+def _check_outs(project: Project, step: Step, committed: Collection[str]) -> None:
     """Raise Refused if an out belongs to git, or to a tracked folder, already."""
     cached = [out.path for out in step.outs if out.cache]
-    committed = sorted(project.git.tracked(cached))
-    if committed:
-        raise Refused(
-            f"`{committed[0]}`, which stage `{step.address}` makes, is tracked by git",
-            hint=f"`git rm --cached {committed[0]}`, or declare the out with `cache: false`",
-        )
     for path in cached:
+        held = [name for name in committed if name == path or name.startswith(f"{path}/")]
+        if held:
+            raise Refused(
+                f"`{min(held)}`, which stage `{step.address}` makes, is tracked by git",
+                hint=f"`git rm --cached {min(held)}`, or declare the out with `cache: false`",
+            )
         owner = owner_of(pointers_of(project), path)
         if owner is not None:
             raise Refused(

@@ -95,7 +95,7 @@ def _deps(
 ) -> Iterator[Reason]:
     known = {artifact.path: artifact for artifact in last.receipt.deps}
     for path in step.deps:
-        now = surroundings.seen.get(path) or dep_now(project, path)
+        now = surroundings.seen.get(path) or surroundings.noted.artifact(project, path, dep_now)
         now = now or (None if placed else artifact_pointed(project, path))
         if path not in known:
             yield Reason("dep", path, "is new")
@@ -186,14 +186,14 @@ def _or_none(value: object) -> str:
 
 def _packages(project: Project, step: Step, last: Recorded, surroundings: Surroundings) -> Iterator[Reason]:
     # To ask an interpreter what it has installed starts it, and a repository may bring its own (rule X1).
-    if not project.grants.granted([step.command]):
+    if not surroundings.noted.granted(project, step.command):
         return
     now, known = environment_now(project, step, surroundings), last.receipt.environment.lock
     if now is None or known is None:
         if (now is None) != (known is None):
             yield Reason("environment", "", "has a Python now" if now else "has no Python any more")
         return
-    if environments.identity(now.lock) == known:
+    if surroundings.noted.identity(now) == known:
         return
     old = lock_of(project, step, known)
     if old is None:
