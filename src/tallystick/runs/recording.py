@@ -109,13 +109,11 @@ def kept(project: Project, path: Path) -> Digest | None:
 
 @contextmanager
 def fresh(folder: Path) -> Iterator[Record]:
-    """A folder for a run's record, empty; gone when this ends, as all of it is in the store then."""
+    """A folder for a run's record, empty; gone once the run is written down, and kept if it can't be."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
-    try:
-        yield Record(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    yield Record(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
