@@ -1,5 +1,6 @@
 """Which of a remote's indexes are worth joining, and the larger ones that say the same."""
 
+import struct
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,19 +10,24 @@ from tallystick.store.index import Index, PackName, Recipe, assemble
 MANY = 16
 """So many indexes of about one size are joined; an entry is then written anew once in each larger size."""
 
-_LARGEST = 64 << 20
-"""An index of this size stays as it is."""
+LARGEST = 64 << 20
+"""An index of this size stays as it is, and no more is joined at a time: it is all in memory then."""
 
 
-def chosen(sizes: Mapping[str, int]) -> list[str]:
+def chosen(sizes: Mapping[str, int], largest: int = LARGEST) -> list[str]:
     """The names of indexes to join, of some with these sizes; none if they are few, or large."""
     tiers: defaultdict[int, list[str]] = defaultdict(list)
     for name, size in sizes.items():
-        if size < _LARGEST:
+        if size < largest:
             # A tier's indexes differ in size by a factor of 16 at most.
             tiers[max(0, size.bit_length() - 12) // 4].append(name)
-    many = [tier for tier, names in tiers.items() if len(names) >= MANY]
-    return sorted(name for tier in many for name in tiers[tier])
+    many = [name for names in tiers.values() if len(names) >= MANY for name in names]
+    found, left = [], LARGEST
+    for name in sorted(many, key=lambda name: (sizes[name], name)):
+        left -= sizes[name]
+        if left >= 0:
+            found.append(name)
+    return sorted(found)
 
 
 def joined(indexes: Iterable[Index]) -> list[bytes]:
@@ -31,37 +37,45 @@ def joined(indexes: Iterable[Index]) -> list[bytes]:
     None may be dropped: a collection may spare either pack.
     """
     layers: list[_Layer] = []
+    packs: dict[PackName, int] = {}
+    rows: list[bytes] = []
     for index in indexes:
-        for pack, rows in index.tables().items():
-            for at in range(0, len(rows), 48):
-                _place(layers, pack, rows[at : at + 48])
+        for pack, table in index.tables().items():
+            mark = packs.setdefault(pack, len(packs)).to_bytes(4, "big")
+            rows += [name + mark + where for name, where in _ROW.iter_unpack(table)]
         for file in index.recipes():
             recipe = index.recipe(file)
             if recipe is not None:
                 _note(layers, file, recipe)
+    _place(layers, list(packs), rows)
     return [assemble(layer.tables.items(), layer.recipes) for layer in layers]
+
+
+_ROW = struct.Struct("<32s16s")
+"""A row of a pack's table of contents: a digest, and its place."""
 
 
 class _Layer:
     """An index being made: each blob in one pack, each file in one way."""
 
     def __init__(self) -> None:
-        self.where: dict[bytes, tuple[PackName, bytes]] = {}
         self.tables: defaultdict[PackName, bytearray] = defaultdict(bytearray)
         self.recipes: dict[Digest, Recipe] = {}
 
 
-def _place(layers: list[_Layer], pack: PackName, row: bytes) -> None:
-    """Put a row into the first layer that has no other place for its blob."""
-    digest = row[:32]
-    for layer in layers:
-        known = layer.where.setdefault(digest, (pack, row))
-        if known == (pack, row):
-            if known[1] is row:
-                layer.tables[pack] += row
-            return
-    _added(layers).where[digest] = (pack, row)
-    layers[-1].tables[pack] += row
+def _place(layers: list[_Layer], packs: Sequence[PackName], rows: list[bytes]) -> None:
+    """Put each row into the first layer that has no other place for its blob."""
+    rows.sort(reverse=True)
+    last, depth = b"", 0
+    while rows:
+        # From the end, so that memory shrinks on one side as it grows on the other.
+        row = rows.pop()
+        if row == last:
+            continue
+        depth = depth + 1 if row[:32] == last[:32] else 0
+        layer = layers[depth] if depth < len(layers) else _added(layers)
+        layer.tables[packs[int.from_bytes(row[32:36], "big")]] += row[:32] + row[36:]
+        last = row
 
 
 def _note(layers: list[_Layer], file: Digest, recipe: Recipe) -> None:

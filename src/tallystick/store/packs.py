@@ -11,6 +11,7 @@ from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, TallyErro
 from tallystick.files import sync_folder, translated, write_atomic
 from tallystick.store import index as indexes
 from tallystick.store.catalogue import Catalogue
+from tallystick.store.compacting import compact
 from tallystick.store.index import Index, PackName
 from tallystick.store.pack import Entry, decode, read_contents
 
@@ -51,6 +52,7 @@ class Packs:
         if sealed:
             index = self._write_index(sealed)
             self.catalogue.add(index, lambda _: True)
+            compact(self.folder)
 
     def path(self, pack: Digest) -> Path:
         """Where a pack lies."""
@@ -95,7 +97,7 @@ class Packs:
         except BadRecord:
             return [entry for index in self._indexes() for entry in index.entries(pack)]
 
-    def _load(self) -> Catalogue:
+    def _load(self, looks: int = 5) -> Catalogue:
         """List the folder and open its indexes; index the packs that no index covers."""
         catalogue = Catalogue()
         self._stamp = _stamp(self.folder)
@@ -104,6 +106,9 @@ class Packs:
         for index in self._indexes():
             catalogue.add(index, lambda pack: pack.digest in present)
             covered.update(pack.digest for pack in index.packs)
+        if present - covered and self._stamp != _stamp(self.folder) and looks > 1:
+            # An index has been joined with others since the names were listed.
+            return self._load(looks - 1)
         orphans = [pack for name in present - covered if (pack := self._contents(name))]
         if orphans:
             catalogue.add(self._write_index(orphans), lambda _: True)

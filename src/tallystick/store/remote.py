@@ -231,7 +231,7 @@ class RemoteStore:
             (path, index) for path in paths if (index := self._indexes.read(self.backend, path)) is not None
         ]
         new = merging.joined(index for _, index in old) if old else []
-        if len(old) < merging.MANY or not merging.is_worth_it(old, new):
+        if not merging.is_worth_it(old, new):
             return
         kept = {self._write_index(data) for data in new}
         for path in paths:
