@@ -15,8 +15,9 @@ from tallystick.flows.check import Checked, check
 @click.command("check")
 @targets_argument()
 @remote_option("Look for the blobs in this remote instead of the local store.")
+@click.option("--undeclared", is_flag=True, help="Demand that no run touched what its stage doesn't declare.")
 @click.pass_context
-def command(ctx: click.Context, targets: Sequence[str], remote: str | None) -> None:
+def command(ctx: click.Context, targets: Sequence[str], remote: str | None, undeclared: bool) -> None:
     """Check that everything is tracked, stored and receipted.
 
     Exit code 1 if a pointer is malformed, its path is in git besides, its blobs are missing, or a stage's
@@ -26,6 +27,7 @@ def command(ctx: click.Context, targets: Sequence[str], remote: str | None) -> N
     Example:
       tally check
       tally check -r origin
+      tally check --undeclared
     """
     current = context(ctx)
     result = check(
@@ -33,6 +35,7 @@ def command(ctx: click.Context, targets: Sequence[str], remote: str | None) -> N
         chosen_paths(current, targets),
         variables=os.environ,
         remote=remote,
+        undeclared=undeclared,
         progress=current.progress(),
     )
     render.show(current, result, _lines)
@@ -41,9 +44,9 @@ def command(ctx: click.Context, targets: Sequence[str], remote: str | None) -> N
 
 def _lines(result: Checked) -> Iterator[str]:
     for problem in result.problems:
-        yield f"{style(problem.kind.ljust(8), 'bad')}  {problem.name}: {problem.what}"
+        yield f"{style(problem.kind.ljust(10), 'bad')}  {problem.name}: {problem.what}"
         if problem.hint is not None:
-            yield f"{'':8}  hint: {problem.hint}"
+            yield f"{'':10}  hint: {problem.hint}"
     looked_at = f"{count_text(result.paths, 'path')}, {count_text(result.stages, 'stage')}"
     if result.sound:
         yield f"{style('sound', 'good')}: {looked_at}, all blobs in {result.store}"

@@ -18,6 +18,13 @@ from tallystick.flows.show import show as find
 from tallystick.records.receipt import Artifact, Receipt
 from tallystick.records.verdict import Verdict
 
+_TRACES = {
+    "none": "none",
+    "python": "Python's own opens",
+    "strace": "every file that was opened (strace)",
+    "enforce": "what isn't declared was denied (Landlock)",
+}
+
 
 @click.command("show")
 @click.argument("target", shell_complete=complete_stages)
@@ -67,6 +74,14 @@ def _receipt_lines(run: Digest, receipt: Receipt) -> Iterator[str]:
     yield from _values("variables", {"": receipt.variables})
     yield from _artifacts("outs", receipt.outs, receipt)
     yield from _values("metrics", receipt.metrics)
+    yield from _paths("read without being declared", receipt.undeclared)
+    yield from _paths("written without being declared", receipt.undeclared_writes)
+
+
+def _paths(title: str, paths: Sequence[str]) -> Iterator[str]:
+    if paths:
+        yield title
+        yield from (f"  {path}" for path in paths)
 
 
 def _facts(receipt: Receipt) -> Iterator[list[str]]:
@@ -85,6 +100,7 @@ def _facts(receipt: Receipt) -> Iterator[list[str]]:
     yield ["  seed", "none" if receipt.seed is None else str(receipt.seed)]
     yield ["  Python", f"{receipt.environment.python} on {receipt.environment.platform}"]
     yield ["  environment", str(receipt.environment.lock or "none")]
+    yield ["  trace", _TRACES[receipt.trace]]
     yield ["  machine", f"{machine.cpu}, {count_text(machine.cores, 'core')}, {size_text(machine.memory)}"]
     if machine.gpus:
         yield ["  cards", f"{', '.join(machine.gpus)} ({', '.join(machine.drivers)})"]

@@ -3,6 +3,7 @@
 import posixpath
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Literal
 
 from tallystick.data.blobs import LOCAL, bring_lists
@@ -14,6 +15,7 @@ from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_remote
 from tallystick.runs.inputs import Surroundings
 from tallystick.runs.pipelines import Step, load
+from tallystick.runs.receipts import recorded
 from tallystick.runs.staleness import stale
 from tallystick.store import RemoteStore
 
@@ -28,7 +30,7 @@ SHOWN = 3
 class Problem:
     """One thing that is wrong; `name` is the path or stage it is wrong with."""
 
-    kind: Literal["pointer", "git", "blobs", "receipt", "pipeline"]
+    kind: Literal["pointer", "git", "blobs", "receipt", "pipeline", "undeclared"]
     name: str
     what: str
     hint: str | None = None
@@ -55,16 +57,18 @@ def check(
     *,
     variables: Mapping[str, str],
     remote: str | None = None,
+    undeclared: bool = False,
     progress: Progress = silent,
 ) -> Checked:
     """Look at every pointer, its blobs, and every stage's receipt, whether or not the data is placed here.
 
     Blobs are looked for in the local store, or with `remote` only there: what others can pull counts then.
+    With `undeclared`, no run may have read or written anything that its stage doesn't declare.
     """
     store = None if remote is None else open_remote(project, remote)
     found = found_in(project, targets)
     tracked = [one for one in found if isinstance(one, Tracked)]
-    stages, unfit = (0, []) if targets else _stages(project, variables)
+    stages, unfit = (0, []) if targets else _stages(project, variables, undeclared)
     problems = [
         *_malformed(found),
         *_in_git(project, tracked),
@@ -129,7 +133,7 @@ def _hint(tracked: Tracked, store: RemoteStore | None) -> str:
     return f"tally push {tracked.path} -r {store.name}, where the data is"
 
 
-def _stages(project: Project, variables: Mapping[str, str]) -> tuple[int, list[Problem]]:
+def _stages(project: Project, variables: Mapping[str, str], undeclared: bool) -> tuple[int, list[Problem]]:
     """How many stages there are, and what is wrong with their receipts.
 
     Data that is not placed counts as recorded, and what this machine alone has installed or set not at all:
@@ -140,7 +144,10 @@ def _stages(project: Project, variables: Mapping[str, str]) -> tuple[int, list[P
     except BadRecord as error:
         return 0, [Problem("pipeline", error.source, error.reason, error.hint)]
     surroundings = Surroundings(variables)
-    return len(steps), [problem for step in steps for problem in _receipt(project, step, surroundings)]
+    problems = [problem for step in steps for problem in _receipt(project, step, surroundings)]
+    if undeclared:
+        problems += [problem for step in steps for problem in _undeclared(project, step)]
+    return len(steps), problems
 
 
 def _receipt(project: Project, step: Step, surroundings: Surroundings) -> Iterator[Problem]:
@@ -153,3 +160,20 @@ def _receipt(project: Project, step: Step, surroundings: Surroundings) -> Iterat
     for reason in reasons:
         if reason.kind not in LOCAL_REASONS:
             yield Problem("receipt", step.address, str(reason), f"tally run {step.address}")
+
+
+def _undeclared(project: Project, step: Step) -> Iterator[Problem]:
+    """What a stage's last run touched without declaring it; a run that nobody watched proves nothing."""
+    with suppress(BadRecord):  # a receipt that can't be read is told of already
+        last = recorded(project, step)
+        if last is None:
+            return
+        if last.receipt.trace == "none":
+            hint = "remove `trace: none` from the stage, and run it"
+            yield Problem("undeclared", step.address, "nobody watched what its run read", hint)
+        for path in last.receipt.undeclared:
+            hint = f"tally run --declare {step.address}"
+            yield Problem("undeclared", step.address, f"its run read `{path}`", hint)
+        for path in last.receipt.undeclared_writes:
+            hint = "name it among the outs, or write it elsewhere"
+            yield Problem("undeclared", step.address, f"its run wrote `{path}`", hint)

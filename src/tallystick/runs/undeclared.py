@@ -54,21 +54,32 @@ def found(project: Project, step: Step, tracer: Tracer) -> Undeclared:
     pointers = pointers_of(project)
 
     def whole(path: str) -> str:
-        owner = pointers.at(path) or owner_of(pointers, path)
+        try:
+            owner = pointers.at(path) or owner_of(pointers, path)
+        except BadRecord:
+            return path  # a pointer that can't be read is told of elsewhere
         return path if owner is None else owner.path
 
     reads, writes = (tuple(sorted(set(map(whole, paths)))) for paths in (touched.reads, touched.writes))
     return Undeclared(reads, writes, touched.more)
 
 
-def notes(stage: str, found: Undeclared) -> Iterator[str]:
+def remarks(step: Step, touched: Undeclared) -> Iterator[str]:
     """What to tell the user about it, with what to do."""
-    if found.reads:
-        what = _some(found.reads, found.more)
-        yield f"`{stage}` read {what} without declaring it: `tally run --declare {stage}` adds it to its deps"
-    if found.writes:
-        what = _some(found.writes, found.more)
-        yield f"`{stage}` wrote {what}, which is none of its outs: name it there, or write it elsewhere"
+    name, denied = step.address, step.stage.trace == "enforce"
+    if touched.reads:
+        seen = "was denied" if denied else "read"
+        what = _some(touched.reads, touched.more)
+        yield f"`{name}` {seen} {what}, which it doesn't declare: `tally run --declare {name}` adds it"
+    if touched.writes:
+        what = _some(touched.writes, touched.more)
+        yield f"`{name}` wrote {what}, which is none of its outs: name it there, or write it elsewhere"
+
+
+def denial(step: Step, touched: Undeclared) -> str:
+    """What a command that failed under `trace: enforce` was denied, to go behind how it ended."""
+    denied = (*touched.reads, *touched.writes) if step.stage.trace == "enforce" else ()
+    return f"; it was denied {_some(denied, touched.more)}, which it doesn't declare" if denied else ""
 
 
 def _some(paths: tuple[str, ...], more: int) -> str:

@@ -62,7 +62,7 @@ def rules(scope: Scope, open_folders: Iterable[str]) -> Iterator[Rule]:
     yield from (Rule(path, ALL) for path in open_folders)
     for path in scope.reads:
         yield Rule(posixpath.join(scope.root, path), LOOK)
-    for path in scope.apart:
+    for path in (".git", *scope.apart):
         yield Rule(posixpath.join(scope.root, path), ALL)
     for path in scope.makes:
         yield from _making(path, scope)
