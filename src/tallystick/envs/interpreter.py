@@ -8,6 +8,7 @@ from pathlib import Path
 
 _PYTHON = re.compile(r"(python|pypy)(\d+(\.\d+)*t?)?")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_PLAIN = re.compile(r"[A-Za-z0-9_./:,@=%+ -]*")
 _SEPARATORS = {";", "&", "&&", "|", "||", "(", ")", "{", "}", "!", "\n", "if", "then", "else", "do", "while"}
 _WRAPPERS = {"exec", "env", "nice", "nohup", "time", "command", "stdbuf", "taskset", "ionice", "timeout"}
 _SHEBANG = re.compile(rb"^(?:#!\s*|'''exec' \"?)(/[^\"\n]*?/(?:python|pypy)[0-9.]*t?)[\" \n]", re.MULTILINE)
@@ -21,7 +22,7 @@ def interpreter_of(cmd: str | Sequence[str], env: Mapping[str, str], cwd: Path) 
     (`pytest`, `papermill`); then whatever `python3` or `python` is on PATH.
     """
     programs = _programs(cmd)
-    for word in pythons_in(cmd):
+    for word in _pythons(programs):
         if found := _which(word, env, cwd):
             return found
     for word in programs:
@@ -33,7 +34,11 @@ def interpreter_of(cmd: str | Sequence[str], env: Mapping[str, str], cwd: Path) 
 
 def pythons_in(cmd: str | Sequence[str]) -> list[str]:
     """The words of a command that name a Python, in order."""
-    return [word for word in _programs(cmd) if _PYTHON.fullmatch(os.path.basename(word))]
+    return _pythons(_programs(cmd))
+
+
+def _pythons(programs: Sequence[str]) -> list[str]:
+    return [word for word in programs if _PYTHON.fullmatch(os.path.basename(word))]
 
 
 def _programs(cmd: str | Sequence[str]) -> list[str]:
@@ -53,6 +58,9 @@ def _programs(cmd: str | Sequence[str]) -> list[str]:
 
 
 def _words(cmd: str) -> list[str]:
+    if _PLAIN.fullmatch(cmd):
+        # Nothing that a shell would read otherwise: most commands, and there may be thousands.
+        return cmd.split()
     lexer = shlex.shlex(cmd.replace("\n", " ; "), posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     try:

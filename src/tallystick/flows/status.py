@@ -1,6 +1,6 @@
 """Say what changed in data and stages, and why."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from tallystick.data.changes import Changes, Seen, blobs, see
@@ -17,6 +17,9 @@ from tallystick.runs.pipelines import PATTERN as PIPELINES
 from tallystick.runs.pipelines import Graph, load
 from tallystick.runs.staleness import Reason, stale_stages
 from tallystick.store import RemoteStore
+
+BATCH = 200_000
+"""Blobs that a store is asked for at once."""
 
 PathState = Literal["unchanged", "modified", "missing", "malformed", "untrackable"]
 
@@ -38,6 +41,22 @@ class PathStatus:
     def clean(self) -> bool:
         """Whether there is nothing to say of it."""
         return self.state == "unchanged" and self.stored and self.pushed is not False
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A path, what stands there, and the blobs that its pointer needs, where the list of them is here."""
+
+    found: Tracked | Malformed
+    seen: Seen | None
+    needed: set[Digest] | None
+
+    @property
+    def sent(self) -> Iterable[Digest]:
+        """What a remote should have of it; of an unknown list of files, at least the list."""
+        if self.needed is not None or isinstance(self.found, Malformed):
+            return self.needed or ()
+        return (self.found.pointer.digest,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +98,7 @@ def status(
     # Git looks through the whole worktree for either, so both are asked for at once; a target is looked up.
     listed = None if targets else project.git.list_files([POINTERS, PIPELINES])
     found = found_in(project, targets, listed)
-    paths = tuple(_path(project, one, store, artifacts, progress) for one in found)
+    paths = tuple(_paths(project, found, store, artifacts, progress))
     # Beside a path that was named nothing else is meant.
     untracked = tuple(unpointed(project, (one for one in found if one.path not in targets)))
     stages = tuple(_stages(project, load(project, listed=listed), targets, variables, artifacts))
@@ -88,44 +107,66 @@ def status(
     return Status(paths, stages, None if store is None else store.name, clean, untracked)
 
 
-def _path(
+def _paths(
     project: Project,
-    found: Tracked | Malformed,
+    found: Iterable[Tracked | Malformed],
     store: RemoteStore | None,
     artifacts: dict[str, Artifact],
     progress: Progress,
-) -> PathStatus:
-    """Look at one path; what it holds is noted in `artifacts`, so that stages need not look again."""
-    if isinstance(found, Malformed):
-        return PathStatus(found.path, "malformed", reason=found.error.message, hint=found.error.hint)
-    seen = see(project, found, progress)
-    if seen.held is not None:
-        artifacts[found.path] = seen.held.artifact
-    needed = _needed(project, found, seen)
-    return PathStatus(
-        path=found.path,
-        state=seen.state,
-        stored=needed is not None and not project.store.missing(needed),
-        pushed=None if store is None else _pushed(found, needed, store),
-        stage=found.pointer.stage,
-        changes=seen.changes,
-        reason=seen.reason,
-    )
+) -> Iterator[PathStatus]:
+    """Look at paths; what they hold is noted in `artifacts`, so that stages need not look again.
+
+    A store is asked for the blobs of many small paths at once: each of its indexes has to be searched.
+    """
+    looked: list[_Looked] = []
+    size = 0
+    for one in found:
+        seen = None if isinstance(one, Malformed) else see(project, one, progress)
+        if seen is not None and seen.held is not None:
+            artifacts[one.path] = seen.held.artifact
+        looked.append(_Looked(one, seen, _needed(project, one, seen)))
+        size += len(looked[-1].needed or ())
+        if size >= BATCH:
+            yield from _told(project, looked, store)
+            looked, size = [], 0
+    yield from _told(project, looked, store)
 
 
-def _needed(project: Project, tracked: Tracked, seen: Seen) -> set[Digest] | None:
+def _told(project: Project, looked: Sequence[_Looked], store: RemoteStore | None) -> Iterator[PathStatus]:
+    """What is to say of paths, now that their blobs are known."""
+    lacking = project.store.missing(_union(one.needed for one in looked))
+    unsent = set() if store is None else store.missing(_union(one.sent for one in looked))
+    for one in looked:
+        found, seen = one.found, one.seen
+        if isinstance(found, Malformed) or seen is None:
+            assert isinstance(found, Malformed)
+            yield PathStatus(found.path, "malformed", reason=found.error.message, hint=found.error.hint)
+            continue
+        yield PathStatus(
+            path=found.path,
+            state=seen.state,
+            stored=one.needed is not None and lacking.isdisjoint(one.needed),
+            pushed=None if store is None else unsent.isdisjoint(one.sent),
+            stage=found.pointer.stage,
+            changes=seen.changes,
+            reason=seen.reason,
+        )
+
+
+def _union(sets: Iterable[Iterable[Digest] | None]) -> set[Digest]:
+    return {digest for digests in sets if digests for digest in digests}
+
+
+def _needed(project: Project, tracked: Tracked | Malformed, seen: Seen | None) -> set[Digest] | None:
     """The blobs of a pointer; None where the list of files isn't in the local store."""
+    if isinstance(tracked, Malformed) or seen is None:
+        return None
     if seen.state == "unchanged" and seen.held is not None:
         return blobs(seen.held)
     try:
         return blobs_of(project, tracked)
     except ObjectsError:
         return None
-
-
-def _pushed(tracked: Tracked, needed: set[Digest] | None, store: RemoteStore) -> bool:
-    """Whether the remote has all of a path; of an unknown list of files, at least the list."""
-    return not store.missing(needed if needed is not None else {tracked.pointer.digest})
 
 
 def _stages(

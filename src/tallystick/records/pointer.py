@@ -21,7 +21,8 @@ KINDS: dict[str, Kind] = {"file": "file", "tree": "tree"}
 _KEYS = ("tally", "path", "kind", "digest", "size", "files", "executable", "stage")
 
 _CANONICAL = re.compile(
-    rb"tally: 1\npath: ([A-Za-z_][A-Za-z0-9_/.-]*)\nkind: (file|tree)\ndigest: blake3:([0-9a-f]{64})\n"
+    rb"tally: 1\npath: ([A-Za-z_][A-Za-z0-9_/.-]*|\"[0-9][A-Za-z0-9_/.-]*\")\n"
+    rb"kind: (file|tree)\ndigest: blake3:([0-9a-f]{64})\n"
     rb"size: (0|[1-9][0-9]{0,17})\n(?:files: (0|[1-9][0-9]{0,17})\n)?"
     rb"(?:stage: ([A-Za-z_][A-Za-z0-9_/.@-]*)\n)?"
 )
@@ -50,9 +51,10 @@ def _parse_canonical(data: bytes, source: str) -> Pointer | None:
     match = _CANONICAL.fullmatch(data)
     if match is None or (match[2] == b"tree") != (match[5] is not None):
         return None
-    path = match[1].decode()
+    written = match[1].decode()
+    path = written.strip('"')
     stage = None if match[6] is None else match[6].decode()
-    if quoted(path) != path or (stage is not None and quoted(stage) != stage):
+    if quoted(path) != written or (stage is not None and quoted(stage) != stage):
         return None
     digest = Digest(bytes.fromhex(match[3].decode()))
     files = None if match[5] is None else int(match[5])
