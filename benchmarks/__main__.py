@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import disks, peers
 from benchmarks.report import Report
 
-SECTIONS = ("start", "syncs", "small", "large", "pointers", "bucket")
+SECTIONS = ("start", "syncs", "small", "large", "pointers", "bucket", "million", "memory")
 
 
 def options() -> argparse.Namespace:
@@ -28,8 +28,18 @@ def options() -> argparse.Namespace:
     add("--file-size", type=int, default=4096, help="bytes in each (4096)")
     add("--slow-files", type=int, default=0, help="how many for all but tally and git, if fewer")
     add("--size", type=int, default=256, help="MiB of the large file (256)")
+    add("--slow-size", type=int, default=0, help="MiB of it for all but tally, if smaller")
     add("--pointers", type=int, default=1000, help="how many pointers (1000)")
+    add("--slow-pointers", type=int, default=100, help="how many for DVC, if fewer (100)")
     add("--bucket-files", type=int, default=1000, help="how many small files to S3 (1000)")
+    add(
+        "--many-files",
+        type=int,
+        default=10000,
+        help="how many files beside a tenth of them, tally alone (10000)",
+    )
+    add("--many-size", type=int, default=100, help="bytes in each (100)")
+    add("--memory-size", type=int, default=512, help="MiB of the file whose peak of memory is shown (512)")
     add("--rounds", type=int, default=1, help="how often all is measured, in turn; the medians are shown (1)")
     add("--sections", nargs="+", default=SECTIONS, choices=SECTIONS, help="what to measure (all)")
     add("--only", nargs="+", help="contenders to measure beside tally (all that are installed)")

@@ -44,6 +44,8 @@ class Report:
             "large": self.large_file,
             "pointers": self.many_pointers,
             "bucket": self.requests,
+            "million": self.many_files,
+            "memory": self.memory,
         }
         jobs[section]()
 
@@ -94,15 +96,23 @@ class Report:
         self._compare(f"{files:,} files of {size:,} bytes", rounds, limits, small.LIMIT_OF)
 
     def large_file(self) -> None:
-        """One large file."""
-        size = self.chosen.size * MIB
+        """One large file; for the slow ones a smaller one, in a table of their own."""
+        size, smaller = self.chosen.size, self.chosen.slow_size
+        others = [one for one in self.contenders if one is not GIT]
+        if not smaller or smaller >= size:
+            self._large(size, others)
+            return
+        self._large(size, [TALLY])
+        self._large(smaller, others)
+
+    def _large(self, mebibytes: int, contenders: Sequence[Contender]) -> None:
+        size = mebibytes * MIB
         space = SPARE + 10 * size
-        contenders = [one for one in self.contenders if one is not GIT]
         rounds: dict[str, list[small.Figures]] = {one.name: [] for one in contenders}
         limits: list[small.Figures] = []
         growth: dict[str, float] = {}
         for number in range(self.chosen.rounds):
-            what = f"one file of {self.chosen.size} MiB, round {number + 1}"
+            what = f"one file of {mebibytes} MiB, round {number + 1}"
             for one in reversed(contenders):
                 figures, growth[one.name] = self._on(
                     space, what, one, lambda bench, one=one: large.measure(bench, one, size)
@@ -111,9 +121,7 @@ class Report:
                     figures |= self._reflink(space, what, one, size)
                 rounds[one.name].append(figures)
             limits.append(self._on(space, what, None, lambda bench: large.limits(bench, size)))
-        self._compare(
-            f"One file of {self.chosen.size} MiB", rounds, limits, large.LIMIT_OF, {large.GROWTH: growth}
-        )
+        self._compare(f"One file of {mebibytes} MiB", rounds, limits, large.LIMIT_OF, {large.GROWTH: growth})
 
     def _reflink(self, space: int, what: str, one: Contender, size: int) -> small.Figures:
         if self.chosen.plain:
@@ -127,7 +135,7 @@ class Report:
         count = self.chosen.pointers
         jobs = [(TALLY, 1), (TALLY, count)]
         if DVC in self.contenders:
-            jobs.append((DVC, max(1, count // 10)))
+            jobs.append((DVC, min(count, self.chosen.slow_pointers)))
         columns = {
             f"{one.name}, {number:,}": self._on(
                 2 * SPARE,
@@ -156,6 +164,36 @@ class Report:
                 columns[one.name] = said
         text = f"Counted on the wire before SeaweedFS; the large file has {size} MiB."
         self._add("S3: requests and bytes", text, tables.plain(columns))
+
+    def many_files(self) -> None:
+        """Very many files, and a tenth of them."""
+        size, columns = self.chosen.many_size, {}
+        for count in (self.chosen.many_files // 10, self.chosen.many_files):
+            space = SPARE + count * (5 * max(size, 4096) + 3 * 8192)
+            seen = [
+                self._on(
+                    space,
+                    f"{count:,} files of {size} bytes",
+                    TALLY,
+                    lambda bench, count=count: small.measure(bench, TALLY, count, size),
+                )
+            ]
+            columns[f"{count:,} files"] = tables.medians(seen, lambda cost: cost.wall) | {
+                "peak memory (MiB)": tables.peak(seen)
+            }
+        text = f"Files of {size} bytes; in {WALL}. Ratios are to a tenth of the files."
+        self._add("Very many files", text, tables.compare(columns))
+
+    def memory(self) -> None:
+        """One file that is larger than memory should be."""
+        size = self.chosen.memory_size
+        columns = self._on(
+            SPARE + 6 * size * MIB,
+            f"memory for {size} MiB",
+            TALLY,
+            lambda bench: large.memory(bench, TALLY, size * MIB),
+        )
+        self._add("Memory", f"One file of {size:,} MiB.", tables.compare(columns, ratios=False))
 
     def _s3(self, one: Contender, job: Callable[[Bench], dict[str, str]]) -> dict[str, str]:
         return self._on(SPARE + 8 * self.chosen.size * MIB, "S3", one, job, **bucket.KEYS)

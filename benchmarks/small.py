@@ -27,6 +27,8 @@ HASH, STAT, COPY_ONE, COPY, TAR = (
 )
 LIMIT_OF = {ADD: HASH, CLEAN: STAT, PUSH: COPY_ONE, PULL: COPY, RESTORE: COPY}
 REPEATS = 3
+COMPARED = 100_000
+"""Files whose contents are compared after a pull."""
 
 Figures = dict[str, Cost]
 
@@ -114,7 +116,8 @@ def same_tree(one: Path, other: Path) -> None:
     names = {path.relative_to(one) for path in one.rglob("*") if path.is_file()}
     if names != {path.relative_to(other) for path in other.rglob("*") if path.is_file()}:
         raise SystemExit(f"`{other}` has not the files of `{one}`")
-    for name in names:
+    # Of very many, the contents of some: reading all would take longer than the pull.
+    for name in sorted(names)[:: 1 + len(names) // COMPARED]:
         if (one / name).read_bytes() != (other / name).read_bytes():
             raise SystemExit(f"`{other / name}` came back with other bytes")
 

@@ -26,7 +26,7 @@ def figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def compare(columns: Rows, first: str = "") -> str:
+def compare(columns: Rows, first: str = "", ratios: bool = True) -> str:
     """Lay figures out by job and contender, with each peer's ratio to the first contender."""
     names = list(columns)
     own, jobs = columns[names[0]], dict.fromkeys(job for name in names for job in columns[name])
@@ -36,7 +36,7 @@ def compare(columns: Rows, first: str = "") -> str:
         cells = [figure(base)]
         for name in names[1:]:
             value = columns[name].get(job, float("nan"))
-            ratio = f" ({value / base:.2g}×)" if base and value == value and base == base else ""
+            ratio = f" ({value / base:.2g}×)" if ratios and base and value == value and base == base else ""
             cells.append(figure(value) + ratio)
         lines.append(_line([job, *cells]))
     return "\n".join(lines)
