@@ -12,7 +12,7 @@ from tallystick.records.provenance import Hardware
 
 PATIENCE = 10.0
 
-_FLAG = re.compile(r"sse4_[12]|avx\w*|fma|f16c|bf16|amx_\w+|neon|asimd|sve\w*|sme\w*|i8mm")
+_FLAG = re.compile(r"sse4_[12]|avx\w*|fma|f16c|bf16|amx_\w+|neon|asimd|sve\w*|sme(2\w*|_\w+)?|i8mm")
 
 
 @cache

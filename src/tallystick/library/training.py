@@ -1,6 +1,8 @@
 """What training code says and asks while a stage runs: parameters, the seed, a metric series."""
 
+import contextlib
 import csv
+import json
 import os
 import random
 import sys
@@ -15,7 +17,10 @@ from tallystick.records import values
 
 STAGE = "TALLY_STAGE"
 SEED = "TALLY_SEED"
+RECORD = "TALLY_RECORD"
+"""The folder in which a run keeps what it logs while it goes on."""
 _HIGHEST_SEED = 2**32
+_WORDS = ("nan", "inf", "-inf")
 
 
 class Number(Protocol):
@@ -95,6 +100,8 @@ _series: dict[Path, Series] = {}
 def log(*, step: int | None = None, file: str | os.PathLike[str] | None = None, **metrics: Number) -> None:
     """Add a step to the stage's metric series and print it; outside of a run, do nothing.
 
+    The run keeps every step, and `tally log --follow` shows it at once.
+
     The series is `plots/<stage>.csv` below the stage's folder unless `file` names another: declare it under
     `plots` to keep it. Steps count from 0 where `step` is not given. Only the first process of a distributed
     training (`RANK` 0) writes.
@@ -107,6 +114,22 @@ def log(*, step: int | None = None, file: str | os.PathLike[str] | None = None, 
     numbers = {name: repr(float(value)) for name, value in metrics.items()}
     row = {"step": str(series.steps if step is None else step), **numbers}
     series.append(row)
+    _keep(int(row["step"]), numbers)
     line = ", ".join(f"{name} {float(value):.6g}" for name, value in numbers.items())
     sys.stdout.write(f"step {row['step']}: {line}\n")
     sys.stdout.flush()
+
+
+def _keep(step: int, numbers: Mapping[str, str]) -> None:
+    """Add a line to the run's own series, whole or not at all; a training never fails for it."""
+    folder = os.environ.get(RECORD)
+    if folder:
+        # NaN and infinity, which JSON lacks, stay words.
+        values = {name: number if number in _WORDS else float(number) for name, number in numbers.items()}
+        line = json.dumps({"step": step, **values}).encode() + b"\n"
+        with contextlib.suppress(OSError):
+            descriptor = os.open(Path(folder, "series.jsonl"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                os.write(descriptor, line)
+            finally:
+                os.close(descriptor)

@@ -21,6 +21,8 @@ Trace = Literal["none", "python", "strace", "enforce"]
 HOOK = Path(__file__).parent / "hook"
 LAUNCHER = Path(__file__).parent / "launcher.py"
 VARIABLE = "TALLY_TRACE"
+RECORD = "TALLY_RECORD"
+"""Names the folder in which a run keeps what it logs while it goes on."""
 SEPARATOR = "\0\0"
 
 
@@ -117,9 +119,10 @@ def _by_landlock(scope: Scope, variables: Mapping[str, str], folder: Path) -> Tr
     for name in ("temporary", "compiled"):
         (folder / name).mkdir()
     hook = _by_hook("enforce", scope, variables, folder)
+    allowed = [str(folder), str(HOOK), *filter(None, [variables.get(RECORD)])]
     orders = {
         "handled": landlock.handled(version),
-        "rules": [(rule.path, rule.rights) for rule in landlock.rules(scope, [str(folder), str(HOOK)])],
+        "rules": [(rule.path, rule.rights) for rule in landlock.rules(scope, allowed)],
         "unset": [name for name in ("LC_CTYPE",) if name not in variables],
     }
     text = json.dumps(orders)

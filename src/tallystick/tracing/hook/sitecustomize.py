@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import time
@@ -149,8 +150,21 @@ def step_aside() -> None:
         sys.modules.setdefault("sitecustomize", ours)
 
 
+def tell_facts() -> None:
+    """At the end of a process that loaded a library which computes or tracks, have it tell its settings."""
+    if sys.modules.keys() & {"numpy", "torch", "tensorflow", "mlflow", "wandb"}:
+        sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+        try:
+            __import__("tally_facts").report()
+        except Exception:  # noqa: S110 - watching must never change what is watched
+            pass
+        finally:
+            del sys.path[0]
+
+
 if __name__ == "sitecustomize":
     if VARIABLE in os.environ and hasattr(sys, "addaudithook"):
+        atexit.register(tell_facts)
         try:  # noqa: SIM105
             watch(os.environ[VARIABLE])
         except (OSError, ValueError):  # a process that outlived its run: nobody listens any more
