@@ -11,6 +11,9 @@ from tallystick.digest import Digest
 from tallystick.errors import Locked
 from tallystick.project import Project
 
+RECORD = ".run"
+"""The suffix of the folder in which a stage's run leaves its output while it goes on."""
+
 LONGEST = 200
 """Characters of a file's name that any filesystem takes."""
 

@@ -13,18 +13,30 @@ from tallystick.digest import Digest
 from tallystick.envs.capture import wheel_data
 from tallystick.envs.captured import Captured
 from tallystick.envs.hardware import hardware
-from tallystick.errors import BadRecord, Refused
+from tallystick.envs.host import host
+from tallystick.errors import BadRecord, DiskFull, Refused
+from tallystick.files import write_atomic
 from tallystick.frozen import dataclass
 from tallystick.git.snapshots import too_large_or_secret
 from tallystick.progress import Progress
 from tallystick.project import Project
 from tallystick.records import environment as environments
 from tallystick.records import metrics as metrics_record
+from tallystick.records import receipt as receipts
 from tallystick.records.provenance import Code, EnvironmentRef
 from tallystick.records.receipt import Artifact, Receipt, Status
 from tallystick.runs import ledger
+from tallystick.runs.accounts import (
+    KILLED,
+    UNFINISHED,
+    concluded,
+    described,
+    partial_metrics,
+    refuse_secrets,
+)
 from tallystick.runs.aside import set_aside
-from tallystick.runs.execution import Execution, execute, stage_variables
+from tallystick.runs.declaring import declare
+from tallystick.runs.execution import Execution, execute, now, stage_variables
 from tallystick.runs.inputs import (
     Surroundings,
     dep_now,
@@ -33,11 +45,16 @@ from tallystick.runs.inputs import (
     params_now,
     variables_now,
 )
+from tallystick.runs.live import RECORD, place_of
 from tallystick.runs.pipelines import Graph, Output, Step, read_file
 from tallystick.runs.readiness import absent
 from tallystick.runs.receipts import NO_PYTHON, producers, write_receipt
+from tallystick.runs.recording import VARIABLE as RECORD_VARIABLE
+from tallystick.runs.recording import Record, fresh
 from tallystick.runs.staleness import same
+from tallystick.runs.undeclared import denial, found, observed, remarks
 from tallystick.runs.writing import make_folders, write_record
+from tallystick.tracing.accesses import Undeclared
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +104,44 @@ def perform(
     A stage that fails or is interrupted gives back the outs that its command did not write itself.
     """
     _keep_environment(project, inputs.environment)
+    with fresh(place_of(project, step.address, RECORD)) as record:
+        return _performed(project, step, inputs, surroundings, record, output, progress)
+
+
+def _performed(
+    project: Project,
+    step: Step,
+    inputs: Inputs,
+    surroundings: Surroundings,
+    record: Record,
+    output: Callable[[bytes], None],
+    progress: Progress,
+) -> Performed:
+    variables = _variables(step, inputs, surroundings)
+    ref = described(project, step, inputs.environment, environment_ref(inputs.environment), variables)
+    write_atomic(record.pending, receipts.render(_pending(project, step, inputs, ref)))
     with set_aside(project, [out.path for out in step.outs]) as aside:
-        execution = _executed(project, step, inputs, surroundings, output)
+        execution, touched = _executed(project, step, variables, surroundings, record, output)
         made = _made(project, step, execution, progress)
         if made.complaint is None:
             aside.forget()
-    receipt = _receipt(project, step, inputs, execution, made)
+        elif not execution.interrupted:
+            made = replace(made, complaint=made.complaint + denial(step, touched))
+    declared: tuple[str, ...] = ()
+    if surroundings.declare and made.complaint is None and touched.reads:
+        grown = declare(project, step, inputs.deps, touched, execution.started)
+        step, touched, declared = grown.step, grown.touched, grown.notes
+        if grown.produced_by is not None:
+            inputs = replace(inputs, deps=grown.deps, produced_by=grown.produced_by)
+    receipt = _receipt(project, step, inputs, ref, execution, made)
+    receipt = concluded(receipt, execution, record, made.complaint, variables)
+    receipt = replace(
+        receipt,
+        changed=_changed(project, inputs.deps),
+        undeclared=touched.reads,
+        undeclared_writes=touched.writes,
+        trace=step.stage.trace,
+    )
     if surroundings.standing_for is not None:
         receipt = replace(receipt, isolated=True)
     if made.complaint is None:
@@ -101,17 +150,20 @@ def perform(
     if made.complaint is None:
         write_receipt(project, step, receipt)
         project.git.stage([*made.written, *records_of(project, step)])
-    return Performed(identity, receipt, made.complaint, _notes(receipt, inputs))
+    notes = (*_notes(receipt, inputs), *declared, *remarks(step, touched))
+    return Performed(identity, receipt, made.complaint, notes)
 
 
 def gather(project: Project, graph: Graph, step: Step, surroundings: Surroundings) -> Inputs:
     """Read all that a stage is made from; raise Refused if something it needs isn't there."""
+    params, variables = params_now(project, step, surroundings), variables_now(step, surroundings)
+    refuse_secrets([step], params, variables, surroundings.variables)
     deps = tuple(_dep(project, step, path) for path in step.deps)
     return Inputs(
         code=_code(project, graph, surroundings),
         deps=deps,
-        params=params_now(project, step, surroundings),
-        variables=variables_now(step, surroundings),
+        params=params,
+        variables=variables,
         environment=environment_now(project, step, surroundings),
         produced_by=producers(project, graph, step),
         unadded=tuple(_unadded(project, deps)),
@@ -146,9 +198,11 @@ def _code(project: Project, graph: Graph, surroundings: Surroundings) -> Code:
 
     snapshot, standing = project.git.snapshot(leave_out), surroundings.standing_for
     commit = project.git.head() if standing is None else standing.commit
-    dirty = commit is None or project.git.tree_of(commit) != snapshot.tree
+    dirty = commit is None or project.git.tree_of(commit) != snapshot.tree or bool(snapshot.unsaved)
     missing = snapshot.left_out if standing is None else standing.left_out
-    return Code(commit, snapshot.tree, dirty, tuple(path for path in missing if not _is_made(graph, path)))
+    left_out = tuple(path for path in missing if not _is_made(graph, path))
+    unsaved = tuple(f"{path}/" for path in snapshot.unsaved)
+    return Code(commit, snapshot.tree, dirty, (*left_out, *unsaved), snapshot.submodules)
 
 
 def _is_made(graph: Graph, path: str) -> bool:
@@ -171,30 +225,41 @@ def _keep_environment(project: Project, captured: Captured | None) -> None:
 def _executed(
     project: Project,
     step: Step,
-    inputs: Inputs,
+    variables: Mapping[str, str],
     surroundings: Surroundings,
+    record: Record,
     output: Callable[[bytes], None],
-) -> Execution:
+) -> tuple[Execution, Undeclared]:
+    """Run the command, and see what it touches."""
     cwd = project.git.root / step.cwd
     for out in step.outs:
         make_folders(project, out.path)
-    variables = stage_variables(surroundings.variables, step.address, step.stage.seed, inputs.variables)
-    return execute(
-        project, step.stage.cmd, cwd=cwd, variables=variables, output=output, stop=surroundings.stop
-    )
+    variables = {**variables, RECORD_VARIABLE: str(record.folder)}
+    with observed(project, step, variables) as tracer:
+        execution = execute(
+            project,
+            step.stage.cmd,
+            cwd=cwd,
+            variables=variables,
+            output=output,
+            record=record,
+            stop=surroundings.stop,
+            tracer=tracer,
+        )
+        return execution, found(project, step, tracer)
 
 
 def _made(project: Project, step: Step, execution: Execution, progress: Progress) -> Made:
     """Take in what the command wrote, unless it failed."""
-    if execution.interrupted:
-        return Made(complaint="was interrupted")
-    if execution.exit_code != 0:
-        return Made(complaint=f"failed: its command ended with exit code {execution.exit_code}")
+    if execution.interrupted or execution.exit_code != 0:
+        ended = f"failed: its command ended with exit code {execution.exit_code}"
+        complaint = "was interrupted" if execution.interrupted else ended
+        return Made(metrics=partial_metrics(project, step), complaint=complaint)
     try:
         taken = [_taken(project, step, out, progress) for out in step.outs]
         metrics = {out.path: _metrics(project, out) for out in step.outs if out.kind == "metrics"}
-    except (BadRecord, Refused) as error:
-        return Made(complaint=f"failed: {error.message}")
+    except (BadRecord, Refused, DiskFull) as error:
+        return Made(metrics=partial_metrics(project, step), complaint=f"failed: {error.message}")
     outs, written = zip(*taken, strict=True) if taken else ((), ())
     return Made(outs, metrics, tuple(chain.from_iterable(written)))
 
@@ -216,7 +281,20 @@ def _taken(project: Project, step: Step, out: Output, progress: Progress) -> tup
     return frozen.held.artifact, frozen.written
 
 
-def _receipt(project: Project, step: Step, inputs: Inputs, execution: Execution, made: Made) -> Receipt:
+def _variables(step: Step, inputs: Inputs, surroundings: Surroundings) -> dict[str, str]:
+    return stage_variables(surroundings.variables, step.address, step.stage.seed, inputs.variables)
+
+
+def _pending(project: Project, step: Step, inputs: Inputs, ref: EnvironmentRef) -> Receipt:
+    """The receipt of a run that nobody will be left to write down."""
+    execution = Execution(KILLED, now(), 0.0, None, interrupted=True)
+    receipt = _receipt(project, step, inputs, ref, execution, Made(complaint=UNFINISHED))
+    return replace(receipt, cause=UNFINISHED)
+
+
+def _receipt(
+    project: Project, step: Step, inputs: Inputs, ref: EnvironmentRef, execution: Execution, made: Made
+) -> Receipt:
     return Receipt(
         stage=step.address,
         cmd=step.stage.cmd,
@@ -226,12 +304,12 @@ def _receipt(project: Project, step: Step, inputs: Inputs, execution: Execution,
         started=execution.started,
         seconds=execution.seconds,
         code=inputs.code,
-        environment=environment_ref(inputs.environment),
+        environment=ref,
         hardware=hardware(),
+        host=host(),
         tool=f"tally {tallystick.__version__}",
         author=project.git.author(),
         deps=inputs.deps,
-        changed=_changed(project, inputs.deps),
         params=inputs.params,
         seed=step.stage.seed,
         variables=inputs.variables,
@@ -283,7 +361,10 @@ def _notes(receipt: Receipt, inputs: Inputs) -> tuple[str, ...]:
     if receipt.code.left_out:
         names = ", ".join(f"`{path}`" for path in receipt.code.left_out[:3])
         rest = "" if len(receipt.code.left_out) <= 3 else f" and {len(receipt.code.left_out) - 3} more"
-        notes.append(f"left out of the snapshot (large, or like a secret): {names}{rest}")
+        notes.append(f"left out of the snapshot (large, secret, or of another repository): {names}{rest}")
+    notes.extend(f"other packages than locked: {said}" for said in receipt.environment.drift[:3])
+    if len(receipt.environment.drift) > 3:
+        notes.append(f"and {len(receipt.environment.drift) - 3} more packages differ from lock files")
     if inputs.environment is not None:
         notes.extend(inputs.environment.problems)
     return tuple(notes)
