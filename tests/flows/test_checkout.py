@@ -1,12 +1,15 @@
 """Bring back a commit: code, data, environment."""
 
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tallystick.data import placing
 from tallystick.data.placing import worktree_lock
+from tallystick.data.tracked import tracked_in_worktree
 from tallystick.errors import Locked, ObjectMissing, Refused, TallyError, WouldLoseChanges
 from tallystick.flows.checkout import CheckedOut, checkout
 from tests.project.house import contents, opened
@@ -227,3 +230,38 @@ def test_a_pointer_that_leads_out_of_the_worktree_writes_nothing(data: Repo, tmp
         went(data)
     assert not (tmp_path / "escaped").exists()
     assert not (data.path.parent / "escaped").exists()
+
+
+@pytest.fixture
+def known(data: Repo, tally: Tally) -> Repo:
+    """The same after a while: the stat cache knows every file, none of them is young any more."""
+    time.sleep(0.02)
+    tally("status")
+    columns = opened(data).worktree.load("data.tally").columns
+    assert columns is not None
+    assert columns.newest < opened(data).worktree.load("data.tally").stamp
+    return data
+
+
+def test_what_a_switch_writes_is_told_by_both_lists_and_remembered(
+    known: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placing, "wanted_entries", None)
+    (first, *_) = checkout(opened(known), "HEAD~1", ["data"]).paths
+    assert (first.path, first.written, first.removed) == ("data", 1, 1)
+    assert {name: text for name, text in files(known).items() if name.startswith("data")} == {
+        name: text for name, text in FIRST.items() if name.startswith("data")
+    }
+    project = opened(known)
+    scan = project.worktree.scan("data")
+    assert scan is not None
+    columns = project.worktree.known(scan, project.worktree.load("data.tally")).columns
+    assert columns is not None
+    assert columns.digest == tracked_in_worktree(project, ["data"])[0].pointer.digest
+
+
+def test_a_change_beside_what_a_switch_writes_is_not_lost(known: Repo) -> None:
+    known.write("data/2", "changed")
+    with pytest.raises(WouldLoseChanges, match="data/2"):
+        went(known, "HEAD~1")
+    assert files(known) == {**SECOND, "data/2": "changed"}

@@ -227,3 +227,43 @@ def test_a_large_tree_is_read_and_written_in_a_fraction_of_a_second(folder: str)
     # Twenty times less than the honest rate: this finds a quadratic step, not a slow machine.
     assert written - start < 2.5
     assert time.process_time() - written < 3.5
+
+
+@relaxed
+@given(
+    st.lists(entries, max_size=6, unique_by=lambda item: item.path),
+    st.lists(entries, max_size=6, unique_by=lambda item: item.path),
+    st.lists(entries, max_size=6, unique_by=lambda item: item.path),
+)
+def test_the_difference_of_two_trees_is_what_only_one_of_them_lists(
+    both: list[Entry], first: list[Entry], second: list[Entry]
+) -> None:
+    one = {item.path: item for item in (*both, *first)}
+    two = {item.path: item for item in (*both, *second)}
+    assume(not _nested([*one]) and not _nested([*two]))
+    before, after = render(one.values()), render(two.values())
+    found = tree.difference(before, after)
+    if found is None:
+        assert b"%" in before + after
+    else:
+        gone, came = set(one.values()) - set(two.values()), set(two.values()) - set(one.values())
+        assert found == (
+            sorted(gone, key=lambda item: item.path),
+            sorted(came, key=lambda item: item.path),
+        )
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"f blake3:%s 1 b\nf blake3:%s 1 a\n" % (HEX, HEX),
+        b"f blake3:%s 1 a\nf blake3:%s 1 a\n" % (HEX, HEX),
+        b"f blake3:%s 1 a" % HEX,
+        b"nothing of a tree\n",
+        b"f blake3:%s 1 ../a\n" % HEX,
+        b"\n",
+    ],
+)
+def test_no_difference_is_told_to_what_is_no_tree(lines: bytes) -> None:
+    with pytest.raises(BadRecord):
+        tree.difference(b"", lines)

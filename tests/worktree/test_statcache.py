@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.digest import Digest, fingerprint, hash_file
-from tallystick.worktree import Found, Identity, Known, Worktree, statcache
+from tallystick.worktree import Found, Identity, Known, Placed, Present, Scan, Worktree, statcache
 from tests.worktree.house import identified, make
 
 POINTER = "data.tally"
@@ -221,3 +221,25 @@ def test_the_fingerprint_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
         place.write_bytes(data)
         assert statcache.fingerprint_file(os.fsencode(place)) == fingerprint(data)
         assert hash_file(os.fsencode(place)).fingerprint == fingerprint(data)
+
+
+@given(
+    st.sets(st.sampled_from("abcdefgh")),
+    st.sets(st.sampled_from("bdfhik")),
+    st.sets(st.sampled_from("acegi")),
+)
+def test_rows_merged_into_a_cache_are_as_if_they_had_been_saved_with_it(
+    kept: set[str], gone: set[str], came: set[str]
+) -> None:
+    def row(name: str, size: int) -> tuple[Found, Identity]:
+        return Found(name.encode(), "f", size, 2, 3, 4), Identity(Digest.of(name.encode()), bytes(16))
+
+    before = {name: row(name, 1) for name in kept | gone}
+    after = {name: row(name, 1) for name in kept - gone - came} | {name: row(name, 2) for name in came}
+    columns = statcache.parse(statcache.render(9, [before[name] for name in sorted(before)])).columns
+    assert columns is not None
+    touched = sorted((gone | came) & before.keys())
+    present = Present(Scan("data", "tree", [before[name][0] for name in touched], {}, 9, b""), {})
+    placed = Placed(arrived={name.encode(): after[name] for name in came})
+    merged = statcache.merged(columns, present, placed)
+    assert statcache.encode(9, merged) == statcache.render(9, [after[name] for name in sorted(after)])

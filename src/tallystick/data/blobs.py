@@ -1,7 +1,8 @@
 """Which blobs are wanted, and bringing them from the remotes into the local store."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from tallystick.data.tracked import Selected, entries_of, tree_text
 from tallystick.digest import Digest
@@ -85,8 +86,10 @@ def bring(
         one.tracked.pointer.digest: one.tracked.path for one in selected if one.tracked.pointer.kind == "tree"
     }
     brought = bring_blobs(project, lists, remote=remote, jobs=jobs, progress=progress)
-    blobs = wanted_blobs(project, selected)
-    return brought + bring_blobs(project, blobs, remote=remote, jobs=jobs, progress=progress)
+    wanted = wanted_digests(project, selected)
+    # The paths are for an error's message: to collect a hundred thousand takes longer than to find all there.
+    paths = partial(wanted_blobs, project, selected)
+    return brought + _bring(project, wanted, paths, remote=remote, jobs=jobs, progress=progress)
 
 
 def bring_lists(
@@ -115,12 +118,25 @@ def bring_blobs(
 
     Raises ObjectMissing, naming paths, digests and the places tried, when one is nowhere.
     """
-    missing = project.store.missing(blobs)
+    return _bring(project, blobs, lambda: blobs, remote=remote, jobs=jobs, progress=progress)
+
+
+def _bring(
+    project: Project,
+    wanted: Iterable[Digest],
+    paths: Callable[[], Mapping[Digest, str]],
+    *,
+    remote: str | None,
+    jobs: int,
+    progress: Progress,
+) -> Brought:
+    """Fetch blobs that the local store lacks; `paths` is asked for what needs them when there is no way."""
+    missing = project.store.missing(wanted)
     if not missing:
         return Brought()
     if remote is None and project.config.default_remote is None:
         raise nowhere(
-            missing, blobs, [LOCAL], hint="name a remote: `tally remote add origin <directory or URL>`"
+            missing, paths(), [LOCAL], hint="name a remote: `tally remote add origin <directory or URL>`"
         )
     unopened: list[TallyError] = []
     try:
@@ -128,9 +144,9 @@ def bring_blobs(
     except ObjectMissing as error:
         if unopened:
             raise unopened[0] from error
-        raise nowhere(error.digests, blobs, [LOCAL, *error.places]) from error
+        raise nowhere(error.digests, paths(), [LOCAL, *error.places]) from error
     except ObjectCorrupt as error:
-        raise _damaged(error, blobs) from error
+        raise _damaged(error, paths()) from error
 
 
 def bring_held(

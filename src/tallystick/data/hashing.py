@@ -103,14 +103,23 @@ def _unchanged(scan: Scan, known: Known, digest: Digest, contents: Callable[[], 
 
 def identified(project: Project, path: str, progress: Progress = silent) -> Present | None:
     """Every file at a path now with its identity, hashed if need be; None when nothing is there."""
+    seen = looked(project, path, progress)
+    return None if seen is None else present_of(project, *seen, progress)
+
+
+def looked(project: Project, path: str, progress: Progress = silent) -> tuple[Scan, Known] | None:
+    """Every file at a path now, and what the stat cache knows of them; None when nothing is there."""
     scan = project.worktree.scan(path)
     if scan is None:
         return None
-    cache_name = pointer_path_of(path)
-    known = project.worktree.known(scan, project.worktree.load(cache_name), progress)
+    return scan, project.worktree.known(scan, project.worktree.load(pointer_path_of(path)), progress)
+
+
+def present_of(project: Project, scan: Scan, known: Known, progress: Progress = silent) -> Present:
+    """Every file of a scan with its identity, hashed if need be."""
     identities = _hashed(scan, known, progress)
     if known.stale:
-        project.worktree.save(cache_name, scan, identities)
+        project.worktree.save(pointer_path_of(scan.path), scan, identities)
     return Present(scan, identities)
 
 

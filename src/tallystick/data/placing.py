@@ -8,16 +8,30 @@ from pathlib import Path
 from typing import Literal
 
 from tallystick.data.blobs import wanted_entries
-from tallystick.data.hashing import identified
-from tallystick.data.tracked import Selected, pointer_path_of
+from tallystick.data.hashing import identified, looked, present_of
+from tallystick.data.tracked import Selected, Tracked, pointer_path_of, tree_text
 from tallystick.digest import Digest
 from tallystick.errors import ObjectsError, WouldLoseChanges
 from tallystick.files import lock as locked
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
+from tallystick.records import tree
 from tallystick.records.tree import Entry
-from tallystick.worktree import SPOT, Content, Lying, Placed, Present, Stored, Verified
+from tallystick.worktree import (
+    NO_FINGERPRINT,
+    SPOT,
+    Columns,
+    Content,
+    Identity,
+    Known,
+    Lying,
+    Placed,
+    Present,
+    Scan,
+    Stored,
+    Verified,
+)
 
 SHOWN = 5
 """How many paths a message names."""
@@ -37,7 +51,8 @@ class PlacedPath:
 class Order:
     """What one path shall hold, what it holds now, and which of its files may be overwritten or deleted.
 
-    `partial` when only some of the files at the path are meant.
+    `partial` when only some of the files at the path are meant. With a `base`, `wanted` and `present` are
+    only what differs from the files there, all of which are as that stat cache says.
     """
 
     path: str
@@ -47,6 +62,7 @@ class Order:
     safe: Mapping[bytes, Digest]
     digest: Digest | None = None
     partial: bool = False
+    base: Columns | None = None
 
     @property
     def losses(self) -> list[str]:
@@ -65,12 +81,40 @@ def worktree_lock(project: Project, wait: float = 10.0) -> Iterator[None]:
 
 def to_place(project: Project, selected: Selected, progress: Progress = silent) -> Order:
     """The order to make a path what its pointer says; the list of files must be in the local store."""
+    tracked = selected.tracked
+    seen = looked(project, tracked.path, progress)
+    if seen is not None and not selected.parts and (order := _difference(project, tracked, *seen)):
+        return order
+    present = None if seen is None else present_of(project, *seen, progress)
+    if present is not None and selected.parts:
+        present = Present(present.scan.part(selected.covers), present.identities)
     wanted = tuple(wanted_entries(project, selected))
-    present = _present(project, selected, progress)
-    kind = selected.tracked.pointer.kind
+    digest = tracked.pointer.digest if not any(entry.mode in "ld" for entry in wanted) else None
     safe = _safe(project, present, wanted)
-    digest = selected.tracked.pointer.digest if not any(entry.mode in "ld" for entry in wanted) else None
-    return Order(selected.tracked.path, kind, wanted, present, safe, digest, bool(selected.parts))
+    return Order(tracked.path, tracked.pointer.kind, wanted, present, safe, digest, bool(selected.parts))
+
+
+def _difference(project: Project, tracked: Tracked, scan: Scan, known: Known) -> Order | None:
+    """The order for what differs between two versions, told by their lists of files alone.
+
+    None unless the files there are known to be exactly those of a version whose list is here.
+    """
+    base = known.columns
+    if base is None or base.digest is None or {scan.kind, tracked.pointer.kind} != {"tree"}:
+        return None
+    if project.store.missing([base.digest]):
+        return None
+    after = tree_text(project, tracked)
+    before = project.store.read(base.digest)
+    found = tree.difference(before, after, tracked.path)
+    if found is None or any(entry.mode in "ld" for entry in found[1]):
+        return None
+    gone, new = found
+    touched = {entry.path for entry in (*gone, *new)}
+    identities = {entry.path: Identity(entry.digest, NO_FINGERPRINT) for entry in gone}
+    present = Present(scan.part(touched.__contains__), identities)
+    safe = _safe(project, present, new)
+    return Order(tracked.path, "tree", tuple(new), present, safe, tracked.pointer.digest, base=base)
 
 
 def to_take_away(project: Project, path: str, progress: Progress = silent) -> Order:
@@ -116,7 +160,7 @@ def place(project: Project, order: Order, *, force: bool = False, progress: Prog
         identified(project, order.path, progress)
     elif placed.written or placed.ended:
         cache_name = pointer_path_of(order.path)
-        project.worktree.remember(cache_name, order.path, order.present, placed, order.digest)
+        project.worktree.remember(cache_name, order.path, order.present, placed, order.digest, order.base)
     return _summary(order.path, placed)
 
 
@@ -137,14 +181,6 @@ def place_all(
         if not force:
             check_losses(orders)
         return tuple(place(project, order, force=force, progress=progress) for order in orders)
-
-
-def _present(project: Project, selected: Selected, progress: Progress) -> Present | None:
-    """What stands where a selection belongs, without what the selection does not mean."""
-    present = identified(project, selected.tracked.path, progress)
-    if present is None or not selected.parts:
-        return present
-    return Present(present.scan.part(selected.covers), present.identities)
 
 
 def _ended(present: Present, wanted: Sequence[Entry]) -> dict[bytes, Digest]:

@@ -95,6 +95,34 @@ def parse(data: bytes, source: str = "") -> list[Entry]:
     return list(map(Entry, modes, digests, sizes, paths))
 
 
+def difference(before: bytes, after: bytes, source: str = "") -> tuple[list[Entry], list[Entry]] | None:
+    """The entries that only one of two trees' texts has: the first's, the second's.
+
+    What both say is not read, but for its order. None if that takes reading both; raises BadRecord for an
+    entry of one alone that is none.
+    """
+    if b"%" in before or b"%" in after:
+        return None
+    old, new = before.split(b"\n"), after.split(b"\n")
+    old.pop()
+    rest = new.pop()
+    paths = list(map(_path_in, new))
+    if rest or not all(map(lt, paths, islice(paths, 1, None))):
+        parse(after, source)
+        return None
+    gone, came = set(old).difference(new), set(new).difference(old)
+    return parse(_text(gone), source), parse(_text(came), source)
+
+
+def _path_in(line: bytes) -> bytes:
+    """What stands last in a line: nothing in it is quoted."""
+    return line.split(b" ", 3)[-1]
+
+
+def _text(lines: Iterable[bytes]) -> bytes:
+    return b"".join([line + b"\n" for line in sorted(lines, key=_path_in)])
+
+
 def contents(data: bytes, source: str = "") -> set[Digest]:
     """The digests of all that a tree names, without the paths, which nobody checks here."""
     texts = _CONTENT.findall(data)

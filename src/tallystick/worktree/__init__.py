@@ -21,12 +21,14 @@ from tallystick.worktree.fresh import Contents
 from tallystick.worktree.place import Placed
 from tallystick.worktree.plan import Present
 from tallystick.worktree.scan import Found, Identity, Scan
-from tallystick.worktree.statcache import Known, StatCache
+from tallystick.worktree.statcache import NO_FINGERPRINT, Columns, Known, StatCache
 from tallystick.worktree.writing import Content, Stored, Verified
 
 __all__ = [
+    "NO_FINGERPRINT",
     "SPOT",
     "Aside",
+    "Columns",
     "Content",
     "Contents",
     "Found",
@@ -86,12 +88,21 @@ class Worktree:
         present: Present | None,
         placed: Placed,
         digest: Digest | None = None,
+        base: Columns | None = None,
     ) -> None:
-        """Save what `place` made of all that stood at a path, so that the next look need not read it."""
+        """Save what `place` made of all that stood at a path, so that the next look need not read it.
+
+        With a `base`, `present` is only those files that are not as it says any more.
+        """
         file = self.cache / check_path(pointer_path)
         if placed.rows is not None:
             stamp = self._later(path, placed.rows.newest)
             statcache.keep(file, statcache.encode(stamp, placed.rows, digest))
+            return
+        if base is not None and present is not None:
+            merged = statcache.merged(base, present, placed)
+            stamp = self._later(path, merged.newest)
+            statcache.keep(file, statcache.encode(stamp, merged, digest))
             return
         scan, identities = (None, {}) if present is None else (present.scan, present.identities)
         rows = sorted(statcache.after(scan, identities, placed).items(), key=itemgetter(0))

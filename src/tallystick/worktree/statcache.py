@@ -5,6 +5,7 @@ import os
 import struct
 import sys
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cached_property
@@ -19,6 +20,7 @@ from tallystick.progress import Progress
 from tallystick.records.tree import EMPTY
 from tallystick.worktree.block import Arrivals
 from tallystick.worktree.place import Placed
+from tallystick.worktree.plan import Present
 from tallystick.worktree.scan import Found, Identity, Scan
 
 _MAGIC = b"TALLYSC2"
@@ -226,6 +228,30 @@ def after(scan: Scan | None, identities: Mapping[bytes, Identity], placed: Place
             and found.path in identities
         }
     return kept | placed.arrived
+
+
+def merged(base: Columns, present: Present, placed: Placed) -> Arrivals:
+    """The rows of a cache all of which are true, without the files that were there, with those that came."""
+    paths = base.paths.split(b"\0") if base.stats else []
+    came = {
+        path: (_STAT.pack(*found[2:]), b"".join(identity))
+        for path, (found, identity) in placed.arrived.items()
+    }
+    stats, names, kept = list[bytes](), list[bytes](), list[bytes]()
+    start = 0
+    for path in sorted({*came, *(found.path for found in present.scan.files)}):
+        end = bisect_left(paths, path, start)
+        stats.append(base.stats[start * _STAT.size : end * _STAT.size])
+        names.append(base.names[start * _NAME.size : end * _NAME.size])
+        kept += paths[start:end]
+        start = end + (end < len(paths) and paths[end] == path)
+        if path in came:
+            stats.append(came[path][0])
+            names.append(came[path][1])
+            kept.append(path)
+    stats.append(base.stats[start * _STAT.size :])
+    names.append(base.names[start * _NAME.size :])
+    return Arrivals(b"".join(stats), b"".join(names), b"\0".join(kept + paths[start:]))
 
 
 def known(scan: Scan, cache: StatCache, progress: Progress) -> Known:
