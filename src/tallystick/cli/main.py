@@ -61,6 +61,7 @@ SECTIONS: dict[str, dict[str, Verb]] = {
         [
             _verb("run", "Execute the stages that are out of date."),
             _verb("dag", "Show which stages wait for which."),
+            _verb("features", "Name what a view means, version by version."),
             _verb("repro", "Rebuild a past run, execute it again and compare."),
             _verb("show", "Show one run, stage or path in full."),
             _verb("check", "Check that everything is tracked, stored and receipted."),

@@ -1,16 +1,20 @@
-"""Whether stages can run at all: what they read is there, and what they write is free to be written."""
+"""Whether stages can run at all: what they read is there, and what they write is free."""
 
 from collections.abc import Collection, Sequence
 
 from tallystick.data.tracked import owner_of, pointers_of
 from tallystick.errors import Refused
 from tallystick.project import Project
+from tallystick.runs.features import features_now
 from tallystick.runs.inputs import artifact_pointed
 from tallystick.runs.pipelines import Graph, Step
 
 
 def require(project: Project, graph: Graph, steps: Sequence[Step]) -> None:
-    """Raise Refused if a stage needs what isn't there and no stage makes, or writes what isn't its own."""
+    """Raise Refused if a stage needs what isn't there and no stage makes, or writes what isn't its own.
+
+    A feature that isn't what it was published as is refused, too, and a container, which can't be run yet.
+    """
     for step in steps:
         for path in step.deps:
             if not (project.git.root / path).exists() and not _is_made(graph, path, step):
@@ -18,6 +22,8 @@ def require(project: Project, graph: Graph, steps: Sequence[Step]) -> None:
 
     committed = project.git.tracked([out.path for step in steps for out in step.outs if out.cache])
     for step in steps:
+        features_now(project, step)
+        _check_image(step)
         _check_folder(project, graph, step)
         _check_outs(project, step, committed)
 
@@ -28,6 +34,15 @@ def _check_folder(project: Project, graph: Graph, step: Step) -> None:
         raise Refused(
             f"stage `{step.address}` runs in `{step.cwd}`, which is no folder",
             hint=f"make it, or correct `wdir` in `{step.source}`",
+        )
+
+
+def _check_image(step: Step) -> None:
+    """Raise Refused for a stage that wants a container."""
+    if step.stage.image is not None:
+        raise Refused(
+            f"stage `{step.address}` wants the image `{step.stage.image}`: containers can't be run yet",
+            hint=f"take `environment` out of `{step.source}`, and run it in the environment that is here",
         )
 
 

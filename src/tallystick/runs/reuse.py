@@ -58,6 +58,7 @@ def recipe_for(step: Step, inputs: Inputs) -> Digest:
             author="",
             deps=inputs.deps,
             params=inputs.params,
+            features=inputs.features,
             seed=step.stage.seed,
             variables=inputs.variables,
             outs=made,
@@ -90,7 +91,7 @@ def take(project: Project, step: Step, run: Run, inputs: Inputs, progress: Progr
     when a blob can't be had.
     """
     wanted = [out for out in run.receipt.outs if not _is_there(project, out)]
-    selected = [Selected(_tracked(out)) for out in wanted]
+    selected = [selected_of(out) for out in wanted]
     bring(project, selected, progress=progress)
     with set_aside(project, [out.path for out in wanted]) as aside:
         with worktree_lock(project, wait=PATIENCE):
@@ -109,10 +110,10 @@ def _is_there(project: Project, out: Artifact) -> bool:
     return now is not None and same(now, out)
 
 
-def _tracked(out: Artifact) -> Tracked:
-    """An out of a receipt as a pointer would name it."""
+def selected_of(out: Artifact) -> Selected:
+    """What a receipt says of a path, to be fetched and placed like a tracked one."""
     pointer = Pointer(posixpath.basename(out.path), out.kind, out.digest, out.size, executable=out.executable)
-    return Tracked(pointer_path_of(out.path), out.path, pointer)
+    return Selected(Tracked(pointer_path_of(out.path), out.path, pointer))
 
 
 def _pointers(project: Project, step: Step) -> Sequence[str]:

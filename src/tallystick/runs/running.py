@@ -23,7 +23,7 @@ from tallystick.project import Project
 from tallystick.records import environment as environments
 from tallystick.records import metrics as metrics_record
 from tallystick.records import receipt as receipts
-from tallystick.records.provenance import Code, EnvironmentRef
+from tallystick.records.provenance import Code, EnvironmentRef, Feature
 from tallystick.records.receipt import Artifact, Receipt, Status
 from tallystick.runs import ledger
 from tallystick.runs.accounts import (
@@ -37,6 +37,7 @@ from tallystick.runs.accounts import (
 from tallystick.runs.aside import set_aside
 from tallystick.runs.declaring import declare
 from tallystick.runs.execution import Execution, execute, now, stage_variables
+from tallystick.runs.features import features_now
 from tallystick.runs.inputs import (
     Surroundings,
     dep_now,
@@ -68,6 +69,7 @@ class Inputs:
     environment: Captured | None
     produced_by: Mapping[str, str]
     unadded: tuple[str, ...]
+    features: tuple[Feature, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ def gather(project: Project, graph: Graph, step: Step, surroundings: Surrounding
         environment=environment_now(project, step, surroundings),
         produced_by=producers(project, graph, step),
         unadded=tuple(_unadded(project, deps)),
+        features=features_now(project, step),
     )
 
 
@@ -311,6 +314,7 @@ def _receipt(
         author=project.git.author(),
         deps=inputs.deps,
         params=inputs.params,
+        features=inputs.features,
         seed=step.stage.seed,
         variables=inputs.variables,
         outs=made.outs,

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tallystick.digest import Digest
-from tallystick.errors import BadRecord, ObjectsError
+from tallystick.errors import BadRecord, ObjectsError, TallyError
 from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records import environment as environments
 from tallystick.records.environment import Lock
 from tallystick.records.receipt import Artifact
+from tallystick.runs.features import features_now
 from tallystick.runs.inputs import (
     Surroundings,
     artifact_pointed,
@@ -58,6 +59,7 @@ def stale(
         *_command(step, last),
         *_deps(project, step, last, surroundings, placed),
         *_params(project, step, last, surroundings),
+        *_features(project, step, last),
         *_seed_and_variables(step, last, surroundings),
         *_packages(project, step, last, surroundings),
         *_outs(project, step, last, surroundings, placed),
@@ -165,6 +167,26 @@ def _different(old: Any, new: Any) -> bool:
 def _shown(value: Any) -> str:
     text = str(value)
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def _features(project: Project, step: Step, last: Recorded) -> Iterator[Reason]:
+    known = {feature.view: feature for feature in last.receipt.features}
+    try:
+        now = {feature.view: feature for feature in features_now(project, step)}
+    except TallyError as error:
+        yield Reason(
+            "feature", "", f"can't be used: {error.message}{f' ({error.hint})' if error.hint else ''}"
+        )
+        return
+    for view in dict.fromkeys((*now, *known)):
+        if view not in known:
+            yield Reason("feature", view, f"is new: {now[view].version}")
+        elif view not in now:
+            yield Reason("feature", view, "is no longer one")
+        elif now[view].version != known[view].version:
+            yield Reason("feature", view, f"changed: {known[view].version} -> {now[view].version}")
+        elif now[view].digest != known[view].digest:
+            yield Reason("feature", view, f"{now[view].version} means something else than it did")
 
 
 def _seed_and_variables(step: Step, last: Recorded, surroundings: Surroundings) -> Iterator[Reason]:
