@@ -76,6 +76,8 @@ _PARTS = ("deps", "params", "outs", "plain", "metrics", "plots", "variables", "w
     default=1,
     help="How many stages run at the same time.",
 )
+@click.option("--declare", is_flag=True, help="Add what a stage was seen to read to its deps in tally.yaml.")
+@click.option("--isolated", is_flag=True, help="Run in a temporary worktree, so that you can go on editing.")
 @click.option("--no-reuse", is_flag=True, help="Run, even where the ledger has a run of the same inputs.")
 @force_option("Run stages that are up to date, too; replace a stage of that name.")
 @dry_run_option("Say what would run and why, and run nothing.")
@@ -96,6 +98,7 @@ def command(
       tally run
       tally run -j 4 --keep-going
       tally run -S train.lr=0.1 train
+      tally run --declare train
       tally run -n train -d train.py -p train -o model.npz -m metrics.json -- python train.py
     """
     current = context(ctx)

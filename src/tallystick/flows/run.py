@@ -3,7 +3,7 @@
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
 
-from tallystick.errors import CommandFailed, Refused
+from tallystick.errors import CommandFailed, Refused, WrongUsage
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
@@ -12,9 +12,13 @@ from tallystick.records import params as params_record
 from tallystick.records import pipeline as pipeline_record
 from tallystick.records.expansion import Files
 from tallystick.records.stage import PARAMS, Stage
+from tallystick.reproduction.apart import attend_apart, bring_home, state_of
+from tallystick.runs.accounts import refuse_new_secrets
 from tallystick.runs.aside import give_back_leftovers
 from tallystick.runs.attending import Attendance, Orders, StageRun, attend_all
+from tallystick.runs.declaring import with_last_findings
 from tallystick.runs.inputs import Surroundings
+from tallystick.runs.interrupted import write_down
 from tallystick.runs.pipelines import Graph, Step, beside, files_of, load, read_file
 from tallystick.runs.readiness import require
 from tallystick.runs.selection import Reach, chosen
@@ -36,7 +40,8 @@ class Ran:
 class Request:
     """What is asked for: targets, a stage to write into `tally.yaml`, parameters to change first.
 
-    `reach` says which stages targets mean besides those that they name.
+    `reach` says which stages targets mean besides those that they name; `declare` adds what they read to
+    their deps.
     """
 
     targets: tuple[str, ...] = ()
@@ -49,6 +54,8 @@ class Request:
     reuse: bool = True
     keep_going: bool = False
     jobs: int = 1
+    isolated: bool = False
+    declare: bool = False
 
 
 def run(
@@ -64,19 +71,31 @@ def run(
     Raises NotTrusted before anything runs or is written, CommandFailed at the first stage that fails, after
     its receipt is in the ledger, unless the others shall go on.
     """
+    if request.isolated and (request.stage is not None or request.declare):
+        raise WrongUsage("in isolation no stage can be written", hint="leave out `--isolated`")
     edits = edited(project, request)
     graph = load(project, edits)
     steps = chosen(graph, _targets(request), request.folder, request.reach)
-    surroundings = Surroundings(variables, edits)
+    if request.declare:
+        edits = with_last_findings(project, steps, edits)
+        graph = load(project, edits)
+        steps = chosen(graph, _targets(request), request.folder, request.reach)
+    surroundings = Surroundings(variables, edits, declare=request.declare)
     if request.dry_run:
         return _plan(project, graph, steps, surroundings, request.force)
+    refuse_new_secrets("" if request.stage is None else request.stage.cmd, request.overrides, variables)
     require_grant(project, [step.command for step in steps])
+    write_down(project)
+    orders = Orders(request.force, request.reuse, request.keep_going, request.jobs)
+    attendance = Attendance(project, graph, surroundings, orders, output, progress)
+    if request.isolated:
+        state = state_of(project, steps, edits)
+        return _ran(bring_home(attendance, attend_apart(attendance, steps, state), state))
     give_back_leftovers(project)
     require(project, graph, steps)
     for path, text in edits.items():
         write_record(project, path, text)
-    orders = Orders(request.force, request.reuse, request.keep_going, request.jobs)
-    return _ran(attend_all(Attendance(project, graph, surroundings, orders, output, progress), steps))
+    return _ran(attend_all(attendance, steps))
 
 
 def edited(project: Project, request: Request) -> dict[str, bytes]:

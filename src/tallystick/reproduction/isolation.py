@@ -59,7 +59,9 @@ def isolated(project: Project, treeish: str, keep: Path | None) -> Iterator[Proj
                 os.rename(place, keep)
         finally:
             rmtree(worktree.cache, ignore_errors=True)
-            (project.home / "locks" / f"worktree-{git.worktree_id}.lock").unlink(missing_ok=True)
+            rmtree(project.home / "running" / git.worktree_id, ignore_errors=True)
+            for kind in ("worktree", "pointers"):
+                (project.home / "locks" / f"{kind}-{git.worktree_id}.lock").unlink(missing_ok=True)
 
 
 def surrounding(

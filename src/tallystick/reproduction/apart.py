@@ -1,0 +1,146 @@
+"""Run stages in a temporary worktree, furnished like the user's, and bring home what they made."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from tallystick.data.blobs import bring
+from tallystick.data.freezing import keep
+from tallystick.data.placing import place_all
+from tallystick.data.tracked import Selected, Tracked, owner_of, pointers_of
+from tallystick.errors import ObjectMissing, TallyError
+from tallystick.frozen import dataclass
+from tallystick.progress import Progress
+from tallystick.project import Project
+from tallystick.records.receipt import Artifact
+from tallystick.reproduction.isolation import isolated
+from tallystick.runs import ledger
+from tallystick.runs.attending import Attendance, StageRun, attend_all
+from tallystick.runs.inputs import Standing, Surroundings, out_now
+from tallystick.runs.ledger import Damaged, Run
+from tallystick.runs.live import only_run
+from tallystick.runs.pipelines import Graph, Step, load
+from tallystick.runs.readiness import require
+from tallystick.runs.recipes import recipe_of
+from tallystick.runs.reuse import recipe_for, selected_of, take
+from tallystick.runs.running import gather
+from tallystick.runs.writing import write_record
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a temporary worktree repeats: the snapshot of the user's, what is to change, what outs held."""
+
+    tree: str
+    standing: Standing
+    edits: Mapping[str, bytes]
+    outs: Mapping[str, Artifact | None]
+
+
+def state_of(project: Project, steps: Sequence[Step], edits: Mapping[str, bytes]) -> State:
+    """The user's worktree as it is now."""
+    snapshot = project.git.snapshot()
+    outs = {out.path: out_now(project, out.path) for step in steps for out in step.outs}
+    return State(snapshot.tree, Standing(project.git.head(), snapshot.left_out), edits, outs)
+
+
+def attend_apart(to: Attendance, steps: Sequence[Step], state: State) -> tuple[StageRun, ...]:
+    """See to stages in a worktree of their own; the user's is not touched."""
+    with isolated(to.project, state.tree, None) as inner:
+        for path, text in state.edits.items():
+            write_record(inner, path, text)
+        _furnish(to.project, inner, steps, to.progress)
+        graph = load(inner)
+        require(inner, graph, steps)
+        surroundings = replace(to.surroundings, overlay={}, captured={}, seen={}, standing_for=state.standing)
+        there = replace(to, project=inner, graph=graph, surroundings=surroundings)
+        return attend_all(there, [graph.steps[step.address] for step in steps])
+
+
+def bring_home(to: Attendance, stages: Sequence[StageRun], state: State) -> tuple[StageRun, ...]:
+    """Take over what was made apart, where the user changed neither what it was made from nor its outs.
+
+    What stays away says why in a note; it is in the ledger and the store.
+    """
+    graph = load(to.project)
+    return tuple(stage if stage.run is None else _brought(to, graph, stage, state) for stage in stages)
+
+
+def _furnish(project: Project, inner: Project, steps: Sequence[Step], progress: Progress) -> None:
+    """Place what the stages read and made last, as it stands in the user's worktree."""
+    made = {out.path for step in steps for out in step.outs}
+    read = {path for step in steps for path in (*step.deps, *(part.path for part in step.params))}
+    roots = _tracked(inner, sorted(read - made)) | _untracked(project, inner, sorted(read - made))
+    for path, tracked in (roots | _tracked(inner, sorted(made))).items():
+        selected = _as_it_stands(project, path, tracked)
+        if selected is None:
+            continue
+        try:
+            bring(project, [selected], progress=progress)
+        except ObjectMissing:
+            if path in roots:
+                raise
+        else:
+            place_all(inner, [selected], force=True, progress=progress)
+
+
+def _tracked(inner: Project, paths: Iterable[str]) -> dict[str, Tracked | None]:
+    """The tracked paths that some paths are, lie in, or hold."""
+    pointers = pointers_of(inner)
+    found: dict[str, Tracked | None] = {}
+    for path in paths:
+        nearest = pointers.at(path) or owner_of(pointers, path)
+        below = [one for one in pointers.below(path) if isinstance(one, Tracked)]
+        found.update((one.path, one) for one in ([nearest] if nearest else below))
+    return found
+
+
+def _untracked(project: Project, inner: Project, paths: Iterable[str]) -> dict[str, Tracked | None]:
+    """The paths that neither git nor a pointer brings: what the user's snapshot leaves out."""
+    absent = [path for path in paths if not (inner.git.root / path).exists()]
+    return {path: None for path in absent if (project.git.root / path).exists()} if absent else {}
+
+
+def _as_it_stands(project: Project, path: str, tracked: Tracked | None) -> Selected | None:
+    """What stands at a path of the user's, added or not; else what its pointer says."""
+    kept = keep(project, path)
+    if kept is not None:
+        return selected_of(kept.artifact)
+    return None if tracked is None else Selected(tracked)
+
+
+def _brought(to: Attendance, graph: Graph, stage: StageRun, state: State) -> StageRun:
+    assert stage.run is not None
+    run, step = ledger.read(to.project, stage.run), graph.steps.get(stage.stage)
+    try:
+        reason = "its stage is gone" if step is None else _obstacle(to, graph, step, run, state)
+    except TallyError as error:
+        reason = error.message
+    if reason is None:
+        return stage
+    note = (
+        f"`{stage.stage}` was not brought into your worktree: {reason}; run {stage.run.short} is in the "
+        f"ledger, and `tally run {stage.stage}` takes it over once its inputs stand here"
+    )
+    return replace(stage, notes=(*stage.notes, note))
+
+
+def _obstacle(to: Attendance, graph: Graph, step: Step, run: Run | Damaged, state: State) -> str | None:
+    """Take a run over, or say why not."""
+    if isinstance(run, Damaged):
+        return run.error.message
+    with only_run(to.project, step.address):
+        changed = next(iter(_changed(to.project, step, state)), None)
+        if changed is not None:
+            return f"`{changed}` changed meanwhile"
+        inputs = gather(to.project, graph, step, Surroundings(to.surroundings.variables))
+        if recipe_for(step, inputs) != recipe_of(run.receipt):
+            return "what it was made from is not what stands here"
+        take(to.project, step, run, inputs, to.progress)
+    return None
+
+
+def _changed(project: Project, step: Step, state: State) -> Iterator[str]:
+    """The outs that are not what they were when the run began."""
+    for out in step.outs:
+        if out_now(project, out.path) != state.outs.get(out.path):
+            yield out.path
