@@ -35,6 +35,10 @@ class Copies:
         listed = backend.listing(PREFIX)
         return {path: size for path, size in listed.items() if digest_in(path, _SUFFIX) is not None}
 
+    def is_kept(self, path: str) -> bool:
+        """Whether there is a copy of an index here."""
+        return (self._folder / os.path.basename(path)).exists()
+
     def load(self, backend: Backend, listed: Mapping[str, int]) -> list[Index]:
         """Open these indexes; raise ObjectMissing if one is gone by now."""
         found = list(zip(listed, ordered(partial(self._open, backend), listed, _JOBS), strict=True))

@@ -95,20 +95,28 @@ def _recipe_rows(ordered: Iterable[tuple[Digest, Recipe]]) -> Iterator[bytes]:
 class Index:
     """A read index: a view into its bytes, which may be a memory map."""
 
-    __slots__ = ("_chunks", "_data", "_digests", "_places", "_recipes", "_source", "_table", "count", "packs")
+    __slots__ = (
+        "_chunks",
+        "_data",
+        "_digests",
+        "_outline",
+        "_places",
+        "_recipes",
+        "_source",
+        "_table",
+        "count",
+        "packs",
+    )
 
     def __init__(self, data: Buffer, source: str = "") -> None:
         """Check the outline; every row is checked when it is used, so opening costs the same at any size."""
         view = memoryview(data)
-        packs, self.count, recipes, chunks = _header(view, source)
         self._data, self._source = view, source
-        self._digests = HEADER.size + packs * PACK.size
-        self._places = self._digests + self.count * _DIGEST
-        self._recipes = self._places + self.count * PLACE.size
-        self._chunks = self._recipes + recipes * RECIPE.size
-        if self._chunks + chunks * CHUNK.size != len(view):
-            raise BadRecord("the index is cut off or damaged", source)
-        rows = PACK.iter_unpack(view[HEADER.size : self._digests])
+        self._outline = outline = Outline.read(view, len(view), source)
+        self.count = outline.blobs
+        self._digests, self._places = outline.digests, outline.places
+        self._recipes, self._chunks = outline.recipes, outline.chunks
+        rows = PACK.iter_unpack(view[outline.packs : self._digests])
         self.packs = tuple(PackName(Digest(digest), size) for digest, size in rows)
         self._table: dict[bytes, int] | None = None
 
@@ -186,14 +194,9 @@ class Index:
             found = ((digest, table[row]) for digest, row in rows)
         else:
             found = ((digest, PLACE.unpack_from(column, row * PLACE.size)) for digest, row in rows)
-        packs = self.packs
-        for digest, (number, offset, stored, size, encoding) in found:
-            if number >= len(packs):
-                raise BadRecord("the index names a pack that it does not list", self._source)
-            pack, length = packs[number]
-            if offset + stored > length or not is_possible(stored, size, encoding):
-                raise BadRecord("the index names an impossible place", self._source)
-            yield digest, Place(pack, offset, stored, size, encoding)
+        packs, source = self.packs, self._source
+        for digest, row in found:
+            yield digest, placed(packs, row, source)
 
     def entries(self, pack: Digest) -> Iterator[Entry]:
         """All blobs of one pack, in no order."""
@@ -225,14 +228,8 @@ class Index:
 
     def _recipe(self, size: int, first: int, length: int) -> Recipe:
         """Read a run of the table of chunks."""
-        begin = self._chunks + first * CHUNK.size
-        end = begin + length * CHUNK.size
-        if end > len(self._data):
-            raise BadRecord("the index holds a recipe that is cut off", self._source)
-        chunks = tuple((Digest(digest), count) for digest, count in CHUNK.iter_unpack(self._data[begin:end]))
-        if sum(count for _, count in chunks) != size:
-            raise BadRecord("the index holds a recipe that does not add up", self._source)
-        return Recipe(size, chunks)
+        begin, end = self._outline.run(first, length, self._source)
+        return run_of(self._data[begin:end], size, self._source)
 
     def recipes(self) -> Iterator[Digest]:
         """The large files whose recipes are here, sorted."""
@@ -242,6 +239,57 @@ class Index:
         """The same with their sizes."""
         rows = RECIPE.iter_unpack(self._data[self._recipes : self._chunks])
         return ((Digest(digest), size) for digest, size, _, _ in rows)
+
+
+class Outline(NamedTuple):
+    """Where an index's columns begin, and where it ends."""
+
+    blobs: int
+    packs: int
+    digests: int
+    places: int
+    recipes: int
+    chunks: int
+    end: int
+
+    @classmethod
+    def read(cls, head: memoryview, size: int, source: str) -> "Outline":
+        """From the first bytes of an index of so many; raise BadRecord where that can't be its size."""
+        packs, count, recipes, chunks = _header(head, source)
+        digests = HEADER.size + packs * PACK.size
+        places = digests + count * _DIGEST
+        files = places + count * PLACE.size
+        rest = files + recipes * RECIPE.size
+        if rest + chunks * CHUNK.size != size:
+            raise BadRecord("the index is cut off or damaged", source)
+        return cls(count, HEADER.size, digests, places, files, rest, size)
+
+    def run(self, first: int, length: int, source: str) -> tuple[int, int]:
+        """Where a recipe's chunks stand."""
+        begin = self.chunks + first * CHUNK.size
+        end = begin + length * CHUNK.size
+        if end > self.end:
+            raise BadRecord("the index holds a recipe that is cut off", source)
+        return begin, end
+
+
+def placed(packs: Sequence[PackName], row: tuple[int, ...], source: str) -> Place:
+    """The place that a row names; raise BadRecord for what no writer can have written."""
+    number, offset, stored, size, encoding = row
+    if number >= len(packs):
+        raise BadRecord("the index names a pack that it does not list", source)
+    pack, length = packs[number]
+    if offset + stored > length or not is_possible(stored, size, encoding):
+        raise BadRecord("the index names an impossible place", source)
+    return Place(pack, offset, stored, size, encoding)
+
+
+def run_of(rows: Buffer, size: int, source: str) -> Recipe:
+    """A recipe from its rows in the table of chunks; raise BadRecord if they don't make up its size."""
+    chunks = tuple((Digest(digest), count) for digest, count in CHUNK.iter_unpack(rows))
+    if sum(count for _, count in chunks) != size:
+        raise BadRecord("the index holds a recipe that does not add up", source)
+    return Recipe(size, chunks)
 
 
 def _header(view: memoryview, source: str) -> tuple[int, int, int, int]:

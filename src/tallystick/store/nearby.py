@@ -3,16 +3,25 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from tallystick.digest import Digest
-from tallystick.store.catalogue import Catalogue
 from tallystick.store.index import Recipe
 from tallystick.store.local import LocalStore
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOOKED_AT = 4_000_000
 """Chunks of other files that are looked at: some seconds at most, however much the store holds."""
+
+
+class Recipes(Protocol):
+    """What is known of large files."""
+
+    def files(self, among: set[Digest]) -> dict[Digest, int]:
+        """Those of some blobs of which there are recipes, with their sizes."""
+
+    def recipe_of(self, digest: Digest) -> Recipe | None:
+        """A recipe of a large file."""
 
 
 class Spot(NamedTuple):
@@ -23,7 +32,7 @@ class Spot(NamedTuple):
     length: int
 
 
-def nearby(local: LocalStore, catalogue: Catalogue, recipes: Mapping[Digest, Recipe]) -> dict[Digest, Spot]:
+def nearby(local: LocalStore, catalogue: Recipes, recipes: Mapping[Digest, Recipe]) -> dict[Digest, Spot]:
     """Where the local store holds chunks of these files, by the recipes that the remote has of its blobs.
 
     Nothing is promised of the bytes there: they are hashed when they are read.

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from tallystick.digest import Buffer, Digest
 from tallystick.errors import (
@@ -25,7 +24,8 @@ from tallystick.store.backend import MARKER, Backend
 from tallystick.store.backends import backend_of
 from tallystick.store.catalogue import Catalogue
 from tallystick.store.copies import Copies, digest_in
-from tallystick.store.index import Index, PackName, Place, Recipe
+from tallystick.store.glance import FEW, LARGE, Glance, Held, Thrift
+from tallystick.store.index import Index, PackName, Place
 from tallystick.store.journal import Journal
 from tallystick.store.pack import TRAILER, decode, read_table, read_trailer
 from tallystick.store.settled import Settled, recall, remember
@@ -34,13 +34,6 @@ _PACKS, _ROOTS, _TOMBSTONES = "packs/", "roots/", "tombstones/"
 
 _LOOKS = 5
 """How often a look begins again when indexes are joined under its eyes."""
-
-
-class Held(NamedTuple):
-    """How the remote holds some blobs: in packs, or as large files made of chunks."""
-
-    places: dict[Digest, Place]
-    recipes: dict[Digest, Recipe]
 
 
 class RemoteStore:
@@ -99,21 +92,43 @@ class RemoteStore:
     def refresh(self, without: Collection[Digest] = ()) -> None:
         """Ask the remote which indexes and packs it has; packs `without` count as gone."""
         for _ in range(_LOOKS):
-            # Indexes first: a pack is there before the index that names it, so none of these can look lost.
-            listed = self._indexes.listing(self.backend)
-            self._packs = self.pack_sizes()
+            listed = self._listed()
             for pack in without:
                 self._packs.pop(pack, None)
-            try:
-                indexes = self._indexes.load(self.backend, listed)
-            except ObjectMissing:
-                # Another push has just joined it with others: the list was old before it was read.
-                continue
-            self._catalogue = Catalogue()
-            for index in indexes:
-                self._catalogue.add(index, self.has_pack)
-            return
+            # If one is gone, a push has just joined it with others: the list was old before it was read.
+            with suppress(ObjectMissing):
+                self._catalogue = self._loaded(listed)
+                return
         raise RemoteUnreachable(f"the indexes of `{self.url}` vanish while they are read", hint="try again")
+
+    def _listed(self) -> dict[str, int]:
+        """Ask which indexes and packs there are."""
+        # Indexes first: a pack is there before the index that names it, so none of these can look lost.
+        listed = self._indexes.listing(self.backend)
+        self._packs = self.pack_sizes()
+        return listed
+
+    def _loaded(self, listed: Mapping[str, int]) -> Catalogue:
+        catalogue = Catalogue()
+        for index in self._indexes.load(self.backend, listed):
+            catalogue.add(index, self.has_pack)
+        return catalogue
+
+    def glance(self, wanted: set[Digest]) -> Glance | None:
+        """A way to find few blobs without copying large indexes; None if there is no need for one."""
+        if self._catalogue is not None or len(wanted) > FEW:
+            return None
+        listed = self._listed()
+        large = {
+            path: size for path, size in listed.items() if size >= LARGE and not self._indexes.is_kept(path)
+        }
+        with suppress(ObjectMissing, BadRecord):
+            catalogue = self._loaded({path: size for path, size in listed.items() if path not in large})
+            if large:
+                indexes = Thrift(self.backend, large).indexes()
+                return Glance(catalogue, indexes, self.has_pack, self.table)
+            self._catalogue = catalogue
+        return None
 
     @property
     def damaged(self) -> list[str]:

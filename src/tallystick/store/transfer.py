@@ -11,14 +11,15 @@ from tallystick.digest import Digest
 from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, RemoteUnreachable, TallyError
 from tallystick.progress import Progress, silent
 from tallystick.store import index as indexes
+from tallystick.store.glance import Held
 from tallystick.store.incoming import Located, Received, Run, file_runs, receive, small_runs
 from tallystick.store.index import Index, PackName, Place
 from tallystick.store.local import LocalStore
-from tallystick.store.nearby import Spot, nearby
+from tallystick.store.nearby import Recipes, Spot, nearby
 from tallystick.store.outgoing import Outgoing, Parcel
 from tallystick.store.parallel import ordered
 from tallystick.store.quarantine import LIMIT, Damaged, Quarantine
-from tallystick.store.remote import Held, RemoteStore, pack_path
+from tallystick.store.remote import RemoteStore, pack_path
 from tallystick.store.settled import key_of
 from tallystick.store.writer import Writer
 
@@ -299,13 +300,23 @@ class _Arrivals:
 
 def _fetch_from(remote: RemoteStore, wanted: set[Digest], arrivals: _Arrivals, jobs: int) -> None:
     """Bring what one remote has of these blobs."""
-    if not wanted:
-        return
-    held = remote.held(wanted)
+    glance = remote.glance(wanted)
+    if glance is not None:
+        # What its large indexes say is not verified: for whatever does not come this way they are copied.
+        with suppress(BadRecord, ObjectMissing):
+            _bring(remote, glance.held(wanted), glance, wanted, arrivals, jobs)
+        wanted = wanted - arrivals.here
+    if wanted:
+        _bring(remote, remote.held(wanted), remote.catalogue, wanted, arrivals, jobs)
+
+
+def _bring(
+    remote: RemoteStore, held: Held, known: Recipes, wanted: set[Digest], arrivals: _Arrivals, jobs: int
+) -> None:
     small = [(digest, place) for digest, place in held.places.items() if digest in wanted]
     size = sum(place.size for _, place in small) + sum(recipe.size for recipe in held.recipes.values())
     with arrivals.watched(len(small) + len(held.recipes), size):
-        here = nearby(arrivals.local, remote.catalogue, held.recipes)
+        here = nearby(arrivals.local, known, held.recipes)
         received = ordered(partial(receive, remote), _runs(small, held, here), jobs)
         for file, group in groupby(received, key=lambda one: one.run.file):
             arrivals.take(remote, file, group)
