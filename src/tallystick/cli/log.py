@@ -1,14 +1,16 @@
 """tally log."""
 
+import json
 from collections.abc import Iterator
 
 import click
 
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
-from tallystick.cli.context import context, line_width
+from tallystick.cli.context import Context, context, line_width
 from tallystick.cli.repro import outcome_text
 from tallystick.cli.text import columns_that_fit, seconds_text, style, table
+from tallystick.flows import follow as following
 from tallystick.flows import log as flow
 from tallystick.flows.log import Log, Logged, LoggedVerdict
 
@@ -20,27 +22,51 @@ _FIXED = ("run", "started", "stage", "status", "commit", "took")
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="So many at most.")
 @click.option("-a", "--all", "every", is_flag=True, help="All of them.")
 @click.option("--failed", is_flag=True, help="Only runs that failed or were interrupted.")
+@click.option("-f", "--follow", is_flag=True, help="Show what running stages write, until they end.")
 @click.option("--verdicts", is_flag=True, help="Reproductions instead of runs.")
 @click.pass_context
 def command(
-    ctx: click.Context, stages: tuple[str, ...], limit: int, every: bool, failed: bool, verdicts: bool
+    ctx: click.Context,
+    stages: tuple[str, ...],
+    limit: int,
+    every: bool,
+    failed: bool,
+    follow: bool,
+    verdicts: bool,
 ) -> None:
     """List the runs, newest first.
 
     Each stands with its status, its commit, and the params and metrics that differ between runs. Failed and
     interrupted runs are among them. A `*` after the commit says that the worktree held more than that commit.
 
+    With `--follow`, it is the output of stages that run now, from another terminal say; with `--json` each
+    line and each step of `tallystick.log` as an object of its own.
+
     \b
     Examples:
       tally log train
       tally log --failed --all
+      tally log --follow train
     """
     current = context(ctx)
     most = None if every else limit
-    if verdicts:
+    if follow:
+        _follow(current, stages)
+    elif verdicts:
         render.show(current, flow.verdicts(current.project(), limit=most), _verdict_lines)
     else:
         render.show(current, flow.log(current.project(), stages, limit=most, failed=failed), _lines)
+
+
+def _follow(current: Context, stages: tuple[str, ...]) -> None:
+    """Write what stages say as they say it; with several, each line begins with its stage."""
+    several = len(stages) != 1
+    for heard in following.follow(current.project(), stages):
+        if current.json:
+            told = {"stage": heard.stage, "line": heard.line, "metrics": heard.metrics}
+            click.echo(json.dumps({name: value for name, value in told.items() if value is not None}))
+        elif heard.line is not None:
+            click.echo(f"{heard.stage}: {heard.line}" if several else heard.line)
 
 
 def _lines(result: Log) -> Iterator[str]:

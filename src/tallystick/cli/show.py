@@ -25,6 +25,8 @@ _TRACES = {
     "enforce": "what isn't declared was denied (Landlock)",
 }
 
+_TRACKERS = {"mlflow": "MLflow", "wandb": "W&B"}
+
 
 @click.command("show")
 @click.argument("target", shell_complete=complete_stages)
@@ -74,6 +76,8 @@ def _receipt_lines(run: Digest, receipt: Receipt) -> Iterator[str]:
     yield from _values("variables", {"": receipt.variables})
     yield from _artifacts("outs", receipt.outs, receipt)
     yield from _values("metrics", receipt.metrics)
+    yield from _values("settings that change numbers", {"": receipt.environment.settings})
+    yield from _paths("other packages than locked", receipt.environment.drift)
     yield from _paths("read without being declared", receipt.undeclared)
     yield from _paths("written without being declared", receipt.undeclared_writes)
 
@@ -85,27 +89,50 @@ def _paths(title: str, paths: Sequence[str]) -> Iterator[str]:
 
 
 def _facts(receipt: Receipt) -> Iterator[list[str]]:
-    good = receipt.status == "succeeded"
-    status = style(receipt.status, "good" if good else "bad")
-    code, machine = receipt.code, receipt.hardware
-    yield ["  stage", receipt.stage]
-    yield ["  status", status if good else f"{status} (exit code {receipt.exit_code})"]
-    yield ["  command", receipt.cmd if isinstance(receipt.cmd, str) else " ".join(receipt.cmd)]
-    yield ["  in", receipt.wdir]
-    yield ["  started", f"{receipt.started}, took {seconds_text(receipt.seconds)}"]
-    yield ["  commit", f"{code.commit or 'none'}{' and uncommitted changes' if code.dirty else ''}"]
-    yield ["  code tree", code.tree]
-    if code.left_out:
-        yield ["  left out", ", ".join(code.left_out)]
-    yield ["  seed", "none" if receipt.seed is None else str(receipt.seed)]
-    yield ["  Python", f"{receipt.environment.python} on {receipt.environment.platform}"]
-    yield ["  environment", str(receipt.environment.lock or "none")]
-    yield ["  trace", _TRACES[receipt.trace]]
-    yield ["  machine", f"{machine.cpu}, {count_text(machine.cores, 'core')}, {size_text(machine.memory)}"]
-    if machine.gpus:
-        yield ["  cards", f"{', '.join(machine.gpus)} ({', '.join(machine.drivers)})"]
+    """What is known of the run, one fact a row; what there is none of is left out."""
+    for rows in (_run_facts(receipt), _code_facts(receipt), _machine_facts(receipt)):
+        yield from ([f"  {name}", value] for name, value in rows if value)
+    yield from (
+        [f"  {_TRACKERS[each.kind]}", f"run {each.id} {each.uri}".rstrip()] for each in receipt.trackers
+    )
     yield ["  author", receipt.author]
     yield ["  written by", receipt.tool]
+
+
+def _run_facts(receipt: Receipt) -> Iterator[tuple[str, str]]:
+    good = receipt.status == "succeeded"
+    status = style(receipt.status, "good" if good else "bad")
+    yield "stage", receipt.stage
+    yield "status", status if good else f"{status} (exit code {receipt.exit_code})"
+    yield "cause", receipt.cause or ""
+    yield "command", receipt.cmd if isinstance(receipt.cmd, str) else " ".join(receipt.cmd)
+    yield "in", receipt.wdir + (", in a temporary worktree" if receipt.isolated else "")
+    yield "started", f"{receipt.started}, took {seconds_text(receipt.seconds)}"
+    yield "seed", "none" if receipt.seed is None else str(receipt.seed)
+    yield "trace", _TRACES[receipt.trace]
+    yield "features", ", ".join(f"{each.view}@{each.version}" for each in receipt.features)
+    yield "series", "" if receipt.series is None else str(receipt.series)
+
+
+def _code_facts(receipt: Receipt) -> Iterator[tuple[str, str]]:
+    code, environment = receipt.code, receipt.environment
+    yield "commit", f"{code.commit or 'none'}{' and uncommitted changes' if code.dirty else ''}"
+    yield "code tree", code.tree
+    yield "left out", ", ".join(code.left_out)
+    yield "submodules", ", ".join(f"{path} at {commit[:10]}" for path, commit in code.submodules.items())
+    yield "Python", f"{environment.python} on {environment.platform}"
+    yield "environment", str(environment.lock or "none")
+    yield "lock files", ", ".join(f"{file.path} {file.digest.short}" for file in environment.locks)
+
+
+def _machine_facts(receipt: Receipt) -> Iterator[tuple[str, str]]:
+    machine, host = receipt.hardware, receipt.host
+    yield "machine", f"{machine.cpu}, {count_text(machine.cores, 'core')}, {size_text(machine.memory)}"
+    yield "processor has", " ".join(machine.flags)
+    yield "cards", f"{', '.join(machine.gpus)} ({', '.join(machine.drivers)})" if machine.gpus else ""
+    if host is not None:
+        where = " in a container" if host.container else ""
+        yield "system", f"{host.system} {host.kernel}{where}, {host.libc or 'unknown libc'}"
 
 
 def _artifacts(title: str, artifacts: Sequence[Artifact], receipt: Receipt) -> Iterator[str]:
@@ -155,6 +182,8 @@ def _verdict_lines(identity: Digest, verdict: Verdict) -> Iterator[str]:
 
 def _output_lines(found: Shown) -> Iterator[str]:
     if found.output is None:
+        if found.receipt is not None and found.receipt.tail:
+            yield from _paths("output (its end, as the receipt has it)", found.receipt.tail)
         return
     shown = found.output.splitlines()
     rest = found.output_lines - len(shown)

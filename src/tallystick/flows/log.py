@@ -10,6 +10,7 @@ from tallystick.project import Project
 from tallystick.records.receipt import Receipt
 from tallystick.records.verdict import Outcome
 from tallystick.runs import ledger
+from tallystick.runs.interrupted import write_down
 from tallystick.runs.ledger import Damaged, Run
 
 
@@ -53,6 +54,7 @@ class LoggedVerdict:
 
 def log(project: Project, stages: Sequence[str] = (), *, limit: int | None = 20, failed: bool = False) -> Log:
     """The newest runs of some stages, of all without."""
+    write_down(project)
     notes: list[str] = []
     wanted = (run for run in _sound(project, notes) if _is_wanted(run.receipt, stages, failed))
     found = [_logged(run) for run in islice(wanted, None if limit is None else limit + 1)]

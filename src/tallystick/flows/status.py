@@ -13,6 +13,7 @@ from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_remote
 from tallystick.records.receipt import Artifact
 from tallystick.runs.inputs import Surroundings
+from tallystick.runs.interrupted import write_down
 from tallystick.runs.pipelines import PATTERN as PIPELINES
 from tallystick.runs.pipelines import Graph, load
 from tallystick.runs.staleness import Reason, stale_stages
@@ -93,6 +94,7 @@ def status(
 
     The remote is asked only if one is named. `variables` are those in which stages would run.
     """
+    write_down(project)
     store = open_remote(project, remote) if remote is not None else None
     artifacts: dict[str, Artifact] = {}
     # Git looks through the whole worktree for either, so both are asked for at once; a target is looked up.

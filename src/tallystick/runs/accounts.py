@@ -24,6 +24,11 @@ UNFINISHED = "ended without a receipt: it was killed, or the disk was full"
 KILLED = 137
 """Its exit code, as shells tell of SIGKILL."""
 
+_INSTEAD = (
+    "let the command read it from an environment variable that `variables` doesn't list, "
+    "or from a file that git ignores"
+)
+
 
 def described(
     project: Project,
@@ -94,6 +99,20 @@ def refuse_secrets(
                 raise _refused(step, f"the variable `{name}`", kind)
 
 
+def refuse_new_secrets(
+    cmd: str | Sequence[str], overrides: Sequence[str], variables: Mapping[str, str]
+) -> None:
+    """The same for what a command line would write into files that git tracks (rule K1)."""
+    redactor = Redactor.of(variables)
+    command = cmd if isinstance(cmd, str) else " ".join(cmd)
+    for what, texts in (("the new stage's command", [command]), ("`--set-param`", overrides)):
+        for text in texts:
+            if kind := redactor.found(text):
+                raise Refused(
+                    f"{what} holds {kind}, which would stand in a file that git tracks", hint=_INSTEAD
+                )
+
+
 def _said(params: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """The parameters that are texts, by themselves or in lists."""
     for values in params.values():
@@ -106,6 +125,5 @@ def _said(params: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
 def _refused(step: Step, place: str, kind: str) -> Refused:
     return Refused(
         f"stage `{step.address}`: {place} holds {kind}, which would stand in its receipt",
-        hint="let the command read it from an environment variable that `variables` doesn't list, "
-        "or from a file that git ignores",
+        hint=_INSTEAD,
     )

@@ -1,15 +1,19 @@
 """Where stages that run now are known: a lock for each, held as long as its command runs."""
 
+import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from tallystick import files
 from tallystick.digest import Digest
-from tallystick.errors import Locked
+from tallystick.errors import Locked, TallyError
+from tallystick.frozen import dataclass
 from tallystick.project import Project
+from tallystick.records import receipt as receipts
+from tallystick.runs.recording import Record
 
 RECORD = ".run"
 """The suffix of the folder in which a stage's run leaves its output while it goes on."""
@@ -51,3 +55,36 @@ def _running(place: Path, address: str) -> Locked:
         f"stage `{address}` runs already: process {process}, since {since}",
         hint="wait for it to end, or run beside it with `tally run --isolated`",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A stage whose command runs now, in this worktree or in another of the repository."""
+
+    stage: str
+    process: int
+    record: Record
+
+    @property
+    def lives(self) -> bool:
+        """Whether the tally that runs it is still there."""
+        try:
+            os.kill(self.process, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return self.record.folder.is_dir()
+
+
+def running_now(project: Project) -> tuple[Running, ...]:
+    """The stages that run now; nothing is locked for asking."""
+    found = []
+    for pending in sorted((project.home / "running").glob(f"*/*{RECORD}/receipt.json")):
+        with suppress(OSError, ValueError, TallyError):
+            process = int(pending.parent.with_suffix(".lock").read_text())
+            stage = receipts.parse(pending.read_bytes(), str(pending)).stage
+            running = Running(stage, process, Record(pending.parent))
+            if running.lives:
+                found.append(running)
+    return tuple(found)
