@@ -17,6 +17,7 @@ from tallystick.project import Project
 from tallystick.records import pointer as pointers
 from tallystick.records import tree
 from tallystick.records.pointer import Pointer
+from tallystick.store.pack import LARGE
 from tallystick.store.writer import Writer
 from tallystick.worktree import Found, Identity, Scan
 
@@ -48,8 +49,8 @@ def keep(
     unstored = [found for found in scan.files if found.mode in "fx" and _unstored(found, identities, absent)]
     with nullcontext(writer) if writer is not None else project.store.writer() as writer:
         _store_links(scan, writer)
-        for found in counted(unstored, f"adding `{path}`", progress):
-            hashed = writer.add_file(scan.location(found))
+        for found in counted(unstored, f"adding `{path}`", progress, LARGE):
+            hashed = writer.add_file(scan.location(found), lambda size: progress.advance(size=size))
             identities[found.path] = Identity(hashed.digest, hashed.fingerprint)
         entries = scan.entries(identities)
         kept = held(path, scan.kind, entries, sum(found.size for found in unstored))

@@ -187,15 +187,19 @@ def _identity(scan: Scan, found: Found) -> Identity:
     return Identity(hashed.digest, hashed.fingerprint)
 
 
-def counted(files: list[Found], what: str, progress: Progress) -> Iterator[Found]:
-    """Hand out files one by one, advancing the progress in batches."""
+def counted(files: list[Found], what: str, progress: Progress, telling: int | None = None) -> Iterator[Found]:
+    """Hand out files one by one, advancing the progress in batches.
+
+    Files of `telling` bytes or more tell of their bytes themselves, as they pass.
+    """
     if not files:
         return
     progress.begin(what, files=len(files), size=sum(found.size for found in files))
     count = size = 0
     for found in files:
         yield found
-        count, size = count + 1, size + found.size
+        count += 1
+        size += found.size if telling is None or found.size < telling else 0
         if count >= BATCH_FILES or size >= BATCH_SIZE:
             progress.advance(count, size)
             count = size = 0
