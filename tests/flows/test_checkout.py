@@ -237,9 +237,9 @@ def known(data: Repo, tally: Tally) -> Repo:
     """The same after a while: the stat cache knows every file, none of them is young any more."""
     time.sleep(0.02)
     tally("status")
-    columns = opened(data).worktree.load("data.tally").columns
-    assert columns is not None
-    assert columns.newest < opened(data).worktree.load("data.tally").stamp
+    cache = opened(data).worktree.load("data.tally")
+    assert cache.files
+    assert cache.files.newest < cache.stamp
     return data
 
 
@@ -255,9 +255,8 @@ def test_what_a_switch_writes_is_told_by_both_lists_and_remembered(
     project = opened(known)
     scan = project.worktree.scan("data")
     assert scan is not None
-    columns = project.worktree.known(scan, project.worktree.load("data.tally")).columns
-    assert columns is not None
-    assert columns.digest == tracked_in_worktree(project, ["data"])[0].pointer.digest
+    known_now = project.worktree.known(scan, project.worktree.load("data.tally"))
+    assert known_now.digest == tracked_in_worktree(project, ["data"])[0].pointer.digest
 
 
 def test_a_change_beside_what_a_switch_writes_is_not_lost(known: Repo) -> None:

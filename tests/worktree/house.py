@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tallystick.digest import Digest, hash_file
 from tallystick.records.tree import EMPTY, Entry
-from tallystick.worktree import Content, Identity, Present, Worktree
+from tallystick.worktree import Content, Present, Worktree
 
 Files = Mapping[str, bytes | str | None]
 """Bytes are a file, text a link's target, None an empty folder; a name that ends in `*` is executable."""
@@ -45,11 +45,10 @@ def identified(worktree: Worktree, path: str) -> Present | None:
     if scan is None:
         return None
     known = worktree.known(scan, worktree.load(f"{path}.tally"))
-    identities = dict(known.identities)
-    for found in known.to_hash:
-        hashed = hash_file(scan.location(found))
-        identities[found.path] = Identity(hashed.digest, hashed.fingerprint)
-    return Present(scan, identities)
+    for row in known.to_hash:
+        hashed = hash_file(scan.location(scan.files[row]))
+        known.identities.put(row, hashed.digest, hashed.fingerprint)
+    return Present(scan, known.identities)
 
 
 def seen(worktree: Worktree, path: str) -> list[Entry] | None:

@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.digest import Digest, fingerprint, hash_file
-from tallystick.worktree import Found, Identity, Known, Placed, Present, Scan, Worktree, statcache
+from tallystick.worktree import (
+    Found,
+    Identities,
+    Identity,
+    Known,
+    Placed,
+    Present,
+    Scan,
+    StatCache,
+    Worktree,
+    statcache,
+)
+from tallystick.worktree.columns import Files
 from tests.worktree.house import identified, make
 
 POINTER = "data.tally"
@@ -20,7 +33,7 @@ def settle(worktree: Worktree, path: str = "data") -> None:
     time.sleep(0.03)
     present = identified(worktree, path)
     assert present is not None
-    worktree.save(f"{path}.tally", present.scan, present.identities)
+    worktree.save(f"{path}.tally", present.scan, Identities.of(present.scan.files, present.identities))
 
 
 def look(worktree: Worktree) -> Known:
@@ -30,7 +43,8 @@ def look(worktree: Worktree) -> Known:
 
 
 def to_hash(worktree: Worktree) -> list[bytes]:
-    return [found.path for found in look(worktree).to_hash]
+    known = look(worktree)
+    return [known.identities.files.paths[row] for row in known.to_hash]
 
 
 @pytest.fixture
@@ -43,7 +57,7 @@ def settled(worktree: Worktree) -> Worktree:
 def test_without_a_cache_every_file_is_to_be_hashed_but_neither_links_nor_folders(worktree: Worktree) -> None:
     make(worktree.root / "data", {"a": b"one", "l": "a", "e": None})
     known = look(worktree)
-    assert [found.path for found in known.to_hash] == [b"a"]
+    assert [known.identities.files.paths[row] for row in known.to_hash] == [b"a"]
     assert known.identities.keys() == {b"l", b"e"}
     assert known.stale
 
@@ -54,7 +68,7 @@ def test_unchanged_files_are_known_without_reading_them(
     monkeypatch.setattr(statcache, "fingerprint_file", None)
     known = look(settled)
     assert known.identities[b"d/b"] == Identity(Digest.of(b"two"), fingerprint(b"two"))
-    assert (known.to_hash, known.stale) == ([], False)
+    assert (list(known.to_hash), known.stale) == ([], False)
 
 
 @pytest.mark.parametrize("content", [b"ONE", b"longer than it was"])
@@ -67,7 +81,7 @@ def test_a_touched_file_keeps_its_digest_and_the_cache_is_saved_anew(settled: Wo
     os.utime(settled.root / "data/a")
     known = look(settled)
     assert known.identities[b"a"].digest == Digest.of(b"one")
-    assert (known.to_hash, known.stale) == ([], True)
+    assert (list(known.to_hash), known.stale) == ([], True)
 
 
 def test_a_change_that_sets_the_time_back_is_noticed(settled: Worktree) -> None:
@@ -98,7 +112,7 @@ def test_a_file_as_young_as_the_look_at_it_is_read_again(worktree: Worktree) -> 
         place.write_bytes(b"one")
         present = identified(worktree, "data")
         assert present is not None
-        worktree.save(POINTER, present.scan, present.identities)
+        worktree.save(POINTER, present.scan, Identities.of(present.scan.files, present.identities))
         place.write_bytes(b"two")
         noticed += to_hash(worktree) == [b"a"]
     assert noticed == 20
@@ -108,10 +122,10 @@ def test_an_entry_is_racy_when_its_time_is_not_older_than_the_stamp(settled: Wor
     scan = settled.scan("data")
     assert scan is not None
     cache = settled.load(POINTER)
-    mtimes = [max(found.mtime, found.ctime) for found in scan.files if found.mode == "f"]
-    exact = statcache.StatCache(max(mtimes), cache.rows)
+    mtimes = [max(found.mtime, found.ctime) for found in scan.files]
+    exact = replace(cache, stamp=max(mtimes))
     assert settled.known(scan, exact).stale
-    later = statcache.StatCache(max(mtimes) + 1, cache.rows)
+    later = replace(cache, stamp=max(mtimes) + 1)
     assert not settled.known(scan, later).stale
 
 
@@ -160,7 +174,7 @@ def test_deleting_or_damaging_the_cache_costs_only_time(settled: Worktree) -> No
     damaged += [whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :] for at in range(0, len(whole), 7)]
     for data in damaged:
         file.write_bytes(data)
-        assert settled.load(POINTER).rows == {}
+        assert not settled.load(POINTER).files
     file.unlink()
     assert to_hash(settled) == [b"a", b"d/b"]
 
@@ -169,19 +183,19 @@ def test_a_cache_that_can_not_be_written_is_no_error(settled: Worktree) -> None:
     present = identified(settled, "data")
     assert present is not None
     (settled.cache / "blocked").write_text("a file where a folder is needed")
-    settled.save("blocked/data.tally", present.scan, present.identities)
+    settled.save("blocked/data.tally", present.scan, Identities.of(present.scan.files, present.identities))
     assert sorted(os.listdir(settled.cache)) == ["blocked", POINTER]
 
 
 def test_worktrees_keep_their_own_caches(settled: Worktree) -> None:
     other = Worktree(settled.root, settled.home, "other")
-    assert other.load(POINTER).rows == {}
+    assert not other.load(POINTER).files
 
 
 FOUND = st.builds(
     Found,
     st.binary(max_size=20).filter(lambda path: b"\0" not in path),
-    st.just("f"),
+    st.sampled_from("fxld"),
     st.integers(0, 2**63 - 1),
     st.integers(-(2**63), 2**63 - 1),
     st.integers(-(2**63), 2**63 - 1),
@@ -193,17 +207,25 @@ IDENTITY = st.builds(
 
 
 @given(
-    st.integers(-(2**63), 2**63 - 1), st.lists(st.tuples(FOUND, IDENTITY), unique_by=lambda row: row[0].path)
+    st.integers(-(2**63), 2**63 - 1),
+    st.lists(st.tuples(FOUND, IDENTITY), unique_by=lambda row: row[0].path),
+    st.none() | st.binary(min_size=32, max_size=32).filter(any).map(Digest),
 )
-def test_what_is_written_is_read(stamp: int, rows: list[tuple[Found, Identity]]) -> None:
-    cache = statcache.parse(statcache.render(stamp, rows))
-    assert cache.stamp == stamp
-    assert cache.rows == {found.path: (*found[2:], *identity) for found, identity in rows}
+def test_what_is_written_is_read(
+    stamp: int, rows: list[tuple[Found, Identity]], digest: Digest | None
+) -> None:
+    rows.sort()
+    files = Files.of(found for found, _ in rows)
+    identities = Identities.of(files, {found.path: identity for found, identity in rows})
+    cache = statcache.parse(b"".join(statcache.render(statcache.StatCache(stamp, files, identities, digest))))
+    assert (cache.stamp, cache.digest) == (stamp, digest)
+    assert list(cache.files) == [found for found, _ in rows]
+    assert [cache.identities[found.path] for found, _ in rows] == [identity for _, identity in rows]
 
 
 @given(st.binary(max_size=300))
 def test_any_other_bytes_are_an_empty_cache(data: bytes) -> None:
-    assert statcache.parse(data) == statcache.NOTHING
+    assert statcache.parse(data) is statcache.NOTHING
 
 
 def test_a_checksum_does_not_make_a_wrong_head_right(settled: Worktree) -> None:
@@ -211,7 +233,7 @@ def test_a_checksum_does_not_make_a_wrong_head_right(settled: Worktree) -> None:
     for at in range(32):
         changed = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
         cache = statcache.parse(changed + fingerprint(changed))
-        assert cache.rows == {} or 8 <= at < 16, "only the stamp may differ"
+        assert not cache.files or 8 <= at < 16, "only the stamp may differ"
 
 
 def test_the_fingerprint_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
@@ -234,12 +256,16 @@ def test_rows_merged_into_a_cache_are_as_if_they_had_been_saved_with_it(
     def row(name: str, size: int) -> tuple[Found, Identity]:
         return Found(name.encode(), "f", size, 2, 3, 4), Identity(Digest.of(name.encode()), bytes(16))
 
+    def cache(rows: dict[str, tuple[Found, Identity]]) -> StatCache:
+        files = Files.of(rows[name][0] for name in sorted(rows))
+        told = {found.path: identity for found, identity in rows.values()}
+        return StatCache(9, files, Identities.of(files, told))
+
     before = {name: row(name, 1) for name in kept | gone}
     after = {name: row(name, 1) for name in kept - gone - came} | {name: row(name, 2) for name in came}
-    columns = statcache.parse(statcache.render(9, [before[name] for name in sorted(before)])).columns
-    assert columns is not None
     touched = sorted((gone | came) & before.keys())
-    present = Present(Scan("data", "tree", [before[name][0] for name in touched], {}, 9, b""), {})
+    files = Files.of(before[name][0] for name in touched)
+    present = Present(Scan("data", "tree", files, {}, 9, b""), {})
     placed = Placed(arrived={name.encode(): after[name] for name in came})
-    merged = statcache.merged(columns, present, placed)
-    assert statcache.encode(9, merged) == statcache.render(9, [after[name] for name in sorted(after)])
+    merged = statcache.merged(cache(before), present, placed)
+    assert statcache.render(merged) == statcache.render(cache(after))

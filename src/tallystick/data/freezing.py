@@ -1,11 +1,12 @@
 """Freeze a path of the worktree: its bytes into the local store, then its pointer and its ignore line."""
 
 import posixpath
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Literal
 
-from tallystick.data.hashing import Held, counted, held
+from tallystick.data.hashing import Held, contents_of, counted, held_of
 from tallystick.data.tracked import Tracked, WorktreePointers, pointer_path_of
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
@@ -15,11 +16,9 @@ from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records import pointer as pointers
-from tallystick.records import tree
 from tallystick.records.pointer import Pointer
-from tallystick.store.pack import LARGE
 from tallystick.store.writer import Writer
-from tallystick.worktree import Found, Identity, Scan
+from tallystick.worktree import Column, Known, Scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +43,42 @@ def keep(
         return None
     cache_name = pointer_path_of(path)
     known = project.worktree.known(scan, project.worktree.load(cache_name), progress)
-    identities = dict(known.identities)
-    absent = project.store.missing(identity.digest for identity in identities.values())
-    unstored = [found for found in scan.files if found.mode in "fx" and _unstored(found, identities, absent)]
+    identities = known.identities
+    unstored = _unstored(project, scan, known)
     with nullcontext(writer) if writer is not None else project.store.writer() as writer:
-        _store_links(scan, writer)
-        for found in counted(unstored, f"adding `{path}`", progress, LARGE):
-            hashed = writer.add_file(scan.location(found), lambda size: progress.advance(size=size))
-            identities[found.path] = Identity(hashed.digest, hashed.fingerprint)
-        entries = scan.entries(identities)
-        kept = held(path, scan.kind, entries, sum(found.size for found in unstored))
-        if scan.kind == "tree":
-            writer.put(kept.digest, tree.render(entries))
-    if known.stale or unstored or (known.columns is not None and known.columns.digest is None):
-        project.worktree.save(cache_name, scan, identities, kept.digest)
-    return kept
+        for target in scan.links.values():
+            writer.add(target)
+        rows = counted(scan, unstored, "adding", progress)
+        for row, names in zip(rows, writer.add_files(scan.looks(unstored)), strict=True):
+            identities.put(row, *names)
+        digest = _put_whole(scan, known, writer)
+    if known.stale or unstored or known.digest is None:
+        project.worktree.save(cache_name, scan, identities, digest)
+    return held_of(scan, identities, digest, sum(map(scan.files.sizes.__getitem__, unstored)))
+
+
+def _unstored(project: Project, scan: Scan, known: Known) -> Column:
+    """The rows of the files that have to be read: they are not known, or the store has lost them."""
+    identities = known.identities
+    absent = project.store.missing(contents_of(scan, identities))
+    if not absent:
+        return known.to_hash
+    rows = [
+        row
+        for row, mode in enumerate(scan.files.modes)
+        if mode in b"fx" and (not identities.known[row] or identities.at(row).digest in absent)
+    ]
+    return array("q", rows)
+
+
+def _put_whole(scan: Scan, known: Known, writer: Writer) -> Digest:
+    """Store what all files are together, for a folder; say what it is called."""
+    if scan.kind == "file":
+        return known.identities.at(0).digest
+    text = scan.text(known.identities)
+    digest = Digest.of(text)
+    writer.put(digest, text)
+    return digest
 
 
 def freeze(
@@ -156,17 +176,6 @@ def _former(project: Project, path: str, replace: bool) -> Tracked | None:
         if not replace:
             raise
         return None
-
-
-def _unstored(found: Found, identities: dict[bytes, Identity], absent: set[Digest]) -> bool:
-    """Whether a file has to be read: it is not known, or the store has lost it."""
-    identity = identities.get(found.path)
-    return identity is None or identity.digest in absent
-
-
-def _store_links(scan: Scan, writer: Writer) -> None:
-    for target in scan.links.values():
-        writer.add(target)
 
 
 def _pointer(found: Held, stage: str | None) -> Pointer:

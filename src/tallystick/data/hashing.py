@@ -1,7 +1,7 @@
 """What paths of the worktree hold now, read only where their stat cache does not know them."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from typing import Literal
 
@@ -14,9 +14,11 @@ from tallystick.project import Project
 from tallystick.records import tree
 from tallystick.records.receipt import Artifact
 from tallystick.records.tree import Entry
-from tallystick.worktree import Found, Identity, Known, Present, Scan
+from tallystick.worktree import Identities, Identity, Known, Present, Scan
 
 Kind = Literal["file", "tree"]
+
+_FOLDER = ord("d")
 
 BATCH_FILES, BATCH_SIZE = 500, 64 << 20
 """How much is done between two steps of the progress shown."""
@@ -34,6 +36,7 @@ class Held:
     executable: bool
     list_entries: Callable[[], Iterable[Entry]] = field(compare=False)
     list_contents: Callable[[], Iterable[Digest]] = field(compare=False)
+    list_paths: Callable[[], Sequence[bytes]] = field(compare=False)
     stored: int = field(default=0, compare=False)
     """Bytes that were read and stored for it just now."""
 
@@ -66,8 +69,34 @@ def held(path: str, kind: Kind, entries: Iterable[Entry], stored: int = 0) -> He
         is_file and every[0].mode == "x",
         lambda: every,
         lambda: [entry.digest for entry in every if entry.mode != "d"],
+        lambda: [entry.path for entry in every],
         stored,
     )
+
+
+def held_of(scan: Scan, identities: Identities, digest: Digest, stored: int = 0) -> Held:
+    """Sum up a look at a path and who its files are, all of them; the digest is that of all together."""
+    is_file = scan.kind == "file"
+    return Held(
+        scan.path,
+        scan.kind,
+        digest,
+        scan.size,
+        None if is_file else len(scan.files) - scan.files.modes.count(b"d"),
+        is_file and scan.files[0].mode == "x",
+        lambda: scan.entries(identities),
+        lambda: contents_of(scan, identities),
+        lambda: scan.files.paths,
+        stored,
+    )
+
+
+def contents_of(scan: Scan, identities: Identities) -> set[Digest]:
+    """The digests of all files and links that are known."""
+    if b"d" not in scan.files.modes:
+        return identities.contents()
+    modes = zip(identities.known, scan.files.modes, strict=True)
+    return {identities.at(row).digest for row, (known, mode) in enumerate(modes) if known and mode != _FOLDER}
 
 
 def look(project: Project, path: str, progress: Progress = silent) -> Held | None:
@@ -77,28 +106,17 @@ def look(project: Project, path: str, progress: Progress = silent) -> Held | Non
         return None
     cache_name = pointer_path_of(path)
     known = project.worktree.known(scan, project.worktree.load(cache_name), progress)
-    if known.columns is not None and known.columns.digest is not None:
-        return _unchanged(scan, known, known.columns.digest, known.columns.digests)
+    if known.digest is not None:
+        return held_of(scan, known.identities, known.digest)
     identities = _hashed(scan, known, progress)
-    found = held(path, scan.kind, scan.entries(identities))
-    if known.stale or known.columns is not None:
-        project.worktree.save(cache_name, scan, identities, found.digest)
-    return found
+    digest = _digest(scan, identities)
+    project.worktree.save(cache_name, scan, identities, digest)
+    return held_of(scan, identities, digest)
 
 
-def _unchanged(scan: Scan, known: Known, digest: Digest, contents: Callable[[], Iterable[Digest]]) -> Held:
-    """What stands at a path whose files are all as the stat cache knows them."""
-    is_file = scan.kind == "file"
-    return Held(
-        scan.path,
-        scan.kind,
-        digest,
-        scan.size,
-        None if is_file else len(scan.files),
-        is_file and scan.files[0].mode == "x",
-        lambda: scan.entries(known.identities),
-        contents,
-    )
+def _digest(scan: Scan, identities: Identities) -> Digest:
+    """The digest of all that stands at a path together."""
+    return identities.at(0).digest if scan.kind == "file" else Digest.of(scan.text(identities))
 
 
 def identified(project: Project, path: str, progress: Progress = silent) -> Present | None:
@@ -123,11 +141,11 @@ def present_of(project: Project, scan: Scan, known: Known, progress: Progress = 
     return Present(scan, identities)
 
 
-def _hashed(scan: Scan, known: Known, progress: Progress) -> dict[bytes, Identity]:
+def _hashed(scan: Scan, known: Known, progress: Progress) -> Identities:
     """The identities of all files, read where they are not known."""
     identities = known.identities
-    for found in counted(known.to_hash, f"hashing `{scan.path}`", progress):
-        identities[found.path] = _identity(scan, found)
+    for row in counted(scan, known.to_hash, "hashing", progress):
+        identities.put(row, *_identity(scan, scan.files.paths[row]))
     return identities
 
 
@@ -167,7 +185,7 @@ def _source(project: Project, file: str) -> Held | None:
     scan = project.worktree.scan(file)
     if scan is None:
         return None
-    return held(file, "file", scan.entries({b"": _identity(scan, scan.files[0])}))
+    return held(file, "file", scan.entries({b"": _identity(scan, b"")}))
 
 
 def _entries(found: Held | None) -> tuple[Entry, ...]:
@@ -180,26 +198,24 @@ def _renamed(entry: Entry, folder: str, path: str) -> Entry:
     return entry._replace(path=name + b"/" + entry.path if entry.path else name)
 
 
-def _identity(scan: Scan, found: Found) -> Identity:
+def _identity(scan: Scan, path: bytes) -> Identity:
     """Read a file to know it."""
-    with translated(os.fsdecode(scan.location(found))):
-        hashed = hash_file(scan.location(found))
+    place = scan.place(path)
+    with translated(os.fsdecode(place)):
+        hashed = hash_file(place)
     return Identity(hashed.digest, hashed.fingerprint)
 
 
-def counted(files: list[Found], what: str, progress: Progress, telling: int | None = None) -> Iterator[Found]:
-    """Hand out files one by one, advancing the progress in batches.
-
-    Files of `telling` bytes or more tell of their bytes themselves, as they pass.
-    """
-    if not files:
+def counted(scan: Scan, rows: Sequence[int], what: str, progress: Progress) -> Iterator[int]:
+    """Hand out files by their rows, one by one, advancing the progress in batches."""
+    if not rows:
         return
-    progress.begin(what, files=len(files), size=sum(found.size for found in files))
+    sizes = scan.files.sizes
+    progress.begin(f"{what} `{scan.path}`", files=len(rows), size=sum(map(sizes.__getitem__, rows)))
     count = size = 0
-    for found in files:
-        yield found
-        count += 1
-        size += found.size if telling is None or found.size < telling else 0
+    for row in rows:
+        yield row
+        count, size = count + 1, size + sizes[row]
         if count >= BATCH_FILES or size >= BATCH_SIZE:
             progress.advance(count, size)
             count = size = 0

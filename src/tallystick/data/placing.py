@@ -21,7 +21,6 @@ from tallystick.records.tree import Entry
 from tallystick.worktree import (
     NO_FINGERPRINT,
     SPOT,
-    Columns,
     Content,
     Identity,
     Known,
@@ -29,6 +28,7 @@ from tallystick.worktree import (
     Placed,
     Present,
     Scan,
+    StatCache,
     Stored,
     Verified,
 )
@@ -62,7 +62,7 @@ class Order:
     safe: Mapping[bytes, Digest]
     digest: Digest | None = None
     partial: bool = False
-    base: Columns | None = None
+    base: StatCache | None = None
 
     @property
     def losses(self) -> list[str]:
@@ -99,7 +99,7 @@ def _difference(project: Project, tracked: Tracked, scan: Scan, known: Known) ->
 
     None unless the files there are known to be exactly those of a version whose list is here.
     """
-    base = known.columns
+    base = known.base
     if base is None or base.digest is None or {scan.kind, tracked.pointer.kind} != {"tree"}:
         return None
     if project.store.missing([base.digest]):

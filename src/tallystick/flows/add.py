@@ -235,6 +235,6 @@ def _copies(project: Project) -> Iterable[str]:
 
 def _notes(frozen: Frozen) -> Iterable[str]:
     """What the user should know of a path that was added."""
-    for names in tree.collisions(frozen.held.entries):
+    for names in tree.collisions(frozen.held.list_paths()):
         shown = ", ".join(f"`{name.decode('utf-8', 'backslashreplace')}`" for name in names[:SHOWN])
         yield f"in `{frozen.tracked.path}` {shown} are one name on some systems (macOS, Windows)"

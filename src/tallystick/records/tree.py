@@ -11,7 +11,7 @@ from operator import itemgetter, lt
 from struct import iter_unpack
 from typing import NamedTuple, NoReturn
 
-from tallystick.digest import Digest
+from tallystick.digest import Buffer, Digest
 from tallystick.errors import BadRecord
 from tallystick.paths import check_path_bytes, quote_path, unquote_path
 
@@ -25,6 +25,9 @@ _LINE = re.compile(rb"^(?:([fxl]) blake3:(.{64}) (0|[1-9][0-9]{0,18})|d - 0) (.+
 _CONTENT = re.compile(rb"^[fxl] blake3:([0-9a-f]{64}) ", re.MULTILINE)
 _EMPTY_HEX = EMPTY.hex().encode()
 _MODES = frozenset("fxld")
+_DIGEST = 32
+_BLOCK = 4096
+"""How many lines are written at once."""
 
 _PLAIN_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~@=+,# /\n"
 _STARTS = (b".", b"/", b"\n", b" ", b"con", b"prn", b"aux", b"nul", b"com", b"lpt", b"git~")
@@ -51,27 +54,41 @@ class Entry(NamedTuple):
 def render(entries: Iterable[Entry]) -> bytes:
     """Write a tree; raise BadRecord for what `parse` would not read again."""
     ordered = sorted(entries, key=itemgetter(3))
+    if not {entry.mode for entry in ordered} <= _MODES:
+        raise BadRecord("a tree's entry has an unknown mode")
+    if any(len(digest) != _DIGEST or not 0 <= size < 10**19 for _, digest, size, _ in ordered):
+        raise BadRecord("a tree's entry has a bad digest or size")
+    if any(mode == "d" and (size or digest != EMPTY) for mode, digest, size, _ in ordered):
+        raise BadRecord("a tree's empty folder has a content")
+    modes = "".join([entry.mode for entry in ordered]).encode()
+    digests = b"".join([entry.digest for entry in ordered])
     paths = [entry.path for entry in ordered]
+    return bytes(write(paths, modes, digests, [entry.size for entry in ordered]))
+
+
+def write(paths: Sequence[bytes], modes: Buffer, digests: Buffer, sizes: Sequence[int]) -> bytearray:
+    """Write a tree from columns: of a million files there need not be a million entries.
+
+    Raises BadRecord for paths that `parse` would not read again.
+    """
     plain = _all_plain(paths)
-    _check_fields(ordered)
     if not plain:
         _check_paths(paths, "")
     _check_order(paths, "")
-    texts = [path.decode() for path in (paths if plain else map(quote_path, paths))]
-    lines = [
-        f"{mode} blake3:{digest.hex()} {size} {text}\n" if mode != "d" else f"d - 0 {text}\n"
-        for (mode, digest, size, _), text in zip(ordered, texts, strict=True)
-    ]
-    return "".join(lines).encode()
-
-
-def _check_fields(entries: Sequence[Entry]) -> None:
-    if not {entry.mode for entry in entries} <= _MODES:
-        raise BadRecord("a tree's entry has an unknown mode")
-    if any(len(digest) != 32 or not 0 <= size < 10**19 for _, digest, size, _ in entries):
-        raise BadRecord("a tree's entry has a bad digest or size")
-    if any(mode == "d" and (size or digest != EMPTY) for mode, digest, size, _ in entries):
-        raise BadRecord("a tree's empty folder has a content")
+    text = bytearray()
+    for start in range(0, len(paths), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        names = paths[block] if plain else [quote_path(path) for path in paths[block]]
+        digits = memoryview(digests)[start * _DIGEST : (start + _BLOCK) * _DIGEST].hex()
+        hexes = [digits[at : at + 2 * _DIGEST] for at in range(0, len(digits), 2 * _DIGEST)]
+        lines = [
+            f"{mode} blake3:{digest} {size} {name.decode()}\n" if mode != "d" else f"d - 0 {name.decode()}\n"
+            for mode, digest, size, name in zip(
+                bytes(modes[block]).decode(), hexes, sizes[block], names, strict=True
+            )
+        ]
+        text += "".join(lines).encode()
+    return text
 
 
 def parse(data: bytes, source: str = "") -> list[Entry]:
@@ -203,11 +220,13 @@ def _folders(paths: Iterable[bytes]) -> set[bytes]:
     return known
 
 
-def collisions(entries: Iterable[Entry]) -> list[tuple[bytes, ...]]:
+def collisions(paths: Sequence[bytes]) -> list[tuple[bytes, ...]]:
     """Groups of paths that a file system without case, or with another Unicode form, takes for one."""
-    paths = [entry.path for entry in entries]
+    joined = b"\0".join(paths)
+    if joined.isascii() and joined.lower() == joined:
+        return []
     names = set(paths) | _folders(paths)
-    if len({name.lower() for name in names}) == len(names) and all(name.isascii() for name in names):
+    if len({name.lower() for name in names}) == len(names) and joined.isascii():
         return []
     groups: defaultdict[str, list[bytes]] = defaultdict(list)
     for name in names:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tallystick.digest import Digest
+from tallystick.digest import Buffer, Digest
 from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, TallyError
 from tallystick.files import sync_folder, translated, write_atomic
 from tallystick.store import index as indexes
 from tallystick.store.catalogue import Catalogue
 from tallystick.store.compacting import compact
 from tallystick.store.index import Index, PackName
-from tallystick.store.pack import Entry, decode, read_contents
+from tallystick.store.pack import Entry, decode, read_contents, table
 
 _PACK, _INDEX = ".pack", ".idx"
 
@@ -47,8 +47,8 @@ class Packs:
             self.refresh()
         return changed
 
-    def publish(self, sealed: Sequence[tuple[PackName, Sequence[Entry]]]) -> None:
-        """Index new packs, so that everyone finds what is in them."""
+    def publish(self, sealed: Sequence[tuple[PackName, Buffer]]) -> None:
+        """Index new packs, given with their tables of contents, so that everyone finds what is in them."""
         if sealed:
             index = self._write_index(sealed)
             self.catalogue.add(index, lambda _: True)
@@ -109,8 +109,9 @@ class Packs:
         if present - covered and self._stamp != _stamp(self.folder) and looks > 1:
             # An index has been joined with others since the names were listed.
             return self._load(looks - 1)
-        orphans = [pack for name in present - covered if (pack := self._contents(name))]
-        if orphans:
+        found = [pack for name in present - covered if (pack := self._contents(name))]
+        if found:
+            orphans = [(name, table(entries)) for name, entries in found]
             catalogue.add(self._write_index(orphans), lambda _: True)
         return catalogue
 
@@ -142,9 +143,9 @@ class Packs:
         except (BadRecord, ObjectMissing):
             return None
 
-    def _write_index(self, packs: Iterable[tuple[PackName, Sequence[Entry]]]) -> Index:
+    def _write_index(self, packs: Iterable[tuple[PackName, Buffer]]) -> Index:
         """Index packs; where the index can't be written, what it says still holds."""
-        data = indexes.build(packs, {})
+        data = indexes.assemble(packs, {})
         with suppress(TallyError):
             write_atomic(self.folder / f"{Digest.of(data).hex()}{_INDEX}", data, 0o444)
         return Index(data)

@@ -12,18 +12,16 @@ from tallystick.digest import (
     Buffer,
     Digest,
     Hashed,
-    Passed,
     blake3_hasher,
     fingerprint,
     fingerprint_hasher,
     hash_stream,
-    unwatched,
 )
 from tallystick.errors import ObjectCorrupt, Refused
 from tallystick.files import reflink, sync_folder, temporary_name, translated
 from tallystick.store.background import Background
 from tallystick.store.index import PackName
-from tallystick.store.pack import LARGE, MAGIC, PACK_SIZE, RAW, Contents, Entry
+from tallystick.store.pack import LARGE, MAGIC, PACK_SIZE, RAW, ROW, close
 
 _BATCH = 4 << 20
 """Bytes of small blobs gathered before they are handed to the disk."""
@@ -86,12 +84,12 @@ class Writer:
         self._disk = Background()
         self._seen: set[bytes] = set()
         self._pack: _PackFile | None = None
-        self._contents = Contents()
+        self._rows, self._end = bytearray(), len(MAGIC)
         self._batch: list[Buffer] = []
         self._batched = 0
         self._folders: set[Path] = set()
         self._unfinished: dict[Path, int] = {}
-        self.sealed: list[tuple[PackName, list[Entry]]] = []
+        self.sealed: list[tuple[PackName, Buffer]] = []
 
     def add(self, data: bytes) -> Digest:
         """Store bytes; say what they are called."""
@@ -106,15 +104,20 @@ class Writer:
                 with self._object(digest) as write:
                     write(data)
             return
-        if digest in self._seen or self._shelf.is_packed(digest):
-            return
+        if digest not in self._seen and not self._shelf.is_packed(digest):
+            self._pack_up(digest, data)
+
+    def _pack_up(self, digest: Digest, data: Buffer) -> None:
+        """Append a small blob that is not there yet to the pack."""
+        size = len(data)
         self._seen.add(digest)
-        self._contents.append(digest, len(data), len(data), RAW)
+        self._rows += ROW.pack(digest, self._end, size, size, RAW)
+        self._end += size
         self._batch.append(data)
-        self._batched += len(data)
+        self._batched += size
         if self._batched >= _BATCH:
             self._flush()
-        if self._contents.end >= PACK_SIZE:
+        if self._end >= PACK_SIZE:
             self._seal()
 
     def put_pieces(self, digest: Digest, pieces: Iterable[Buffer]) -> None:
@@ -129,13 +132,10 @@ class Writer:
             if hasher.digest() != digest:
                 raise ObjectCorrupt(f"{digest} does not come out of its chunks", [digest])
 
-    def add_file(self, path: bytes | str | Path, passed: Passed = unwatched) -> Hashed:
-        """Store a file as it is now, in one read; raise Refused if it doesn't hold still (rule C8).
-
-        `passed` hears of the bytes of a large file while they are read.
-        """
+    def add_file(self, path: bytes | str | Path) -> Hashed:
+        """Store a file as it is now, in one read; raise Refused if it doesn't hold still (rule C8)."""
         for _ in range(2):
-            hashed = self._add_once(os.fspath(path), passed)
+            hashed = self._add_once(os.fspath(path))
             if hashed is not None:
                 return hashed
         name = os.fsdecode(path)
@@ -143,9 +143,26 @@ class Writer:
             f"`{name}` changed while it was read", hint="wait until nothing writes to it, then repeat"
         )
 
+    def add_files(self, files: Iterable[tuple[bytes, int, int, int, int]]) -> Iterator[tuple[bytes, bytes]]:
+        """Store files; say of each in turn its digest and its fingerprint.
+
+        Each comes with its size, times and inode as they were before: that saves another look.
+        """
+        for path, *before in files:
+            size = before[0]
+            data = None if size >= LARGE else _read_still(path, before)
+            if data is None:
+                hashed = self.add_file(path)
+                yield hashed.digest, hashed.fingerprint
+                continue
+            digest = Digest.of(data)
+            if digest not in self._seen and not self._shelf.is_packed(digest):
+                self._pack_up(digest, data)
+            yield digest, fingerprint(data)
+
     def commit(self) -> None:
         """Make everything durable."""
-        if self._contents.entries:
+        if self._rows:
             self._seal()
         self._disk.finish()
         with translated(self._shelf.objects):
@@ -194,18 +211,19 @@ class Writer:
 
     def _seal(self) -> None:
         """Close the pack; the next blob opens a new one."""
-        self._batch.append(self._contents.footer())
+        rows = bytes(self._rows)
+        self._batch.append(close(rows, self._end))
         self._flush()
-        pack, entries = self._open_pack(), self._contents.entries
-        self._disk.submit(lambda: self._finish_pack(pack, entries))
-        self._pack, self._contents = None, Contents()
+        pack = self._open_pack()
+        self._disk.submit(lambda: self._finish_pack(pack, rows))
+        self._pack, self._rows, self._end = None, bytearray(), len(MAGIC)
 
-    def _finish_pack(self, pack: _PackFile, entries: list[Entry]) -> None:
+    def _finish_pack(self, pack: _PackFile, rows: bytes) -> None:
         """On the background thread: make a pack durable and note that it can be found."""
-        self.sealed.append((pack.seal(), entries))
+        self.sealed.append((pack.seal(), rows))
         self._close(pack.temporary)
 
-    def _add_once(self, path: bytes | str, passed: Passed) -> Hashed | None:
+    def _add_once(self, path: bytes | str) -> Hashed | None:
         """Store a file; None if it changed meanwhile."""
         source = _open(path)
         try:
@@ -214,8 +232,8 @@ class Writer:
                 raise Refused(f"`{os.fsdecode(path)}` is not a regular file")
             if before.st_size >= LARGE:
                 if self._shelf.shares and _can_share(before):
-                    return self._share_large(path, source, before, passed)
-                return self._add_large(source, before, passed)
+                    return self._share_large(path, source, before)
+                return self._add_large(source, before)
             data = os.read(source, before.st_size + 1)
             if len(data) != before.st_size or not _is_same(before, os.fstat(source)):
                 return None
@@ -223,7 +241,7 @@ class Writer:
             os.close(source)
         return Hashed(self.add(data), fingerprint(data), len(data))
 
-    def _add_large(self, source: int, before: os.stat_result, passed: Passed) -> Hashed | None:
+    def _add_large(self, source: int, before: os.stat_result) -> Hashed | None:
         """Copy a large file in, hashing the copy's bytes; None if the file changed meanwhile."""
         identity, change, size = blake3_hasher(), fingerprint_hasher(), 0
         with self._unnamed() as (write, target, give_name):
@@ -234,7 +252,6 @@ class Writer:
                 identity.update(piece)
                 change.update(piece)
                 size += len(piece)
-                passed(len(piece))
                 if size > before.st_size:
                     # Somebody appends to it: following along might never end.
                     break
@@ -245,12 +262,10 @@ class Writer:
                 self._shelf.copied += 0 if cloned else size
         return Hashed(digest, change.digest(), size) if held_still else None
 
-    def _share_large(
-        self, path: bytes | str, source: int, before: os.stat_result, passed: Passed
-    ) -> Hashed | None:
+    def _share_large(self, path: bytes | str, source: int, before: os.stat_result) -> Hashed | None:
         """Give a large file a second name in the store; None if it changed while it was read."""
         with open(source, "rb", buffering=0, closefd=False) as file:
-            hashed = hash_stream(file, passed)
+            hashed = hash_stream(file)
         if hashed.size != before.st_size or not _is_same(before, os.fstat(source)):
             return None
         if self._is_whole(hashed.digest):
@@ -263,7 +278,7 @@ class Writer:
         except OSError:
             # Another file system, or one without hard links.
             os.lseek(source, 0, os.SEEK_SET)
-            return self._add_large(source, before, unwatched)
+            return self._add_large(source, before)
         try:
             os.fchmod(source, SEALED)
             os.fsync(source)
@@ -334,6 +349,28 @@ def _open(path: bytes | str) -> int:
     except OSError:
         with translated(os.fsdecode(path)):
             raise
+
+
+def _read_still(path: bytes, before: list[int]) -> bytes | None:
+    """A small file's bytes; None if it doesn't look as it did before, or can't be read (rule C8)."""
+    try:
+        source = os.open(path, _READ)
+    except OSError:
+        return None
+    try:
+        size, mtime, ctime, inode = before
+        data = os.read(source, size + 1)
+        after = os.fstat(source)
+    finally:
+        os.close(source)
+    still = (
+        len(data) == size == after.st_size
+        and after.st_mtime_ns == mtime
+        and after.st_ctime_ns == ctime
+        and after.st_ino == inode
+        and stat.S_ISREG(after.st_mode)
+    )
+    return data if still else None
 
 
 def _pieces(descriptor: int) -> Iterator[bytes]:

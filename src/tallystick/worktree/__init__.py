@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Literal
@@ -17,21 +17,23 @@ from tallystick.worktree import aside, ignore, place, scan, statcache
 from tallystick.worktree.aside import Aside
 from tallystick.worktree.block import SPOT, Lying
 from tallystick.worktree.clock import Clock
+from tallystick.worktree.columns import Column, Found, Identities, Identity
 from tallystick.worktree.fresh import Contents
 from tallystick.worktree.place import Placed
 from tallystick.worktree.plan import Present
-from tallystick.worktree.scan import Found, Identity, Scan
-from tallystick.worktree.statcache import NO_FINGERPRINT, Columns, Known, StatCache
+from tallystick.worktree.scan import Scan
+from tallystick.worktree.statcache import NO_FINGERPRINT, Known, StatCache
 from tallystick.worktree.writing import Content, Stored, Verified
 
 __all__ = [
     "NO_FINGERPRINT",
     "SPOT",
     "Aside",
-    "Columns",
+    "Column",
     "Content",
     "Contents",
     "Found",
+    "Identities",
     "Identity",
     "Known",
     "Lying",
@@ -75,7 +77,7 @@ class Worktree:
         self,
         pointer_path: str,
         seen: Scan,
-        identities: Mapping[bytes, Identity],
+        identities: Identities,
         digest: Digest | None = None,
     ) -> None:
         """Remember the identities of a scan's files until they change, and the digest of all together."""
@@ -88,7 +90,7 @@ class Worktree:
         present: Present | None,
         placed: Placed,
         digest: Digest | None = None,
-        base: Columns | None = None,
+        base: StatCache | None = None,
     ) -> None:
         """Save what `place` made of all that stood at a path, so that the next look need not read it.
 
@@ -101,8 +103,8 @@ class Worktree:
             return
         if base is not None and present is not None:
             merged = statcache.merged(base, present, placed)
-            stamp = self._later(path, merged.newest)
-            statcache.keep(file, statcache.encode(stamp, merged, digest))
+            stamp = self._later(path, merged.files.newest)
+            statcache.keep(file, replace(merged, stamp=stamp, digest=digest))
             return
         scan, identities = (None, {}) if present is None else (present.scan, present.identities)
         rows = sorted(statcache.after(scan, identities, placed).items(), key=itemgetter(0))

@@ -8,8 +8,9 @@ from tallystick.digest import Digest
 from tallystick.errors import BadRecord, WouldLoseChanges
 from tallystick.frozen import dataclass
 from tallystick.records.tree import Entry
+from tallystick.worktree.columns import Found, Identity
 from tallystick.worktree.folders import shown
-from tallystick.worktree.scan import Found, Identity, Scan
+from tallystick.worktree.scan import Scan
 
 SHOWN = 5
 """How many paths a message names."""

@@ -3,43 +3,27 @@
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from operator import itemgetter
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from tallystick.digest import Digest
 from tallystick.errors import Refused
 from tallystick.files import translated
 from tallystick.frozen import dataclass
+from tallystick.records import tree
 from tallystick.records.tree import EMPTY, Entry
+from tallystick.worktree.columns import LATEST, Column, Files, Found, Identities, Identity
 from tallystick.worktree.folders import Folders, shown
 
 _LEFT_OVER = re.compile(rb"\.tally-[0-9]+-[0-9a-f]{16}")
 """Names of our own unfinished files (files.py), which a killed process may have left."""
 
 _POINTER = b".tally"
+_LINK = ord("l")
 
-
-class Found(NamedTuple):
-    """A file as the system describes it; the path is relative to the tracked path, empty for a single file.
-
-    The mode is a tree's: `f` file, `x` executable, `l` link, `d` empty folder.
-    """
-
-    path: bytes
-    mode: str
-    size: int
-    mtime: int
-    ctime: int
-    inode: int
-
-
-class Identity(NamedTuple):
-    """What is known of a file's bytes: who they are, and by what their change is noticed."""
-
-    digest: Digest
-    fingerprint: bytes
+_BATCH = 1024
+"""How many files are asked for at once: what the system says of one takes half a kilobyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +32,7 @@ class Scan:
 
     path: str
     kind: Literal["file", "tree"]
-    files: list[Found]
+    files: Files
     links: dict[bytes, bytes]
     stamp: int
     top: bytes
@@ -56,29 +40,44 @@ class Scan:
     @property
     def size(self) -> int:
         """The bytes of all files."""
-        return sum(found.size for found in self.files)
+        return sum(self.files.sizes)
 
     def location(self, found: Found) -> bytes:
         """The absolute path of a file."""
-        return b"%s/%s" % (self.top, found.path) if found.path else self.top
+        return self.place(found.path)
+
+    def place(self, path: bytes) -> bytes:
+        """The absolute path of a path inside."""
+        return b"%s/%s" % (self.top, path) if path else self.top
 
     def entries(self, identities: Mapping[bytes, Identity]) -> list[Entry]:
         """The tree's entries; links and empty folders need no identity of the caller's."""
         return [
             Entry(found.mode, identities[found.path].digest, found.size, found.path)
             if found.mode in "fx"
-            else self._special(found)
+            else Entry(found.mode, self.content(found.path), found.size, found.path)
             for found in self.files
         ]
 
+    def text(self, identities: Identities) -> bytearray:
+        """The tree's text; every identity must be known."""
+        files = self.files
+        return tree.write(files.paths, files.modes, identities.digests, files.sizes)
+
+    def looks(self, rows: Sequence[int]) -> Iterator[tuple[bytes, int, int, int, int]]:
+        """The absolute paths of some files, and what the system said of them: size, two times, inode."""
+        paths = map(self.place, map(self.files.paths.__getitem__, rows))
+        return zip(paths, *(map(column.__getitem__, rows) for column in self.files.numbers), strict=True)
+
     def part(self, covers: Callable[[bytes], bool]) -> "Scan":
         """The same look at only some of the files."""
-        return replace(self, files=[found for found in self.files if covers(found.path)])
+        rows = [row for row, path in enumerate(self.files.paths) if covers(path)]
+        return replace(self, files=self.files.select(rows))
 
-    def _special(self, found: Found) -> Entry:
-        target = self.links.get(found.path)
-        digest = EMPTY if target is None else Digest.of(target)
-        return Entry(found.mode, digest, found.size, found.path)
+    def content(self, path: bytes) -> Digest:
+        """What a link or an empty folder holds."""
+        target = self.links.get(path)
+        return EMPTY if target is None else Digest.of(target)
 
 
 def scan(root: str | os.PathLike[str], path: str, stamp: int) -> Scan | None:
@@ -94,7 +93,7 @@ def scan(root: str | os.PathLike[str], path: str, stamp: int) -> Scan | None:
             return None
         top = os.path.join(os.fsencode(root), name)
         if stat.S_ISREG(status.st_mode):
-            return Scan(path, "file", [found_of(b"", status)], {}, stamp, top)
+            return Scan(path, "file", Files.of([found_of(b"", status)]), {}, stamp, top)
         if not stat.S_ISDIR(status.st_mode):
             raise Refused(
                 f"`{shown(name)}` is {_kind(status.st_mode)}", hint="track files and folders themselves"
@@ -122,64 +121,111 @@ def check_target(path: bytes, target: bytes, tree: str) -> None:
         )
 
 
-def _walk(top: bytes, name: bytes) -> tuple[list[Found], dict[bytes, bytes]]:
+def _walk(top: bytes, name: bytes) -> tuple[Files, dict[bytes, bytes]]:
     """Every file below a folder."""
-    files: list[Found] = []
-    links: dict[bytes, bytes] = {}
+    files = Files()
     waiting = [b""]
     while waiting:
         prefix = waiting.pop()
-        before = len(files) + len(waiting)
         try:
-            _look_into(top, name, prefix, files, waiting)
+            empty = _look_into(top, name, prefix, files, waiting)
         except FileNotFoundError:
             continue
         except PermissionError as error:
             place = os.path.join(name, prefix)
             raise Refused(f"`{shown(place)}` can't be read: {error.strerror}") from error
-        if prefix and len(files) + len(waiting) == before:
+        if prefix and empty:
             files.append(_empty_folder(top, prefix[:-1]))
-    for found in files:
-        if found.mode == "l":
-            target = os.readlink(b"%s/%s" % (top, found.path))
-            check_target(found.path, target, shown(name))
-            links[found.path] = target
-    files.sort(key=itemgetter(0))
-    return files, links
+    files.sort()
+    return files, _links(files, top, name)
 
 
-def _look_into(top: bytes, tree: bytes, prefix: bytes, files: list[Found], waiting: list[bytes]) -> None:
-    """Add one folder's files, and its folders to those that wait."""
-    add = files.append
-    with os.scandir(b"%s/%s" % (top, prefix)) as listing:
-        for entry in listing:
-            name = entry.name
-            try:
-                status = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            mode = status.st_mode
-            if name.endswith((_POINTER, b".git")) or name.startswith(b".tally-"):
-                if _LEFT_OVER.fullmatch(name):
-                    continue
-                _refuse_name(tree, prefix + name, mode)
-            # Written out, not asked of `stat`: this loop runs for every file of every look.
-            kind = mode & 0o170000
-            if kind == 0o100000:
-                add(
-                    Found(
-                        prefix + name,
-                        "x" if mode & 0o100 else "f",
-                        status.st_size,
-                        status.st_mtime_ns,
-                        status.st_ctime_ns,
-                        status.st_ino,
-                    )
-                )
-            elif kind == 0o040000:
-                waiting.append(prefix + name + b"/")
-            else:
-                add(_special(tree, prefix + name, status))
+def _links(files: Files, top: bytes, inside: bytes) -> dict[bytes, bytes]:
+    """Where the links lead, which is inside."""
+    links: dict[bytes, bytes] = {}
+    if b"l" in files.modes:
+        for path, mode in zip(files.paths, files.modes, strict=True):
+            if mode == _LINK:
+                links[path] = os.readlink(b"%s/%s" % (top, path))
+                check_target(path, links[path], shown(inside))
+    return links
+
+
+def _look_into(top: bytes, inside: bytes, prefix: bytes, files: Files, waiting: list[bytes]) -> bool:
+    """Add one folder's files, and its folders to those that wait; say whether nothing is in it."""
+    place = b"%s/%s" % (top, prefix)
+    names = os.listdir(place)
+    names.sort()
+    folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folders: list[bytes] = []
+    try:
+        joined = b"\0".join(names)
+        if b".tally" in joined or b".git" in joined:
+            names = [each for each in names if _is_data(inside, prefix + each, folder)]
+        count = 0
+        for start in range(0, len(names), _BATCH):
+            batch, looks = _looked(names[start : start + _BATCH], folder)
+            count += len(batch)
+            _note(files, folders, inside, [prefix + each for each in batch], looks)
+    finally:
+        os.close(folder)
+    # The last is taken first.
+    waiting.extend(path + b"/" for path in reversed(folders))
+    return not count
+
+
+def _looked(names: list[bytes], folder: int) -> tuple[list[bytes], list[os.stat_result]]:
+    """What the system says of names in a folder, without those that are gone already."""
+    look = os.stat
+    try:
+        return names, [look(name, dir_fd=folder, follow_symlinks=False) for name in names]
+    except FileNotFoundError:
+        there = [(name, status) for name in names if (status := _look(name, folder))]
+        return [name for name, _ in there], [status for _, status in there]
+
+
+def _look(name: bytes, folder: int) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _note(
+    files: Files, folders: list[bytes], inside: bytes, paths: list[bytes], looks: list[os.stat_result]
+) -> None:
+    """Put what the system says of many files into the columns; folders apart."""
+    modes = [look.st_mode for look in looks]
+    kinds = {mode: _mode(mode) for mode in set(modes)}
+    if not all(kinds.values()):
+        for path, mode in zip(paths, modes, strict=True):
+            if stat.S_ISDIR(mode):
+                folders.append(path)
+            elif not kinds[mode]:
+                raise Refused(f"`{shown(inside + b'/' + path)}` is {_kind(mode)}, which can't be tracked")
+        paths = [path for path, mode in zip(paths, modes, strict=True) if kinds[mode]]
+        looks = [look for look in looks if kinds[look.st_mode]]
+        modes = [look.st_mode for look in looks]
+    files.paths.extend(paths)
+    files.modes.extend(map(kinds.__getitem__, modes))
+    files.sizes.extend([look.st_size for look in looks])
+    _extend(files.mtimes, [look.st_mtime_ns for look in looks])
+    _extend(files.ctimes, [look.st_ctime_ns for look in looks])
+    files.inodes.extend([look.st_ino for look in looks])
+
+
+def _extend(column: Column, times: list[int]) -> None:
+    """Add times to a column."""
+    if times and max(times) > LATEST:
+        times = [min(each, LATEST) for each in times]
+    column.extend(times)
+
+
+def _mode(mode: int) -> int:
+    """A tree's mode; 0 for what no tree can hold, and for folders."""
+    if stat.S_ISREG(mode):
+        return ord("x" if mode & 0o100 else "f")
+    return _LINK if stat.S_ISLNK(mode) else 0
 
 
 def found_of(path: bytes, status: os.stat_result, mode: str | None = None) -> Found:
@@ -194,21 +240,21 @@ def _empty_folder(top: bytes, path: bytes) -> Found:
     return found_of(path, status, "d")._replace(size=0)
 
 
-def _special(tree: bytes, path: bytes, status: os.stat_result) -> Found:
-    """A symbolic link; anything else can't be tracked."""
-    if stat.S_ISLNK(status.st_mode):
-        return found_of(path, status, "l")
-    raise Refused(f"`{shown(tree + b'/' + path)}` is {_kind(status.st_mode)}, which can't be tracked")
+def _is_data(inside: bytes, path: bytes, folder: int) -> bool:
+    """Whether a name in a folder is not a file that we left unfinished.
 
-
-def _refuse_name(tree: bytes, path: bytes, mode: int) -> None:
-    """Raise Refused for another repository or a pointer inside a tracked folder."""
-    place = shown(tree + b"/" + path)
-    name = path.rpartition(b"/")[2]
+    Raises Refused for another repository or a pointer inside a tracked folder.
+    """
+    place, name = shown(inside + b"/" + path), path.rpartition(b"/")[2]
     if name == b".git":
         raise Refused(f"`{place}` belongs to another git repository", hint="track its parts one by one")
-    if name.endswith(_POINTER) and stat.S_ISREG(mode):
-        raise Refused(f"`{place}` is a pointer inside a folder", hint="what it tracks can't be tracked twice")
+    if name.endswith(_POINTER):
+        status = _look(name, folder)
+        if status is not None and stat.S_ISREG(status.st_mode):
+            raise Refused(
+                f"`{place}` is a pointer inside a folder", hint="what it tracks can't be tracked twice"
+            )
+    return _LEFT_OVER.fullmatch(name) is None
 
 
 def _kind(mode: int) -> str:

@@ -3,135 +3,69 @@
 import contextlib
 import os
 import struct
-import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
-from functools import cached_property
-from itertools import chain
-from operator import itemgetter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tallystick.digest import Digest, fingerprint, fingerprint_file
+from tallystick.digest import Buffer, Digest, fingerprint, fingerprint_file, fingerprint_hasher
 from tallystick.files import temporary_name
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress
-from tallystick.records.tree import EMPTY
-from tallystick.worktree.block import Arrivals
+from tallystick.worktree.block import NAME, Arrivals
+from tallystick.worktree.columns import DIGEST, FINGERPRINT, Column, Files, Found, Identities, Identity
 from tallystick.worktree.place import Placed
 from tallystick.worktree.plan import Present
-from tallystick.worktree.scan import Found, Identity, Scan
+from tallystick.worktree.scan import Scan
 
-_MAGIC = b"TALLYSC2"
-_HEAD = struct.Struct("<8sqQQq32s")
-_STAT = struct.Struct("<qqqQ")
-_NAME = struct.Struct("<32s16s")
+_MAGIC = b"TALLYSC3"
+_HEAD = struct.Struct("<8sqQQ32s")
 _CHECK = 16
-_UNKNOWN = bytes(32)
+_NUMBERS = 1 + 4 * 8
+"""Bytes of a row but for its identity and its path: the mode, size, two times, the inode."""
+_UNKNOWN = bytes(DIGEST)
+
+_FILES = frozenset(b"fx")
 
 Rows = dict[bytes, tuple[Found, Identity]]
 
-_Row = tuple[int, int, int, int, bytes, bytes]
-
-NO_FINGERPRINT = bytes(16)
+NO_FINGERPRINT = bytes(FINGERPRINT)
 """Of links and empty folders: they are looked at, not read."""
 
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """A cache as it lies in its file: what the system said, what that means, and all paths."""
-
-    newest: int
-    digest: Digest | None
-    stats: bytes
-    names: bytes
-    paths: bytes
-
-    def shows(self, files: Sequence[Found]) -> bool:
-        """Whether files are exactly as they were, told at once for all of them."""
-        if len(files) * _STAT.size != len(self.stats):
-            return False
-        if b"\0".join([found[0] for found in files]) != self.paths:
-            return False
-        try:
-            numbers = array("q", chain.from_iterable(map(itemgetter(2, 3, 4, 5), files)))
-        except OverflowError:
-            return False
-        if sys.byteorder == "big":
-            numbers.byteswap()
-        return numbers.tobytes() == self.stats
-
-    def rows(self) -> dict[bytes, _Row]:
-        """The same by path."""
-        pairs = zip(_STAT.iter_unpack(self.stats), _NAME.iter_unpack(self.names), strict=True)
-        return dict(zip(self._split(), [stat + name for stat, name in pairs], strict=True))
-
-    def identities(self) -> dict[bytes, Identity]:
-        """Who the files are."""
-        names = [Identity(Digest(name), change) for name, change in _NAME.iter_unpack(self.names)]
-        return dict(zip(self._split(), names, strict=True))
-
-    def digests(self) -> set[Digest]:
-        """All contents."""
-        return {Digest(name) for name, _ in _NAME.iter_unpack(self.names)}
-
-    def _split(self) -> list[bytes]:
-        return self.paths.split(b"\0") if self.stats else []
-
-
-class _Lazy(Mapping[bytes, _Row]):
-    """The rows of a cache, read when the first is asked for: mostly none is."""
-
-    def __init__(self, columns: Columns) -> None:
-        self._columns = columns
-
-    @cached_property
-    def _rows(self) -> dict[bytes, _Row]:
-        return self._columns.rows()
-
-    def __getitem__(self, path: bytes) -> _Row:
-        return self._rows[path]
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._columns.stats) // _STAT.size
-
-    def plain(self) -> dict[bytes, _Row]:
-        """All rows as a dictionary, which answers faster."""
-        return self._rows
+BATCH_FILES, BATCH_SIZE = 500, 64 << 20
+"""How much is read between two steps of the progress shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatCache:
-    """Rows of size, mtime, ctime, inode, digest, fingerprint by path, and when the look at them began."""
+    """Files as they were and who they were, when the look at them began, and the digest of all together."""
 
     stamp: int
-    rows: Mapping[bytes, _Row]
-    columns: Columns | None = field(default=None, compare=False)
+    files: Files
+    identities: Identities
+    digest: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a scan and a cache tell together: identities, the files left to hash, whether to save anew.
+    """What a scan and a cache tell together: identities, the rows left to hash, whether to save anew.
 
-    `columns` are those of the cache if nothing at all has changed since; they know the tree's digest.
+    `base` is the cache if nothing at all has changed since; it may know the digest of all together.
     """
 
-    found: Mapping[bytes, Identity]
-    to_hash: list[Found]
+    identities: Identities
+    to_hash: Column
     stale: bool
-    columns: Columns | None = None
+    base: StatCache | None = None
 
     @property
-    def identities(self) -> dict[bytes, Identity]:
-        """What is known, by path; made anew each time."""
-        return dict(self.found) if self.columns is None else self.columns.identities()
+    def digest(self) -> Digest | None:
+        """The digest of all files together, if that is known."""
+        return None if self.base is None else self.base.digest
 
 
-NOTHING = StatCache(0, {})
+_NONE = Files()
+NOTHING = StatCache(0, _NONE, Identities(_NONE))
 
 
 def load(place: Path | str) -> StatCache:
@@ -146,70 +80,88 @@ def load(place: Path | str) -> StatCache:
 
 def parse(data: bytes) -> StatCache:
     """Read a cache's bytes; empty unless they are exactly what `render` wrote."""
-    if len(data) < _HEAD.size + _CHECK or fingerprint(memoryview(data)[:-_CHECK]) != data[-_CHECK:]:
+    view = memoryview(data)
+    if len(data) < _HEAD.size + _CHECK or fingerprint(view[:-_CHECK]) != view[-_CHECK:]:
         return NOTHING
-    magic, stamp, count, length, newest, digest = _HEAD.unpack_from(data)
-    middle = _HEAD.size + count * _STAT.size
-    end = middle + count * _NAME.size
+    magic, stamp, count, length, digest = _HEAD.unpack_from(data)
+    digests = _HEAD.size + count * _NUMBERS
+    fingerprints = digests + count * DIGEST
+    end = fingerprints + count * FINGERPRINT
     if magic != _MAGIC or end + length + _CHECK != len(data):
         return NOTHING
-    paths = data[end:-_CHECK]
-    if paths.count(b"\0") != max(count - 1, 0) or (paths and not count):
+    paths = bytes(view[end:-_CHECK])
+    modes = view[_HEAD.size : _HEAD.size + count]
+    if paths.count(b"\0") != max(count - 1, 0) or (paths and not count) or bytes(modes).strip(b"fxld"):
         return NOTHING
-    known = None if digest == _UNKNOWN else Digest(digest)
-    columns = Columns(newest, known, data[_HEAD.size : middle], data[middle:end], paths)
-    return StatCache(stamp, _Lazy(columns), columns)
+    files = Files.from_bytes(view[_HEAD.size : digests], count, paths)
+    identities = Identities.of_all(files, view[digests:fingerprints], view[fingerprints:end])
+    return StatCache(stamp, files, identities, None if digest == _UNKNOWN else Digest(digest))
 
 
-def render(stamp: int, rows: Iterable[tuple[Found, Identity]], digest: Digest | None = None) -> bytes:
-    """Write a cache: a head, two columns of fixed width, the paths, a checksum.
+def render(cache: StatCache) -> list[Buffer]:
+    """Write a cache, in pieces: a head, columns of fixed width, the paths, a checksum.
 
     The digest is that of the tree, if the rows are all there is in it.
     """
-    listed = list(rows)
-    pack = _STAT.pack
-    stats = b"".join([pack(*found[2:]) for found, _ in listed])
-    names = b"".join(chain.from_iterable([identity for _, identity in listed]))
-    paths = b"\0".join([found.path for found, _ in listed])
-    return encode(stamp, Arrivals(stats, names, paths), digest)
+    files, names = cache.files, cache.identities
+    paths = files.joined
+    head = _HEAD.pack(_MAGIC, cache.stamp, len(files), len(paths), cache.digest or _UNKNOWN)
+    pieces: list[Buffer] = [head, *files.to_bytes(), names.digests, names.fingerprints, paths]
+    check = fingerprint_hasher()
+    for piece in pieces:
+        check.update(piece)
+    return [*pieces, check.digest()]
 
 
-def encode(stamp: int, rows: Arrivals, digest: Digest | None = None) -> bytes:
-    """Write a cache of rows that are in columns already."""
-    count = len(rows.stats) // _STAT.size
-    head = _HEAD.pack(_MAGIC, stamp, count, len(rows.paths), rows.newest, digest or _UNKNOWN)
-    data = b"".join((head, *rows))
-    return data + fingerprint(data)
+def encode(stamp: int, rows: Arrivals, digest: Digest | None = None) -> StatCache:
+    """A cache of files that have just been written."""
+    files = Files.of_rows(rows.paths, rows.modes, rows.stats)
+    digests, fingerprints = zip(*NAME.iter_unpack(rows.names), strict=True) if rows.modes else ((), ())
+    identities = Identities.of_all(files, b"".join(digests), b"".join(fingerprints))
+    return StatCache(stamp, files, identities, digest)
 
 
-def save(file: Path, scan: Scan, identities: Mapping[bytes, Identity], digest: Digest | None = None) -> None:
-    """Keep what is known of a scan's files. It is only a cache: not being able to is no error."""
-    rows = [
-        (found, identities[found.path])
-        for found in scan.files
-        if found.mode in "fx" and found.path in identities
-    ]
-    write(file, scan.stamp, rows, digest if len(rows) == len(scan.files) else None)
+def save(file: Path, scan: Scan, identities: Identities, digest: Digest | None = None) -> None:
+    """Keep what is known of a scan's files."""
+    if 0 not in identities.known:
+        keep(file, StatCache(scan.stamp, scan.files, identities, digest))
+        return
+    rows = [row for row, known in enumerate(identities.known) if known]
+    files = scan.files.select(rows)
+    keep(file, StatCache(scan.stamp, files, Identities.of(files, identities)))
 
 
 def write(
     file: Path, stamp: int, rows: Iterable[tuple[Found, Identity]], digest: Digest | None = None
 ) -> None:
     """Keep rows that are sorted by path; they were true at the stamp."""
-    keep(file, render(stamp, rows, digest))
+    listed = list(rows)
+    files = Files.of(found for found, _ in listed)
+    identities = Identities(files)
+    for row, (_, identity) in enumerate(listed):
+        identities.put(row, *identity)
+    keep(file, StatCache(stamp, files, identities, digest))
 
 
-def keep(file: Path, data: bytes) -> None:
-    """Write a cache's file."""
+def keep(file: Path, cache: StatCache) -> None:
+    """Keep a cache. It is only a cache: not being able to is no error."""
     temporary = file.with_name(temporary_name())
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # No fsync, which every pointer would pay for: the checksum tells a torn file.
-        temporary.write_bytes(data)
+        with open(temporary, "wb", buffering=0) as target:
+            for piece in render(cache):
+                _write_all(target.fileno(), piece)
         os.replace(temporary, file)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _write_all(descriptor: int, piece: Buffer) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def after(scan: Scan | None, identities: Mapping[bytes, Identity], placed: Placed) -> Rows:
@@ -230,75 +182,107 @@ def after(scan: Scan | None, identities: Mapping[bytes, Identity], placed: Place
     return kept | placed.arrived
 
 
-def merged(base: Columns, present: Present, placed: Placed) -> Arrivals:
-    """The rows of a cache all of which are true, without the files that were there, with those that came."""
-    paths = base.paths.split(b"\0") if base.stats else []
-    came = {
-        path: (_STAT.pack(*found[2:]), b"".join(identity))
-        for path, (found, identity) in placed.arrived.items()
-    }
-    stats, names, kept = list[bytes](), list[bytes](), list[bytes]()
+def merged(base: StatCache, present: Present, placed: Placed) -> StatCache:
+    """A cache all rows of which are true, without the files that were there, with those that came."""
+    paths, names, came = base.files.paths, base.identities, placed.arrived
+    files, digests, fingerprints = Files(), bytearray(), bytearray()
     start = 0
-    for path in sorted({*came, *(found.path for found in present.scan.files)}):
-        end = bisect_left(paths, path, start)
-        stats.append(base.stats[start * _STAT.size : end * _STAT.size])
-        names.append(base.names[start * _NAME.size : end * _NAME.size])
-        kept += paths[start:end]
+    for path in (*sorted({*came, *present.scan.files.paths}), None):
+        end = len(paths) if path is None else bisect_left(paths, path, start)
+        files.extend(base.files, start, end)
+        digests += names.digests[start * DIGEST : end * DIGEST]
+        fingerprints += names.fingerprints[start * FINGERPRINT : end * FINGERPRINT]
         start = end + (end < len(paths) and paths[end] == path)
         if path in came:
-            stats.append(came[path][0])
-            names.append(came[path][1])
-            kept.append(path)
-    stats.append(base.stats[start * _STAT.size :])
-    names.append(base.names[start * _NAME.size :])
-    return Arrivals(b"".join(stats), b"".join(names), b"\0".join(kept + paths[start:]))
+            found, identity = came[path]
+            files.append(found)
+            digests += identity.digest
+            fingerprints += identity.fingerprint
+    return StatCache(base.stamp, files, Identities.of_all(files, digests, fingerprints))
 
 
 def known(scan: Scan, cache: StatCache, progress: Progress) -> Known:
     """Tell which files are as the cache remembers them; those merely touched are read and recognised."""
-    identities: dict[bytes, Identity] = {}
-    to_hash: list[Found] = []
-    doubtful: list[tuple[Found, _Row]] = []
-    columns, stamp = cache.columns, cache.stamp
-    if columns is not None and columns.newest < stamp and columns.shows(scan.files):
-        return Known({}, [], False, columns)
-    rows = cache.rows.plain() if isinstance(cache.rows, _Lazy) else cache.rows
-    count = 0
-    for found in scan.files:
-        path, mode, size, mtime, ctime, _ = found
-        if mode in "ld":
-            identities[path] = _of_special(scan, found)
-            continue
-        count += 1
-        row = rows.get(path)
-        if row is None or row[0] != size:
-            to_hash.append(found)
-        elif row[:4] == found[2:] and mtime < stamp and ctime < stamp:
-            identities[path] = Identity(Digest(row[4]), row[5])
-        else:
+    if scan.files.newest < cache.stamp and scan.files.are(cache.files):
+        return Known(cache.identities, array("q"), False, cache)
+    identities = Identities(scan.files)
+    to_hash, doubtful = array("q"), array("q")
+    count = first = 0
+    for here, there, length in scan.files.matches(cache.files):
+        to_hash.extend(range(first, here))
+        identities.take(here, cache.identities, there, length)
+        _compare(scan.files, here, cache, there, length, to_hash, doubtful)
+        first, count = here + length, count + length
+    to_hash.extend(range(first, len(scan.files)))
+    _take_specials(scan, identities)
+    stale = bool(to_hash or doubtful) or not count == len(scan.files) == len(cache.files)
+    to_hash = _readable(scan, to_hash)
+    to_hash += _changed(scan, _readable(scan, doubtful), identities, progress)
+    for row in to_hash:
+        identities.known[row] = 0
+    return Known(identities, to_hash, stale)
+
+
+def _compare(
+    files: Files,
+    here: int,
+    cache: StatCache,
+    there: int,
+    length: int,
+    to_hash: Column,
+    doubtful: Column,
+) -> None:
+    """Sort the rows of a run that are not as they were: those of another size are surely changed."""
+    now = [column[here : here + length] for column in files.numbers]
+    then = [column[there : there + length] for column in cache.files.numbers]
+    stamp = cache.stamp
+    if now == then and max(now[1]) < stamp and max(now[2]) < stamp:
+        return
+    rows = zip(range(here, here + length), *now, *then, strict=True)
+    for row, size, mtime, ctime, inode, size_then, mtime_then, ctime_then, inode_then in rows:
+        if size != size_then:
+            to_hash.append(row)
+        elif (
+            ctime != ctime_then
+            or mtime != mtime_then
+            or inode != inode_then
+            or mtime >= stamp
+            or ctime >= stamp
+        ):
             # Changed by the system's account, or as young as the look itself: a later write in the same tick
             # of the clock would not have shown.
-            doubtful.append((found, row))
-    to_hash += _changed(scan, doubtful, identities, progress)
-    return Known(identities, to_hash, bool(to_hash or doubtful) or count != len(rows))
+            doubtful.append(row)
 
 
-def _changed(
-    scan: Scan, doubtful: list[tuple[Found, _Row]], identities: dict[bytes, Identity], progress: Progress
-) -> list[Found]:
+def _take_specials(scan: Scan, identities: Identities) -> None:
+    """A link is its target; an empty folder is nothing."""
+    if scan.files.modes.strip(b"fx"):
+        for row, mode in enumerate(scan.files.modes):
+            if mode not in _FILES:
+                identities.put(row, scan.content(scan.files.paths[row]), NO_FINGERPRINT)
+
+
+def _readable(scan: Scan, rows: Column) -> Column:
+    """Those rows that are files."""
+    modes = scan.files.modes
+    return array("q", [row for row in rows if modes[row] in _FILES]) if modes.strip(b"fx") else rows
+
+
+def _changed(scan: Scan, doubtful: Column, identities: Identities, progress: Progress) -> Column:
     """Read doubtful files: those with their old fingerprint keep their identity, the others are returned."""
+    changed = array("q")
     if not doubtful:
-        return []
-    changed = []
-    progress.begin("looking at touched files", files=len(doubtful), size=sum(f.size for f, _ in doubtful))
+        return changed
+    paths, sizes, fingerprints = scan.files.paths, scan.files.sizes, identities.fingerprints
+    total = sum(sizes[row] for row in doubtful)
+    progress.begin("looking at touched files", files=len(doubtful), size=total)
     files = size = 0
-    for found, row in doubtful:
-        if _fingerprint(scan.location(found)) == row[5]:
-            identities[found.path] = Identity(Digest(row[4]), row[5])
-        else:
-            changed.append(found)
-        files, size = files + 1, size + found.size
-        if files >= 500 or size >= 64 << 20:
+    for row in doubtful:
+        known = bytes(fingerprints[row * FINGERPRINT : (row + 1) * FINGERPRINT])
+        if _fingerprint(scan.place(paths[row])) != known:
+            changed.append(row)
+        files, size = files + 1, size + sizes[row]
+        if files >= BATCH_FILES or size >= BATCH_SIZE:
             progress.advance(files, size)
             files = size = 0
     progress.advance(files, size)
@@ -312,9 +296,3 @@ def _fingerprint(path: bytes) -> bytes | None:
         return fingerprint_file(path)
     except OSError:
         return None
-
-
-def _of_special(scan: Scan, found: Found) -> Identity:
-    """A link is its target; an empty folder is nothing."""
-    target = scan.links.get(found.path)
-    return Identity(EMPTY if target is None else Digest.of(target), NO_FINGERPRINT)
