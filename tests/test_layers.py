@@ -16,7 +16,7 @@ FLOORS = (
     {"project"},
     {"git", "worktree", "envs", "store", "compare", "tracing"},
     {"records"},
-    {"crew", "digest", "files", "frozen", "paths", "process", "progress"},
+    {"copying", "crew", "digest", "files", "frozen", "paths", "process", "progress"},
     {"errors"},
 )
 # The ground floor is one toolbox: its tools may use each other, in one direction.

@@ -1,6 +1,6 @@
 """Names for bytes: BLAKE3 says what they are, XXH3 only whether they changed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol, Self
 
 import blake3
@@ -10,6 +10,14 @@ from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
 
 Buffer = bytes | bytearray | memoryview
+
+Passed = Callable[[int], object]
+"""Hears of so many more bytes of a large file: minutes can go by until it is done."""
+
+
+def unwatched(_size: int) -> None:
+    """Hear of bytes that nobody counts."""
+
 
 ALGORITHM = "blake3"
 PIECE = 1 << 20
@@ -114,7 +122,7 @@ class Readable(Protocol):
         """Fill the buffer from its start; say how many bytes, 0 at the end."""
 
 
-def hash_stream(stream: Readable) -> Hashed:
+def hash_stream(stream: Readable, passed: Passed = unwatched) -> Hashed:
     """Read a stream to its end, in pieces through one buffer."""
     identity, change, size = blake3.blake3(), xxhash.xxh3_128(), 0
     view = memoryview(bytearray(PIECE))
@@ -122,6 +130,7 @@ def hash_stream(stream: Readable) -> Hashed:
         identity.update(view[:count])
         change.update(view[:count])
         size += count
+        passed(count)
     return Hashed(Digest(identity.digest()), change.digest(), size)
 
 

@@ -17,6 +17,7 @@ from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records import pointer as pointers
 from tallystick.records.pointer import Pointer
+from tallystick.store.pack import LARGE
 from tallystick.store.writer import Writer
 from tallystick.worktree import Column, Known, Scan
 
@@ -48,8 +49,9 @@ def keep(
     with nullcontext(writer) if writer is not None else project.store.writer() as writer:
         for target in scan.links.values():
             writer.add(target)
-        rows = counted(scan, unstored, "adding", progress)
-        for row, names in zip(rows, writer.add_files(scan.looks(unstored)), strict=True):
+        rows = counted(scan, unstored, "adding", progress, LARGE)
+        added = writer.add_files(scan.looks(unstored), lambda size: progress.advance(size=size))
+        for row, names in zip(rows, added, strict=True):
             identities.put(row, *names)
         digest = _put_whole(scan, known, writer)
     if known.stale or unstored or known.digest is None:

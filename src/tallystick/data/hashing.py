@@ -206,8 +206,13 @@ def _identity(scan: Scan, path: bytes) -> Identity:
     return Identity(hashed.digest, hashed.fingerprint)
 
 
-def counted(scan: Scan, rows: Sequence[int], what: str, progress: Progress) -> Iterator[int]:
-    """Hand out files by their rows, one by one, advancing the progress in batches."""
+def counted(
+    scan: Scan, rows: Sequence[int], what: str, progress: Progress, telling: int | None = None
+) -> Iterator[int]:
+    """Hand out files by their rows, one by one, advancing the progress in batches.
+
+    Files of `telling` bytes or more tell of their bytes themselves, as they pass.
+    """
     if not rows:
         return
     sizes = scan.files.sizes
@@ -215,7 +220,8 @@ def counted(scan: Scan, rows: Sequence[int], what: str, progress: Progress) -> I
     count = size = 0
     for row in rows:
         yield row
-        count, size = count + 1, size + sizes[row]
+        count += 1
+        size += sizes[row] if telling is None or sizes[row] < telling else 0
         if count >= BATCH_FILES or size >= BATCH_SIZE:
             progress.advance(count, size)
             count = size = 0

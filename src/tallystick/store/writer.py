@@ -12,10 +12,12 @@ from tallystick.digest import (
     Buffer,
     Digest,
     Hashed,
+    Passed,
     blake3_hasher,
     fingerprint,
     fingerprint_hasher,
     hash_stream,
+    unwatched,
 )
 from tallystick.errors import ObjectCorrupt, Refused
 from tallystick.files import reflink, sync_folder, temporary_name, translated
@@ -132,10 +134,13 @@ class Writer:
             if hasher.digest() != digest:
                 raise ObjectCorrupt(f"{digest} does not come out of its chunks", [digest])
 
-    def add_file(self, path: bytes | str | Path) -> Hashed:
-        """Store a file as it is now, in one read; raise Refused if it doesn't hold still (rule C8)."""
+    def add_file(self, path: bytes | str | Path, passed: Passed = unwatched) -> Hashed:
+        """Store a file as it is now, in one read; raise Refused if it doesn't hold still (rule C8).
+
+        `passed` hears of the bytes of a large file while they are read.
+        """
         for _ in range(2):
-            hashed = self._add_once(os.fspath(path))
+            hashed = self._add_once(os.fspath(path), passed)
             if hashed is not None:
                 return hashed
         name = os.fsdecode(path)
@@ -143,7 +148,9 @@ class Writer:
             f"`{name}` changed while it was read", hint="wait until nothing writes to it, then repeat"
         )
 
-    def add_files(self, files: Iterable[tuple[bytes, int, int, int, int]]) -> Iterator[tuple[bytes, bytes]]:
+    def add_files(
+        self, files: Iterable[tuple[bytes, int, int, int, int]], passed: Passed = unwatched
+    ) -> Iterator[tuple[bytes, bytes]]:
         """Store files; say of each in turn its digest and its fingerprint.
 
         Each comes with its size, times and inode as they were before: that saves another look.
@@ -152,7 +159,7 @@ class Writer:
             size = before[0]
             data = None if size >= LARGE else _read_still(path, before)
             if data is None:
-                hashed = self.add_file(path)
+                hashed = self.add_file(path, passed)
                 yield hashed.digest, hashed.fingerprint
                 continue
             digest = Digest.of(data)
@@ -223,7 +230,7 @@ class Writer:
         self.sealed.append((pack.seal(), rows))
         self._close(pack.temporary)
 
-    def _add_once(self, path: bytes | str) -> Hashed | None:
+    def _add_once(self, path: bytes | str, passed: Passed) -> Hashed | None:
         """Store a file; None if it changed meanwhile."""
         source = _open(path)
         try:
@@ -232,8 +239,8 @@ class Writer:
                 raise Refused(f"`{os.fsdecode(path)}` is not a regular file")
             if before.st_size >= LARGE:
                 if self._shelf.shares and _can_share(before):
-                    return self._share_large(path, source, before)
-                return self._add_large(source, before)
+                    return self._share_large(path, source, before, passed)
+                return self._add_large(source, before, passed)
             data = os.read(source, before.st_size + 1)
             if len(data) != before.st_size or not _is_same(before, os.fstat(source)):
                 return None
@@ -241,7 +248,7 @@ class Writer:
             os.close(source)
         return Hashed(self.add(data), fingerprint(data), len(data))
 
-    def _add_large(self, source: int, before: os.stat_result) -> Hashed | None:
+    def _add_large(self, source: int, before: os.stat_result, passed: Passed) -> Hashed | None:
         """Copy a large file in, hashing the copy's bytes; None if the file changed meanwhile."""
         identity, change, size = blake3_hasher(), fingerprint_hasher(), 0
         with self._unnamed() as (write, target, give_name):
@@ -252,6 +259,7 @@ class Writer:
                 identity.update(piece)
                 change.update(piece)
                 size += len(piece)
+                passed(len(piece))
                 if size > before.st_size:
                     # Somebody appends to it: following along might never end.
                     break
@@ -262,10 +270,12 @@ class Writer:
                 self._shelf.copied += 0 if cloned else size
         return Hashed(digest, change.digest(), size) if held_still else None
 
-    def _share_large(self, path: bytes | str, source: int, before: os.stat_result) -> Hashed | None:
+    def _share_large(
+        self, path: bytes | str, source: int, before: os.stat_result, passed: Passed
+    ) -> Hashed | None:
         """Give a large file a second name in the store; None if it changed while it was read."""
         with open(source, "rb", buffering=0, closefd=False) as file:
-            hashed = hash_stream(file)
+            hashed = hash_stream(file, passed)
         if hashed.size != before.st_size or not _is_same(before, os.fstat(source)):
             return None
         if self._is_whole(hashed.digest):
@@ -278,7 +288,7 @@ class Writer:
         except OSError:
             # Another file system, or one without hard links.
             os.lseek(source, 0, os.SEEK_SET)
-            return self._add_large(source, before)
+            return self._add_large(source, before, unwatched)
         try:
             os.fchmod(source, SEALED)
             os.fsync(source)

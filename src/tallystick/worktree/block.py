@@ -134,7 +134,9 @@ class Plan:
         self._sources = b"\0".join(map(os.fsencode, lying.sources))
         texts, begins, ends = list[bytes](), list[int](), list[int]()
         length = 0
-        self._mean = sum(entry.size for entry in files) // max(1, len(files))
+        # Of those that lie in packs: what lies elsewhere is large, and is not written by tasks.
+        packed = [entry.size for entry in files if entry.digest in lying.spots]
+        self._mean = sum(packed) // max(1, len(packed))
         most = max(min(TASK_FILES, TASK_SIZE // (self._mean + 1)), len(files) // (MOST_TASKS - 1)) + 1
         for run in _runs(files, most):
             texts.append(b"\0".join((run.folder, *run.names)))

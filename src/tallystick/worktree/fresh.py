@@ -4,14 +4,16 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from tallystick import crew
+from tallystick.digest import Passed
 from tallystick.progress import Progress
 from tallystick.records.tree import Entry
 from tallystick.worktree.block import STAT, Arrivals, Block, Lying, Plan
 from tallystick.worktree.filling import TREE, Filler
 from tallystick.worktree.folders import Folders
-from tallystick.worktree.writing import Content, write_file
+from tallystick.worktree.writing import Content, Stored, write_file
 
 Contents = Callable[[Sequence[Entry]], Iterable[tuple[Entry, Content]]]
 """Given the entries that are needed, their contents in any order: bytes, or a file to share or copy."""
@@ -96,19 +98,24 @@ def _finish(
         with contextlib.suppress(FileNotFoundError):
             # A helper that was killed may have left a part of it.
             os.unlink(name, dir_fd=folder)
-        change, status = write_file(folder, name, entry, content)
+        change, status = write_file(folder, name, entry, content, passing(progress))
         stat = STAT.pack(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
         block.fill(rows[entry.path], [stat], [entry.digest + change], b"\1")
     return links
 
 
 def counted(found: Iterable[tuple[Entry, Content]], progress: Progress) -> Iterator[tuple[Entry, Content]]:
-    """Show progress, in batches rather than once a file."""
+    """Show progress, in batches rather than once a file; files of the store tell their bytes themselves."""
     files = size = 0
     for entry, content in found:
         yield entry, content
-        files, size = files + 1, size + entry.size
+        files, size = files + 1, size + (0 if isinstance(content, Path | Stored) else entry.size)
         if files >= _BATCH_FILES or size >= _BATCH_SIZE:
             progress.advance(files, size)
             files = size = 0
     progress.advance(files, size)
+
+
+def passing(progress: Progress) -> Passed:
+    """Show the bytes of a large file as they pass."""
+    return lambda size: progress.advance(size=size)

@@ -16,7 +16,7 @@ from tallystick.worktree.block import Arrivals, Lying
 from tallystick.worktree.columns import Found, Identity
 from tallystick.worktree.filling import TREE
 from tallystick.worktree.folders import Folders
-from tallystick.worktree.fresh import Contents, build, counted
+from tallystick.worktree.fresh import Contents, build, counted, passing
 from tallystick.worktree.plan import Plan, Present, check_losses, check_paths, lost, plan
 from tallystick.worktree.scan import check_target, found_of
 from tallystick.worktree.staging import staging
@@ -235,7 +235,7 @@ class _Replacing:
         self._folders.at(self._order.full(path), make=True)
 
     def file(self, entry: Entry, content: Content) -> None:
-        written = write_file(self._stage, b"file", entry, content)
+        written = write_file(self._stage, b"file", entry, content, passing(self._order.progress))
         self._name(entry.path)
         status = self._folders.look(self._order.full(entry.path))
         # Getting its name changed its ctime; whatever else differs is somebody else's doing.

@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from tallystick.digest import PIECE, Digest, Hashed, blake3_hasher, fingerprint, fingerprint_hasher
+from tallystick.copying import copy_hashed
+from tallystick.digest import Digest, Hashed, Passed, fingerprint, hash_stream, unwatched
 from tallystick.errors import ObjectCorrupt
 from tallystick.files import copy_bytes, reflink, temporary_name
 from tallystick.records.tree import Entry
@@ -38,18 +38,24 @@ class Written(NamedTuple):
     status: os.stat_result
 
 
-def write_file(folder: int, name: bytes, entry: Entry, content: Content) -> Written:
-    """Create a file that holds an entry's bytes; on any failure it is gone again."""
+def write_file(
+    folder: int, name: bytes, entry: Entry, content: Content, passed: Passed = unwatched
+) -> Written:
+    """Create a file that holds an entry's bytes; on any failure it is gone again.
+
+    `passed` hears of the bytes of a file of the store while they are copied.
+    """
     if isinstance(content, Stored):
         linked = _link(folder, name, entry, content)
         if linked is not None:
+            passed(entry.size)
             return linked
         content = content.path
     descriptor = os.open(name, NEW, 0o777 if entry.mode == "x" else 0o666, dir_fd=folder)
     try:
         try:
             if isinstance(content, Path):
-                change = _copy(descriptor, entry, content)
+                change = _copy(descriptor, entry, content, passed)
             else:
                 change = _write_bytes(descriptor, proven(entry, content))
             return Written(change, os.fstat(descriptor))
@@ -133,26 +139,14 @@ def _write_bytes(descriptor: int, data: bytes) -> bytes:
     return fingerprint(data)
 
 
-def _copy(descriptor: int, entry: Entry, source: Path) -> bytes:
+def _copy(descriptor: int, entry: Entry, source: Path, passed: Passed) -> bytes:
     """Share the file's blocks and read what has arrived, or copy it, hashing each piece on its way."""
-    identity, change, size = blake3_hasher(), fingerprint_hasher(), 0
     with open(source, "rb", buffering=0) as file:
-        shared = reflink(file.fileno(), descriptor)
-        for piece in _pieces(descriptor if shared else file.fileno()):
-            identity.update(piece)
-            change.update(piece)
-            size += len(piece)
-            view = memoryview(piece)
-            while view and not shared:
-                view = view[os.write(descriptor, view) :]
-    if identity.digest() != entry.digest or size != entry.size:
+        if reflink(file.fileno(), descriptor):
+            with open(descriptor, "rb", buffering=0, closefd=False) as arrived:
+                hashed = hash_stream(arrived, passed)
+        else:
+            hashed = copy_hashed(file.fileno(), descriptor, passed)
+    if hashed.digest != entry.digest or hashed.size != entry.size:
         raise corrupt(entry)
-    return change.digest()
-
-
-def _pieces(descriptor: int) -> Iterable[memoryview]:
-    """The bytes of an open file, through one buffer: memory touched for the first time is slow."""
-    view = memoryview(bytearray(PIECE))
-    with open(descriptor, "rb", buffering=0, closefd=False) as file:
-        while count := file.readinto(view):
-            yield view[:count]
+    return hashed.fingerprint
