@@ -17,6 +17,7 @@ from tallystick.cli.render import print_lines, to_json
 from tallystick.cli.text import style
 from tallystick.errors import DiskFull, Refused, TallyError, WrongUsage
 from tallystick.files import create_exclusive
+from tallystick.records.secrets import Redactor
 
 INTERRUPTED = 130
 OUR_FAULT = 255
@@ -92,13 +93,24 @@ def _log_folders(current: Context) -> Iterator[Path]:
 
 def _print(error: TallyError, code: int, as_json: bool, *, verbose: bool = False) -> int:
     """Write an error to stderr and return its exit code; a reader that has gone is no second error."""
+    redactor = Redactor.of(os.environ)
     with contextlib.suppress(OSError, ValueError):
         if as_json:
-            sys.stderr.write(json.dumps({"error": _as_object(error, code)}, indent=2) + "\n")
+            told = _redacted({"error": _as_object(error, code)}, redactor)
+            sys.stderr.write(json.dumps(told, indent=2) + "\n")
         else:
-            print_lines(_as_lines(error, verbose), sys.stderr)
+            print_lines(map(redactor.text, _as_lines(error, verbose)), sys.stderr)
         sys.stderr.flush()
     return code
+
+
+def _redacted(value: object, redactor: Redactor) -> object:
+    """What JSON can say, without secrets: errors name commands and addresses, and are often posted."""
+    if isinstance(value, str):
+        return redactor.text(value)
+    if isinstance(value, dict):
+        return {key: _redacted(item, redactor) for key, item in value.items()}
+    return [_redacted(item, redactor) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _as_lines(error: TallyError, verbose: bool) -> Iterator[str]:
