@@ -74,11 +74,12 @@ def measure(bench: Bench, contender: Contender, count: int, size: int) -> Figure
     story, data = Story(project), project.work / "data"
     write_files(data, count, size)
     story.do(ADD, contender.add, contender.commit)
-    story.do(CLEAN, contender.status, times=REPEATS)
+    times = REPEATS if count <= COMPARED else 1
+    story.do(CLEAN, contender.status, times=times)
     touch(data)
     story.do(TOUCHED, contender.status)
     story.do(PUSH, contender.push)
-    story.do(IDLE, contender.push, times=REPEATS)
+    story.do(IDLE, contender.push, times=times)
     _pull(story)
     _second_version(story, count, size)
     shutil.rmtree(data)
@@ -113,13 +114,21 @@ def _second_version(story: Story, count: int, size: int) -> None:
 
 def same_tree(one: Path, other: Path) -> None:
     """Stop when a pull did not bring back what was added: such a figure means nothing."""
-    names = {path.relative_to(one) for path in one.rglob("*") if path.is_file()}
-    if names != {path.relative_to(other) for path in other.rglob("*") if path.is_file()}:
+    names = _names(one)
+    if names != _names(other):
         raise SystemExit(f"`{other}` has not the files of `{one}`")
     # Of very many, the contents of some: reading all would take longer than the pull.
     for name in sorted(names)[:: 1 + len(names) // COMPARED]:
         if (one / name).read_bytes() != (other / name).read_bytes():
             raise SystemExit(f"`{other / name}` came back with other bytes")
+
+
+def _names(folder: Path) -> set[str]:
+    return {
+        os.path.relpath(os.path.join(parent, name), folder)
+        for parent, _, names in os.walk(folder)
+        for name in names
+    }
 
 
 def limits(bench: Bench, count: int, size: int) -> Figures:

@@ -182,6 +182,12 @@ def test_a_malformed_setting_is_refused(key: str, value: str) -> None:
         from_entries([(key, value)])
 
 
+def test_links_that_there_are_not_are_refused_with_those_that_do_the_same() -> None:
+    with pytest.raises(BadRecord, match="must be one of") as caught:
+        from_entries([("store.link", "symlink")])
+    assert "hardlink" in (caught.value.hint or "")
+
+
 @relaxed
 @given(texts)
 def test_a_url_is_shown_without_what_stands_before_its_host(secret: str) -> None:

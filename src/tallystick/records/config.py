@@ -134,7 +134,8 @@ def _check_value(key: str, value: str, source: str) -> None:
     if key == "core.jobs" and not (value.isascii() and value.isdigit() and 1 <= int(value) <= 256):
         raise BadRecord("`core.jobs` must be a number from 1 to 256", source)
     if key == "store.link" and value not in LINKS:
-        raise BadRecord(f"`store.link` must be one of {', '.join(LINKS)}", source)
+        hint = "`hardlink` saves the same copy" if value == "symlink" else None
+        raise BadRecord(f"`store.link` must be one of {', '.join(LINKS)}", source, hint=hint)
 
 
 def check_url(url: str, source: str = "") -> str:
