@@ -75,6 +75,22 @@ def test_history_that_was_pushed_is_not_looked_at_again(data: Repo, monkeypatch:
     assert pushed(data).sent_blobs == 0
 
 
+def test_after_a_push_of_history_the_next_one_is_over_at_once(
+    data: Repo, tally: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text in ("b", "c"):
+        data.write("labels", text)
+        tally("add", "labels")
+        data.commit()
+    assert pushed(data).sent_blobs == 5
+
+    def sent(*_words: object, **_options: object) -> None:
+        raise AssertionError("the push goes the long way")
+
+    monkeypatch.setattr("tallystick.flows.push.transfer.push", sent)
+    assert pushed(data).sent_blobs == 0
+
+
 def test_old_blobs_that_are_gone_do_not_stop_a_push(data: Repo, tally: Tally) -> None:
     data.write("labels", "b")
     tally("add", "labels")

@@ -53,6 +53,8 @@ def push(
         kept,
         commits=(head,) if head else (),
         roots={one.tracked.pointer.digest for one in (*asked.selected, *past.selected)} | kept.keys(),
+        # The history is sent once: a push that finds nothing new won't name it again.
+        lasting={one.tracked.pointer.digest for one in asked.selected} | (kept.keys() & asked.kept.keys()),
     )
     if dry_run:
         return _planned(project, store, asked, load)
@@ -81,6 +83,7 @@ class _Load:
     offered: Sequence[Selected]
     kept: Mapping[Digest, str]
     roots: set[Digest]
+    lasting: set[Digest]
     commits: tuple[str, ...]
 
     def blobs(self, project: Project) -> set[Digest]:
@@ -120,6 +123,7 @@ def _sent(
             repository=project.config.repository or "",
             commits=load.commits,
             roots=load.roots,
+            lasting=load.lasting,
             jobs=jobs,
             progress=progress,
         )

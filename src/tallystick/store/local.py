@@ -186,14 +186,6 @@ class LocalStore:
         return sorted(self._packs.catalogue.relied(digests)[0])
 
     @contextmanager
-    def pack(self, name: Digest) -> Iterator[memoryview]:
-        """All bytes of a pack."""
-        try:
-            yield self._packs.map(name)
-        finally:
-            self._packs.unmap(name)
-
-    @contextmanager
     def writer(self) -> Iterator[Writer]:
         """Store blobs; at the end they are durable. What was complete when something failed is kept."""
         writer = Writer(self)

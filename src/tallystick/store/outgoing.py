@@ -5,6 +5,7 @@ import mmap
 import os
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -80,6 +81,10 @@ class Outgoing:
         if room is not None:
             self._rooms.append(room)
 
+    def finish(self) -> None:
+        """Nothing more is sent: give the memory back."""
+        self._rooms.clear()
+
     def _verbatim(self, pack: PackName, left: set[Digest]) -> Parcel | None:
         """A local pack as it is, but for the nonce; None if not all of it is `left`, or compressing pays."""
         room = self._read(pack)
@@ -104,9 +109,13 @@ class Outgoing:
         if len(room) < pack.size:
             # Fresh memory costs more than reading into it: what is there is used again.
             room = bytearray(max(pack.size, PACK_SIZE + PACK_SIZE // 32))
-        with self._local.pack(pack.digest) as stored:
-            if len(stored) == pack.size:
-                memoryview(room)[: pack.size] = stored
+        view = memoryview(room)[: pack.size]
+        # One that is gone, or shorter than its index says, fails the check of its table.
+        view[-TRAILER.size :] = bytes(TRAILER.size)
+        path = self._local.packs / f"{pack.digest.hex()}.pack"
+        with translated(path), suppress(FileNotFoundError), open(path, "rb", buffering=0) as file:
+            while view and (count := file.readinto(view)):
+                view = view[count:]
         return room
 
     def _shrinks(self, view: memoryview, rows: bytes) -> bool:

@@ -69,13 +69,15 @@ def push(
     repository: str,
     commits: Sequence[str] = (),
     roots: Iterable[Digest] | None = None,
+    lasting: Iterable[Digest] | None = None,
     jobs: int = JOBS,
     progress: Progress = silent,
 ) -> Pushed:
     """Make blobs durable at a remote: packs, index, root record, in this order.
 
-    `roots` are those of the blobs that the rest is reached from (what pointers name); all without it. Raises
-    ObjectMissing, before anything is sent, naming the blobs that neither side has.
+    `roots` are those of the blobs that the rest is reached from (what pointers name); all without it. `lasting`
+    are those of them that the next push has too, if nothing has changed by then. Raises ObjectMissing,
+    before anything is sent, naming the blobs that neither side has.
     """
     wanted, sent = set(digests), _Sent()
     named = wanted if roots is None else set(roots)
@@ -94,7 +96,8 @@ def push(
             with suppress(RemoteUnreachable):
                 # All is durable and found; what is merely untidy must not make a push fail.
                 remote.join_indexes()
-            remote.settle(key_of(repository, commits, named), root, relied, len(wanted), size)
+            key = key_of(repository, commits, named if lasting is None else lasting)
+            remote.settle(key, root, relied, len(wanted), size)
             break
     else:
         raise RemoteUnreachable(
@@ -139,6 +142,7 @@ def _send(
             large = len(outgoing.recipes)
     finally:
         progress.end()
+    outgoing.finish()
     sent.blobs += len(outgoing.recipes)
     sent.packs += len(packs) - len(noted)
     if packs or outgoing.recipes:
