@@ -30,7 +30,7 @@ source = {{ editable = "." }}
 
 def test_the_hashes_of_wheels_and_sources_are_found_by_name_and_version(tmp_path: Path) -> None:
     (tmp_path / "uv.lock").write_text(LOCK)
-    assert known_hashes(tmp_path) == {("some-package", "1.0"): (WHEEL, SOURCE), ("own", "0.1.0"): ()}
+    assert known_hashes(tmp_path) == {("some-package", "1.0"): (WHEEL, SOURCE)}
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,11 @@ def test_a_lock_that_says_nothing_useful_gives_no_hashes(tmp_path: Path, text: s
     if text is not None:
         (tmp_path / "uv.lock").write_text(text)
     assert not any(known_hashes(tmp_path).values())
+
+
+def test_the_hashes_of_poetry_and_of_requirements_count_too(tmp_path: Path) -> None:
+    (tmp_path / "requirements-gpu.txt").write_text(f"Some_Package==1.0 --hash={WHEEL}\n")
+    (tmp_path / "poetry.lock").write_text(
+        f'[[package]]\nname = "some-package"\nversion = "1.0"\nfiles = [{{file = "x", hash = "{SOURCE}"}}]\n'
+    )
+    assert known_hashes(tmp_path) == {("some-package", "1.0"): (WHEEL, SOURCE)}

@@ -13,6 +13,7 @@ from tallystick.errors import Refused
 from tallystick.flows.status import PathStatus, Status, status
 from tallystick.process import Completed
 from tallystick.worktree.ignore import MANY
+from tests.flows.conftest import Stages
 from tests.project.house import opened
 from tests.sandbox import Repo, Tally
 
@@ -211,3 +212,15 @@ def test_status_starts_nothing_of_a_strangers_repository(
     for command in ("status", "check", "diff", "log", "checkout"):
         tally(command, cwd=clone.path, code=None)
     assert not (tmp_path / "ran").exists()
+
+
+def test_packages_that_a_lock_file_has_otherwise_are_named(done: Stages) -> None:
+    done.repo.write("requirements.txt", "blake3==0.1\nnothing-at-all==1 ; python_version < '3'\n")
+    shown = done.tally("status").out
+    assert "blake3: `requirements.txt` has 0.1, it is not installed" in shown
+    assert "nothing-at-all" not in shown
+    assert len(done.tally("status", "--json").json()["drift"]) == 1
+    done.tally("run", "--force", "prepare")
+    receipt = done.receipt("prepare")["environment"]
+    assert receipt["drift"] == ["blake3: `requirements.txt` has 0.1, it is not installed"]
+    assert [lock["path"] for lock in receipt["locks"]] == ["requirements.txt"]

@@ -61,6 +61,9 @@ def _lines(result: Status, verbose: bool) -> Iterator[str]:
     if stale:
         yield style("Stages", "strong")
         yield from stale
+    if result.drift:
+        yield style("Environment", "strong")
+        yield from (f"  {style('drift      ', 'changed')}  {said}" for said in result.drift)
     if not result.paths and not result.stages:
         yield "Nothing is tracked yet: `tally add <data>`"
         return

@@ -12,7 +12,7 @@ from tallystick.digest import Digest
 from tallystick.envs.captured import Captured, KeptWheel
 from tallystick.envs.editable import Root, roots
 from tallystick.envs.installed import Distribution, distributions, essential, record_digest, recorded
-from tallystick.envs.lockfile import FILE, known_hashes
+from tallystick.envs.lockfile import known_hashes, lock_files
 from tallystick.envs.probe import Probed, probe
 from tallystick.envs.wheel import build, cannot_keep, sources
 from tallystick.errors import Refused
@@ -59,7 +59,7 @@ def described(probed: Probed, project_root: Path) -> Captured:
 
 def read_from(interpreter: str, captured: Captured, project_root: Path) -> Iterable[str]:
     """Every file and folder whose change could change a capture."""
-    yield str(project_root / FILE)
+    yield from map(str, lock_files(project_root))
     yield interpreter
     yield os.path.realpath(interpreter)
     for levels in (1, 2):

@@ -14,6 +14,7 @@ from tallystick.project import Project, open_remote
 from tallystick.records.receipt import Artifact
 from tallystick.runs.inputs import Surroundings
 from tallystick.runs.interrupted import write_down
+from tallystick.runs.lockfiles import drift, lock_files
 from tallystick.runs.pipelines import PATTERN as PIPELINES
 from tallystick.runs.pipelines import Graph, load
 from tallystick.runs.staleness import Reason, stale_stages
@@ -73,6 +74,7 @@ class Status:
     """Everything that is tracked or made; `clean` if there is nothing to add, push, run or repair.
 
     `untracked` is what git doesn't see because tracked paths of its kind are hidden, and nothing else tracks.
+    `drift` is where the project's own lock files say otherwise than what is installed.
     """
 
     paths: tuple[PathStatus, ...]
@@ -80,6 +82,7 @@ class Status:
     remote: str | None
     clean: bool
     untracked: tuple[str, ...] = ()
+    drift: tuple[str, ...] = ()
 
 
 def status(
@@ -103,10 +106,13 @@ def status(
     paths = tuple(_paths(project, found, store, artifacts, progress))
     # Beside a path that was named nothing else is meant.
     untracked = tuple(unpointed(project, (one for one in found if one.path not in targets)))
-    stages = tuple(_stages(project, load(project, listed=listed), targets, variables, artifacts))
+    surroundings = Surroundings(variables, seen=artifacts)
+    graph = load(project, listed=listed)
+    stages = tuple(_stages(project, graph, targets, surroundings))
     clean = all(path.clean for path in paths) and not any(stage.reasons for stage in stages)
     clean = clean and not untracked
-    return Status(paths, stages, None if store is None else store.name, clean, untracked)
+    drifted = tuple(_drift(project, graph, stages, surroundings))
+    return Status(paths, stages, None if store is None else store.name, clean, untracked, drifted)
 
 
 def _paths(
@@ -175,10 +181,21 @@ def _stages(
     project: Project,
     graph: Graph,
     targets: Sequence[str],
-    variables: Mapping[str, str],
-    seen: Mapping[str, Artifact],
+    surroundings: Surroundings,
 ) -> Iterable[StageStatus]:
     """The stages that targets concern: by what they make, or all without targets."""
-    stale = stale_stages(project, graph, Surroundings(variables, seen=seen))
+    stale = stale_stages(project, graph, surroundings)
     meant = set(graph.steps) if not targets else {found for path in targets if (found := graph.maker(path))}
     return [StageStatus(address, reasons) for address, reasons in stale.items() if address in meant]
+
+
+def _drift(
+    project: Project, graph: Graph, stages: Sequence[StageStatus], surroundings: Surroundings
+) -> Iterable[str]:
+    """What lock files beside these stages say of the environments that were looked at for them."""
+    said = {}
+    for folder in sorted({graph.steps[stage.stage].folder for stage in stages}):
+        files = lock_files(project, folder)
+        for captured in surroundings.captured.values():
+            said.update(dict.fromkeys(drift(project, files, captured.lock)))
+    return said
