@@ -14,10 +14,11 @@ if TYPE_CHECKING:  # `typing` itself would cost every interpreter some milliseco
 VARIABLE = "TALLY_TRACE"
 """Names the folder that holds `scope` and gets a file of notes from every process."""
 
-MOST = 20_000
+MOST = 2_000
 """Notes that one process writes at most: whoever reads more has declared nothing at all."""
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_CHANGES = frozenset("wax+")
 _FOLDER = getattr(os, "O_DIRECTORY", 0)
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
@@ -30,27 +31,49 @@ class Notes:
             roots, readable, writable = file.read().decode("utf-8", "surrogateescape").split("\0\0")
         self.folder = folder
         self.seen: set[tuple[str, bool]] = set()
+        self.settled: tuple[dict[str, bool], dict[str, bool]] = ({}, {})
         self.roots = tuple(root + "/" for root in roots.split("\0"))
         always = {folder} | {path for path in (sys.prefix, sys.base_prefix) if path.startswith(self.roots)}
         self.known = (always.union(readable.split("\0")), always.union(writable.split("\0")))
 
     def add(self, path: Any, write: bool) -> None:
         """Note a path the first time that it is seen."""
-        path = os.fsdecode(path)
+        if path.__class__ is not str:
+            path = os.fsdecode(path)
         if path[:1] != "/":
             path = os.getcwd() + "/" + path
-        if "/." in path or "//" in path:
-            path = os.path.normpath(path)
-        prefix = getattr(sys, "pycache_prefix", None)
-        if prefix and path.startswith(prefix) and path.endswith(".pyc"):
-            place, _, name = path[len(prefix) :].rpartition("/")
+        # Almost all that a program opens lies in folders that are declared or elsewhere: one look tells.
+        folder = path[: path.rfind("/")]
+        settled = self.settled[write].get(folder)
+        if settled is None:
+            settled = self._settle(folder, write)
+        if not settled and len(self.seen) < MOST:
+            self._look(path, write)
+
+    def _settle(self, folder: str, write: bool) -> bool:
+        """Whether nothing in a folder is ever noted, found out once."""
+        plain = os.path.normpath(folder)
+        elsewhere = not (plain + "/").startswith(self.roots) and not self._holds_compiled(plain)
+        settled = elsewhere or self._is_known(plain, self.known[write])
+        if len(self.settled[write]) < MOST:
+            self.settled[write][folder] = settled
+        return settled
+
+    def _look(self, path: str, write: bool) -> None:
+        path = os.path.normpath(path)
+        if self._holds_compiled(path) and path.endswith(".pyc"):
+            place, _, name = path[len(sys.pycache_prefix or "") :].rpartition("/")
             path = place + "/" + name.split(".", 1)[0] + ".py"
         if not path.startswith(self.roots) or (path, write) in self.seen:
             return
-        if len(self.seen) < MOST:
+        if not self._is_known(path, self.known[write]):
             self.seen.add((path, write))
-            if not self._is_known(path, self.known[write]):
-                self._write(path, write)
+            self._write(path, write)
+
+    def _holds_compiled(self, path: str) -> bool:
+        """Whether a path lies where this process keeps the compiled modules of all folders."""
+        prefix: str = getattr(sys, "pycache_prefix", None) or "\0"
+        return path.startswith(prefix)
 
     def _is_known(self, path: str, known: set[str]) -> bool:
         while len(path) > 1:
@@ -71,9 +94,11 @@ class Notes:
 
     def opened(self, path: Any, mode: str | None, flags: int) -> None:
         """`open`, `os.open`, and what the interpreter itself opens: scripts and modules."""
-        if isinstance(path, int) or flags & _FOLDER:
-            return
-        self.add(path, bool(flags & _WRITES) or bool(mode and set(mode) & set("wax+")))
+        if path.__class__ is not int and not flags & _FOLDER:
+            # Where the interpreter itself opens something, it tells no flags.
+            self.add(
+                path, bool(flags & _WRITES) if flags else mode != "rb" and bool(set(mode or "") & _CHANGES)
+            )
 
     def imported(self, _name: str, file: Any, *_: object) -> None:
         """An extension module; the others are opened."""
@@ -125,10 +150,9 @@ def watch(folder: str) -> None:
     }
 
     def hear(event: str, args: tuple[Any, ...]) -> None:
-        listener = listeners.get(event)
-        if listener is not None:
+        if event in listeners:
             try:  # noqa: SIM105 - importing contextlib would cost every interpreter
-                listener(*args)
+                listeners[event](*args)
             except Exception:  # noqa: S110 - watching must never change what is watched
                 pass
 
