@@ -1,5 +1,6 @@
 """Names for bytes: BLAKE3 says what they are, XXH3 only whether they changed."""
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Protocol, Self
 
@@ -24,6 +25,8 @@ PIECE = 1 << 20
 """Bytes read at a time: large enough to release the GIL for long, small enough for the cache."""
 
 SMALL = 1 << 16
+
+_READ = os.O_RDONLY | os.O_CLOEXEC
 
 _HEX_DIGITS = frozenset("0123456789abcdef")
 
@@ -136,24 +139,31 @@ def hash_stream(stream: Readable, passed: Passed = unwatched) -> Hashed:
 
 def hash_file(path: str | bytes) -> Hashed:
     """Hash a file's bytes."""
-    with open(path, "rb", buffering=0) as file:
-        # Most files are small: making a buffer for each would cost more than reading it.
-        start = file.read(SMALL)
+    source = os.open(path, _READ)
+    try:
+        # Most files are small: a file object, and a buffer for each, would cost more than reading it.
+        start = os.read(source, SMALL)
         if len(start) < SMALL:
             return Hashed(Digest.of(start), fingerprint(start), len(start))
-        file.seek(0)
-        return hash_stream(file)
+        os.lseek(source, 0, os.SEEK_SET)
+        with open(source, "rb", buffering=0, closefd=False) as file:
+            return hash_stream(file)
+    finally:
+        os.close(source)
 
 
 def fingerprint_file(path: str | bytes) -> bytes:
     """The change fingerprint of a file's bytes, without the time that its identity would take."""
-    with open(path, "rb", buffering=0) as file:
-        # Most files are small: making a buffer for each would cost more than reading it.
-        start = file.read(SMALL)
+    source = os.open(path, _READ)
+    try:
+        start = os.read(source, SMALL)
         if len(start) < SMALL:
             return fingerprint(start)
         change = xxhash.xxh3_128(start)
         view = memoryview(bytearray(PIECE))
-        while count := file.readinto(view):
-            change.update(view[:count])
+        with open(source, "rb", buffering=0, closefd=False) as file:
+            while count := file.readinto(view):
+                change.update(view[:count])
         return change.digest()  # type: ignore[no-any-return, unused-ignore]
+    finally:
+        os.close(source)
