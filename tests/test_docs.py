@@ -96,6 +96,7 @@ RECORDS = (
     provenance.Tracker,
     environment.Lock,
     environment.Package,
+    environment.CondaPackage,
     verdict.Verdict,
     verdict.StageVerdict,
     verdict.Comparison,

@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tallystick.digest import Digest
 from tallystick.envs.captured import Captured, KeptWheel
+from tallystick.envs.conda import FOLDER as CONDA
+from tallystick.envs.conda import conda_packages
 from tallystick.envs.editable import Root, roots
 from tallystick.envs.installed import Distribution, distributions, essential, record_digest, recorded
 from tallystick.envs.lockfile import known_hashes, lock_files
@@ -47,7 +49,7 @@ def described(probed: Probed, project_root: Path) -> Captured:
     hashes = known_hashes(project_root)
     packages = tuple(_with_hashes(one.package, hashes) for one in each)
     return Captured(
-        lock=Lock(probed.implementation, probed.python, packages),
+        lock=Lock(probed.implementation, probed.python, packages, conda_packages(Path(probed.prefix))),
         python=probed.python,
         platform=probed.platform,
         interpreter=probed.executable,
@@ -64,6 +66,7 @@ def read_from(interpreter: str, captured: Captured, project_root: Path) -> Itera
     yield os.path.realpath(interpreter)
     for levels in (1, 2):
         yield os.path.join(Path(interpreter).parents[levels - 1], "pyvenv.cfg")
+        yield os.path.join(Path(interpreter).parents[levels - 1], CONDA)
     for path in captured.paths:
         yield path
         yield from _names_in(path, ".pth")

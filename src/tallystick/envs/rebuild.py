@@ -62,6 +62,12 @@ def rebuild(
     own settings for indexes are read from, too. Installs wheels only, so nothing is executed before
     the result has been compared with the lock. Raises EnvironmentNotRebuilt, or what `read` raises.
     """
+    if lock.conda:
+        raise EnvironmentNotRebuilt(
+            f"the run was made in a conda environment ({len(lock.conda)} packages), which tally records "
+            "but can't rebuild yet",
+            hint="`environment.lock` names each package's file; activate such an environment yourself",
+        )
     started = time.monotonic()
     settings = installer_settings(os.environ if env is None else env)
     settings |= {"UV_PYTHON_DOWNLOADS": "never"} | ({"UV_OFFLINE": "1"} if offline else {})

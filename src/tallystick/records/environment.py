@@ -8,7 +8,7 @@ from typing import Literal
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
-from tallystick.records.fields import Fields, versioned
+from tallystick.records.fields import Fields, single_line, versioned
 from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
 
 FILE = "environment.lock"
@@ -26,6 +26,7 @@ ORIGINS: dict[str, Origin] = {
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 _HASH = re.compile(r"[a-z0-9]+:[0-9a-f]{32,128}")
+_CONDA_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._!+-]*")
 _PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 
 
@@ -46,12 +47,24 @@ class Package:
 
 
 @dataclass(frozen=True, slots=True)
+class CondaPackage:
+    """One package of a conda environment: which build of it, and the file that it came from."""
+
+    name: str
+    version: str
+    build: str
+    url: str
+    hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
-    """A Python and its packages, sorted by name."""
+    """A Python and its packages, sorted by name; `conda` are those of the conda environment around them."""
 
     implementation: str
     python: str
     packages: tuple[Package, ...] = ()
+    conda: tuple[CondaPackage, ...] = ()
 
 
 def normalised(name: str) -> str:
@@ -67,14 +80,15 @@ def is_hash(text: str) -> bool:
 def render(lock: Lock) -> bytes:
     """Write a lock in its canonical form."""
     packages = sorted(lock.packages, key=lambda package: normalised(package.name))
-    return dump_json(
-        {
-            "tally": VERSION,
-            "implementation": lock.implementation,
-            "python": lock.python,
-            "packages": [_package_values(package) for package in packages],
-        }
-    )
+    values: dict[str, object] = {
+        "tally": VERSION,
+        "implementation": lock.implementation,
+        "python": lock.python,
+        "packages": [_package_values(package) for package in packages],
+    }
+    if lock.conda:
+        values["conda"] = [_conda_values(package) for package in lock.conda]
+    return dump_json(values)
 
 
 def _package_values(package: Package) -> dict[str, object]:
@@ -91,6 +105,24 @@ def _package_values(package: Package) -> dict[str, object]:
     return {key: value for key, value in known.items() if value is not None}
 
 
+def _conda_values(package: CondaPackage) -> dict[str, object]:
+    known = {
+        "name": package.name,
+        "version": package.version,
+        "build": package.build,
+        "url": package.url,
+        "hash": package.hash,
+    }
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def is_conda_package(package: CondaPackage) -> bool:
+    """Whether a package can be written down: its parts are words, its address holds no password."""
+    words = (package.name, package.version, package.build)
+    sound = all(_CONDA_WORD.fullmatch(word) for word in words) and single_line(package.url)
+    return sound and not _PASSWORD.search(package.url) and (package.hash is None or is_hash(package.hash))
+
+
 def identity(lock: Lock) -> Digest:
     """The lock's id: the digest of its canonical form."""
     return Digest.of(render(lock))
@@ -99,7 +131,7 @@ def identity(lock: Lock) -> Digest:
 def parse(data: bytes | str, source: str = FILE) -> Lock:
     """Read a lock; raise BadRecord naming what is wrong."""
     fields = versioned(load_json(data, source, RECEIPT_LIMIT), source, "environment lock", VERSION)
-    fields.only("tally", "implementation", "python", "packages")
+    fields.only("tally", "implementation", "python", "packages", "conda")
     packages = sorted(map(_package, fields.each("packages")), key=lambda package: normalised(package.name))
     for one, two in pairwise(packages):
         if normalised(one.name) == normalised(two.name):
@@ -108,7 +140,22 @@ def parse(data: bytes | str, source: str = FILE) -> Lock:
         implementation=_matching(fields, "implementation", _NAME),
         python=_matching(fields, "python", _VERSION),
         packages=tuple(packages),
+        conda=tuple(map(_conda, fields.each("conda"))),
     )
+
+
+def _conda(fields: Fields) -> CondaPackage:
+    fields.only("name", "version", "build", "url", "hash")
+    package = CondaPackage(
+        name=fields.line("name"),
+        version=fields.line("version"),
+        build=fields.line("build"),
+        url=fields.line("url"),
+        hash=fields.optional("hash", fields.line),
+    )
+    if not is_conda_package(package):
+        fields.bad(f"`{package.name[:80]}` is no conda package")
+    return package
 
 
 def _package(fields: Fields) -> Package:
@@ -147,7 +194,16 @@ def compare(old: Lock, new: Lock) -> tuple[str, ...]:
         before, after = getattr(old, what), getattr(new, what)
         if before != after:
             changes.append(f"{what} {before} -> {after}")
-    return (*changes, *_package_changes(_by_name(old.packages), _by_name(new.packages)))
+    changes += _package_changes(_by_name(old.packages), _by_name(new.packages))
+    return (*changes, *_conda_changes(old.conda, new.conda))
+
+
+def _conda_changes(old: Iterable[CondaPackage], new: Iterable[CondaPackage]) -> Iterable[str]:
+    before, after = ({each.name: f"{each.version} {each.build}" for each in some} for some in (old, new))
+    for name in sorted(before.keys() | after.keys()):
+        was, now = before.get(name, "none"), after.get(name, "none")
+        if was != now:
+            yield f"conda's {name} {was} -> {now}"
 
 
 def _by_name(packages: Iterable[Package]) -> dict[str, Package]:
