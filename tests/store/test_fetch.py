@@ -8,7 +8,8 @@ import pytest
 from tallystick.digest import Digest
 from tallystick.errors import ObjectCorrupt, ObjectMissing, RemoteUnreachable
 from tallystick.store import LocalStore, RemoteStore, transfer
-from tests.store.conftest import again, fill
+from tallystick.store.writer import Writer
+from tests.store.conftest import again, blobs, fill
 from tests.store.meddling import BIG, CONTENT, SMALL, Meddled, push, unmeddled
 
 
@@ -32,6 +33,35 @@ def test_a_fetch_takes_only_what_is_missing(full: LocalStore, shelf: RemoteStore
     assert (fetched.blobs, fetched.size) == (32, 6_030_000)
     assert transfer.fetch([shelf], clone, CONTENT).blobs == 0
     assert transfer.fetch([], clone, CONTENT).blobs == 0
+
+
+@pytest.mark.parametrize("left_out", [0, 1, 7, 31])
+def test_blobs_that_lie_together_are_taken_together_around_what_is_not_wanted(
+    local: LocalStore, shelf: RemoteStore, tmp_path: Path, left_out: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = blobs(32, seed=9)
+    fill(local, small)
+    transfer.push(again(local), shelf, small, repository="r")
+    order = [digest for digest, _ in local.read_many(small)]
+    wanted = order[:left_out] + order[left_out + 1 :]
+    clone = LocalStore(tmp_path / "clone")
+    monkeypatch.setattr(Writer, "put", None)
+    assert transfer.fetch([shelf], clone, wanted).size == 31_000
+    assert dict(again(clone).read_many(wanted)) == {digest: small[digest] for digest in wanted}
+    assert clone.missing(order) == {order[left_out]}
+
+
+def test_of_blobs_that_came_together_only_the_damaged_are_left_out(
+    full: LocalStore, shelf: RemoteStore, meddled: Meddled, tmp_path: Path
+) -> None:
+    push(full, shelf)
+    shelf.refresh()
+    clone = LocalStore(tmp_path / "clone")
+    meddled.reading = lambda data: data[:500] + bytes([data[500] ^ 1]) + data[501:]
+    with pytest.raises(ObjectCorrupt) as caught:
+        transfer.fetch([shelf], clone, SMALL)
+    assert len(caught.value.digests) == 1
+    assert again(clone).missing(SMALL) == set(caught.value.digests)
 
 
 def test_damaged_bytes_are_never_kept(

@@ -1,14 +1,15 @@
 """What a fetch downloads: runs of bytes out of a remote's packs, cut up into verified blobs."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
+from operator import add
 from typing import NamedTuple
 
-from tallystick.digest import Digest
+from tallystick.digest import Digest, digests_of
 from tallystick.errors import ObjectCorrupt, ObjectMissing
 from tallystick.store.index import Place, Recipe
 from tallystick.store.nearby import Spot, read
-from tallystick.store.pack import decode
+from tallystick.store.pack import LARGE, RAW, decode
 from tallystick.store.quarantine import Damaged
 from tallystick.store.remote import RemoteStore, pack_path
 
@@ -31,12 +32,22 @@ class Run(NamedTuple):
     spots: Sequence[Spot] = ()
 
 
+class Stretch(NamedTuple):
+    """Blobs that lie one behind the other."""
+
+    digests: Sequence[Digest]
+    sizes: Sequence[int]
+    data: memoryview
+
+
 class Received(NamedTuple):
     """What a request brought: verified blobs in the order asked for; None for the gone."""
 
     run: Run
     data: Sequence[bytes | Damaged | None]
     size: int
+    stretches: Sequence[Stretch] = ()
+    """The same blobs without `data`, verified, where they are small and lie as they are."""
 
 
 def small_runs(places: Iterable[Located]) -> Iterator[Run]:
@@ -95,11 +106,15 @@ def receive(remote: RemoteStore, run: Run) -> Received:
     """Make a request and verify what it brings; what is damaged is asked for once more (rule V3)."""
     if run.spots:
         return _taken(remote, run)
-    first, size = _request(remote, run.blobs)
+    view = _read(remote, run.blobs)
+    if run.file is None and view is not None and (stretches := _stretches(view, run.blobs)):
+        return Received(run, (), len(view), stretches)
+    first, size = _decoded(remote, run.blobs, view), len(view or b"")
     damaged = [blob for blob, data in zip(run.blobs, first, strict=True) if not isinstance(data, bytes)]
     if not damaged:
         return Received(run, first, size)
-    again, more = _request(remote, damaged)
+    view = _read(remote, damaged)
+    again, more = _decoded(remote, damaged, view), len(view or b"")
     second = dict(zip((digest for digest, _ in damaged), again, strict=True))
     data = [second.get(digest, had) for (digest, _), had in zip(run.blobs, first, strict=True)]
     return Received(run, data, size + more)
@@ -120,19 +135,45 @@ def _taken(remote: RemoteStore, run: Run) -> Received:
     return Received(run, data, size)
 
 
-def _request(remote: RemoteStore, blobs: Sequence[Located]) -> tuple[list[bytes | Damaged | None], int]:
+def _read(remote: RemoteStore, blobs: Sequence[Located]) -> memoryview | None:
+    """The bytes that blobs lie in; None if their pack is gone."""
     pack, start = blobs[0][1].pack, blobs[0][1].offset
     end = max(place.offset + place.stored for _, place in blobs)
     try:
-        view = remote.read_range(pack, start, end)
+        return remote.read_range(pack, start, end)
     except ObjectMissing:
-        return [None] * len(blobs), 0
+        return None
+
+
+def _stretches(view: memoryview, blobs: Sequence[Located]) -> list[Stretch]:
+    """What came, cut where something else lies between; nothing unless all is small, as it is, and right."""
+    if any(place.encoding != RAW or place.size >= LARGE for _, place in blobs):
+        return []
+    digests, sizes = [digest for digest, _ in blobs], [place.size for _, place in blobs]
+    begins = [place.offset - blobs[0][1].offset for _, place in blobs]
+    ends = list(map(add, begins, sizes))
+    if digests_of([view[begin:end] for begin, end in zip(begins, ends, strict=True)]) != digests:
+        return []
+    cuts = [at for at in range(1, len(blobs)) if begins[at] != ends[at - 1]]
+    return [
+        Stretch(digests[first:after], sizes[first:after], view[begins[first] : ends[after - 1]])
+        for first, after in pairwise((0, *cuts, len(blobs)))
+    ]
+
+
+def _decoded(
+    remote: RemoteStore, blobs: Sequence[Located], view: memoryview | None
+) -> list[bytes | Damaged | None]:
+    """Each blob out of the bytes that came, if they hold it."""
+    if view is None:
+        return [None] * len(blobs)
+    pack, start = blobs[0][1].pack, blobs[0][1].offset
     source = f"{remote.url}/{pack_path(pack)}"
-    return [_decoded(view, start, digest, place, source) for digest, place in blobs], len(view)
+    return [_decoded_one(view[place.offset - start :], digest, place, source) for digest, place in blobs]
 
 
-def _decoded(view: memoryview, start: int, digest: Digest, place: Place, source: str) -> bytes | Damaged:
-    stored = view[place.offset - start :][: place.stored]
+def _decoded_one(rest: memoryview, digest: Digest, place: Place, source: str) -> bytes | Damaged:
+    stored = rest[: place.stored]
     try:
         return decode(stored, digest, place.size, place.encoding, source)
     except ObjectCorrupt:

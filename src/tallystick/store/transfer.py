@@ -11,6 +11,7 @@ from tallystick.digest import Digest
 from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, RemoteUnreachable, TallyError
 from tallystick.progress import Progress, silent
 from tallystick.store import index as indexes
+from tallystick.store.directory import Directory
 from tallystick.store.glance import Held
 from tallystick.store.incoming import Located, Received, Run, file_runs, receive, small_runs
 from tallystick.store.index import Index, PackName, Place
@@ -28,6 +29,8 @@ PACKS_AT_A_TIME = 2
 """Packs that are uploaded at a time: they are in memory meanwhile."""
 _TOLD = 3
 """How many damaged blobs an error describes."""
+NEAR_JOBS = 2
+"""Requests that are under way at a time to a directory."""
 _ROUNDS = 5
 """How often a push begins again when collections delete under its feet."""
 
@@ -75,9 +78,9 @@ def push(
 ) -> Pushed:
     """Make blobs durable at a remote: packs, index, root record, in this order.
 
-    `roots` are those of the blobs that the rest is reached from (what pointers name); all without it. `lasting`
-    are those of them that the next push has too, if nothing has changed by then. Raises ObjectMissing,
-    before anything is sent, naming the blobs that neither side has.
+    `roots` are those of the blobs that the rest is reached from (what pointers name); all without it.
+    `lasting` are those of them that the next push has too, if nothing has changed by then.
+    Raises ObjectMissing, before anything is sent, naming the blobs that neither side has.
     """
     wanted, sent = set(digests), _Sent()
     named = wanted if roots is None else set(roots)
@@ -271,7 +274,11 @@ class _Arrivals:
     def _take_small(self, remote: RemoteStore, received: Received) -> None:
         self.received += received.size
         taken = size = 0
-        for (digest, place), data in zip(received.run.blobs, received.data, strict=True):
+        for stretch in received.stretches:
+            self._writer.put_stretch(*stretch)
+            self.here.update(stretch.digests)
+            taken, size = taken + len(stretch.digests), size + len(stretch.data)
+        for (digest, place), data in zip(received.run.blobs, received.data, strict=not received.stretches):
             if not isinstance(data, bytes):
                 self._note(digest, data, remote, place)
                 continue
@@ -320,8 +327,10 @@ def _bring(
     small = [(digest, place) for digest, place in held.places.items() if digest in wanted]
     size = sum(place.size for _, place in small) + sum(recipe.size for recipe in held.recipes.values())
     with arrivals.watched(len(small) + len(held.recipes), size):
+        # From a directory nearby more at a time only take turns, and memory.
+        lanes = min(jobs, NEAR_JOBS) if isinstance(remote.backend, Directory) else jobs
         here = nearby(arrivals.local, known, held.recipes)
-        received = ordered(partial(receive, remote), _runs(small, held, here), jobs)
+        received = ordered(partial(receive, remote), _runs(small, held, here), lanes)
         for file, group in groupby(received, key=lambda one: one.run.file):
             arrivals.take(remote, file, group)
 

@@ -2,10 +2,10 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import accumulate, repeat
 from pathlib import Path
-from typing import Protocol
 
 from tallystick.digest import (
     PIECE,
@@ -24,6 +24,7 @@ from tallystick.files import reflink, sync_folder, temporary_name, translated
 from tallystick.store.background import Background
 from tallystick.store.index import PackName
 from tallystick.store.pack import LARGE, MAGIC, PACK_SIZE, RAW, ROW, close
+from tallystick.store.shelf import Shelf
 
 _BATCH = 4 << 20
 """Bytes of small blobs gathered before they are handed to the disk."""
@@ -57,27 +58,6 @@ class _PackFile:
         return name
 
 
-class Shelf(Protocol):
-    """What a writer needs of the store it writes to."""
-
-    objects: Path
-    packs: Path
-    shares: bool
-    copied: int
-
-    def note_shared(self, digest: Digest, status: os.stat_result) -> None:
-        """Remember how a file looks that has a name in the worktree too."""
-
-    def is_packed(self, digest: Digest) -> bool:
-        """Whether a small blob is there already."""
-
-    def is_whole(self, digest: Digest) -> bool:
-        """Whether a large blob is there already."""
-
-    def object_name(self, digest: Digest) -> Path:
-        """Where a large blob goes."""
-
-
 class Writer:
     """Takes blobs; each pack is durable once it is full, and found once `commit` has returned."""
 
@@ -109,14 +89,25 @@ class Writer:
         if digest not in self._seen and not self._shelf.is_packed(digest):
             self._pack_up(digest, data)
 
+    def put_stretch(self, digests: Sequence[Digest], sizes: Sequence[int], data: Buffer) -> None:
+        """Store small blobs that lie one behind the other, verified by the caller; none is here yet."""
+        offsets = accumulate(sizes, initial=self._end)
+        self._rows += b"".join(map(ROW.pack, digests, offsets, sizes, sizes, repeat(RAW)))
+        self._seen.update(digests)
+        self._append(data)
+
     def _pack_up(self, digest: Digest, data: Buffer) -> None:
         """Append a small blob that is not there yet to the pack."""
         size = len(data)
         self._seen.add(digest)
         self._rows += ROW.pack(digest, self._end, size, size, RAW)
-        self._end += size
+        self._append(data)
+
+    def _append(self, data: Buffer) -> None:
+        """Take the bytes that the last rows tell of."""
+        self._end += len(data)
         self._batch.append(data)
-        self._batched += size
+        self._batched += len(data)
         if self._batched >= _BATCH:
             self._flush()
         if self._end >= PACK_SIZE:
