@@ -58,6 +58,8 @@ class Written:
         place = Place(stage.source, line_of(self._fields.value["stages"], name), stage.what)
         if "foreach" in stage:
             stage.only("foreach", "do")
+            if "do" not in stage:
+                stage.bad("`foreach` needs a `do`", "foreach")
             body, items = stage.fields("do").value, self._items(stage, place)
         elif "matrix" in stage:
             body = _without(stage.value, "matrix")

@@ -11,7 +11,12 @@ from tallystick.frozen import dataclass
 from tallystick.records.syntax import Row, Table, line_of
 
 LARGEST = 64 << 20
-"""Characters and values that the templates of one pipeline may grow to."""
+"""Characters that the templates of one pipeline may grow to; a value counts for `VALUE` of them."""
+
+VALUE = 16
+
+COPIED = 128
+"""What a value counts for that a reference copies: lists of references grow by themselves."""
 
 DEEPEST = 64
 """How many variables may refer to each other in a row."""
@@ -77,7 +82,7 @@ class Allowance:
         """Use some; raise BadRecord when there is no more."""
         self._left -= size
         if self._left < 0:
-            place.bad(f"templates grow to more than {LARGEST >> 20} Mi characters and values")
+            place.bad(f"templates grow to more than {LARGEST >> 20} Mi characters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ class Scope:
     def _whole(self, value: Any, place: Place) -> Any:
         """A value with all that is inside filled in."""
         value = self._settled(value)
-        self.allowance.take(len(value) + 1 if isinstance(value, str) else 1, place)
+        self.allowance.take(COPIED + (len(value) if isinstance(value, str) else 0), place)
         if isinstance(value, Mapping):
             return {key: self._whole(item, place) for key, item in value.items()}
         if isinstance(value, list):
@@ -228,7 +233,7 @@ def expand(value: Any, scope: Scope, place: Place, mode: Mode = "text") -> Any:
 
 
 def _expanded_table(value: Mapping[str, Any], scope: Scope, place: Place, mode: Mode) -> Table:
-    scope.allowance.take(len(value), place)
+    scope.allowance.take(VALUE * len(value), place)
     table = Table()
     table.lines = {}
     for key, item in value.items():
@@ -245,7 +250,7 @@ def _expanded_table(value: Mapping[str, Any], scope: Scope, place: Place, mode: 
 
 
 def _expanded_row(value: Sequence[Any], scope: Scope, place: Place, mode: Mode) -> Row:
-    scope.allowance.take(len(value), place)
+    scope.allowance.take(VALUE * len(value), place)
     row = Row()
     row.lines = []
     for position, item in enumerate(value):
