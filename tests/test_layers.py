@@ -49,6 +49,7 @@ DOORS = {
         "store.backends",
         "records.yamltree",
         "envs.remembered",
+        "flows.status",
     ),
 }
 NEVER = {"pickle", "shelve", "marshal", "dbm", "sqlite3", "pty", "imp"}

@@ -10,8 +10,9 @@ import pytest
 
 from tallystick import process
 from tallystick.errors import Refused
-from tallystick.flows.status import PathStatus, Status, status
+from tallystick.flows.status import PIPELINES, PathStatus, Status, status
 from tallystick.process import Completed
+from tallystick.runs.pipelines import PATTERN
 from tallystick.worktree.ignore import MANY
 from tests.flows.conftest import Stages
 from tests.project.house import opened
@@ -224,3 +225,7 @@ def test_packages_that_a_lock_file_has_otherwise_are_named(done: Stages) -> None
     receipt = done.receipt("prepare")["environment"]
     assert receipt["drift"] == ["blake3: `requirements.txt` has 0.1, it is not installed"]
     assert [lock["path"] for lock in receipt["locks"]] == ["requirements.txt"]
+
+
+def test_stages_are_looked_for_by_the_name_that_pipelines_have() -> None:
+    assert PIPELINES == PATTERN

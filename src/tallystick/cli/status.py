@@ -10,7 +10,8 @@ from tallystick.cli.changes import change_lines, counts
 from tallystick.cli.context import context
 from tallystick.cli.options import chosen_paths, remote_option, targets_argument
 from tallystick.cli.text import count_text, style
-from tallystick.flows.status import PathStatus, StageStatus, Status, status
+from tallystick.flows.status import PathStatus, Status, status
+from tallystick.runs.reasons import StageStatus
 
 SHOWN = 10
 """How many names are listed unless more is asked for."""

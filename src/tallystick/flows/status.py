@@ -1,6 +1,7 @@
 """Say what changed in data and stages, and why."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Literal
 
 from tallystick.data.changes import Changes, Seen, blobs, see
@@ -12,13 +13,12 @@ from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_remote
 from tallystick.records.receipt import Artifact
-from tallystick.runs.inputs import Surroundings
-from tallystick.runs.interrupted import write_down
-from tallystick.runs.lockfiles import drift, lock_files
-from tallystick.runs.pipelines import PATTERN as PIPELINES
-from tallystick.runs.pipelines import Graph, load
-from tallystick.runs.staleness import Reason, stale_stages
+from tallystick.runs.reasons import Outlook, StageStatus
 from tallystick.store import RemoteStore
+
+PIPELINES = "*tally.yaml"
+OUTLOOK = "tallystick.runs.outlook"
+"""What looks at stages: loaded where there are any, as it takes as long as all the rest."""
 
 BATCH = 200_000
 """Blobs that a store is asked for at once."""
@@ -62,14 +62,6 @@ class _Looked:
 
 
 @dataclass(frozen=True, slots=True)
-class StageStatus:
-    """One stage, and why it is out of date; nothing when it isn't."""
-
-    stage: str
-    reasons: tuple[Reason, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
     """Everything that is tracked or made; `clean` if there is nothing to add, push, run or repair.
 
@@ -97,7 +89,6 @@ def status(
 
     The remote is asked only if one is named. `variables` are those in which stages would run.
     """
-    write_down(project)
     store = open_remote(project, remote) if remote is not None else None
     artifacts: dict[str, Artifact] = {}
     # Git looks through the whole worktree for either, so both are asked for at once; a target is looked up.
@@ -106,13 +97,27 @@ def status(
     paths = tuple(_paths(project, found, store, artifacts, progress))
     # Beside a path that was named nothing else is meant.
     untracked = tuple(unpointed(project, (one for one in found if one.path not in targets)))
-    surroundings = Surroundings(variables, seen=artifacts)
-    graph = load(project, listed=listed)
-    stages = tuple(_stages(project, graph, targets, surroundings))
-    clean = all(path.clean for path in paths) and not any(stage.reasons for stage in stages)
+    looked = _outlook(project, targets, variables, artifacts, listed)
+    clean = all(path.clean for path in paths) and not any(stage.reasons for stage in looked.stages)
     clean = clean and not untracked
-    drifted = tuple(_drift(project, graph, stages, surroundings))
-    return Status(paths, stages, None if store is None else store.name, clean, untracked, drifted)
+    name = None if store is None else store.name
+    return Status(paths, looked.stages, name, clean, untracked, looked.drift)
+
+
+def _outlook(
+    project: Project,
+    targets: Sequence[str],
+    variables: Mapping[str, str],
+    artifacts: Mapping[str, Artifact],
+    listed: Iterable[str] | None,
+) -> Outlook:
+    """What there is to say of stages: nothing where there are none, and no run has left anything."""
+    pipelines = project.git.list_files([PIPELINES]) if listed is None else listed
+    pipelines = [path for path in pipelines if path.endswith(PIPELINES[1:])]
+    if not pipelines and not (project.home / "running").is_dir():
+        return Outlook()
+    found: Outlook = import_module(OUTLOOK).outlook(project, targets, variables, artifacts, pipelines)
+    return found
 
 
 def _paths(
@@ -175,27 +180,3 @@ def _needed(project: Project, tracked: Tracked | Malformed, seen: Seen | None) -
         return blobs_of(project, tracked)
     except ObjectsError:
         return None
-
-
-def _stages(
-    project: Project,
-    graph: Graph,
-    targets: Sequence[str],
-    surroundings: Surroundings,
-) -> Iterable[StageStatus]:
-    """The stages that targets concern: by what they make, or all without targets."""
-    stale = stale_stages(project, graph, surroundings)
-    meant = set(graph.steps) if not targets else {found for path in targets if (found := graph.maker(path))}
-    return [StageStatus(address, reasons) for address, reasons in stale.items() if address in meant]
-
-
-def _drift(
-    project: Project, graph: Graph, stages: Sequence[StageStatus], surroundings: Surroundings
-) -> Iterable[str]:
-    """What lock files beside these stages say of the environments that were looked at for them."""
-    said = {}
-    for folder in sorted({graph.steps[stage.stage].folder for stage in stages}):
-        files = lock_files(project, folder)
-        for captured in surroundings.captured.values():
-            said.update(dict.fromkeys(drift(project, files, captured.lock)))
-    return said

@@ -12,10 +12,11 @@ from tallystick.project import Project, with_own_doors
 from tallystick.runs.inputs import Surroundings
 from tallystick.runs.live import only_run
 from tallystick.runs.pipelines import Graph, Step
+from tallystick.runs.reasons import Reason
 from tallystick.runs.reuse import reuse
 from tallystick.runs.running import Performed, gather, perform
 from tallystick.runs.scheduling import Course, Failed, Prefixed, Skipped, one_by_one, side_by_side
-from tallystick.runs.staleness import Reason, stale
+from tallystick.runs.staleness import stale
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from typing import Any
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, ObjectsError, TallyError
-from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records import environment as environments
 from tallystick.records.environment import Lock
@@ -21,22 +20,11 @@ from tallystick.runs.inputs import (
     variables_now,
 )
 from tallystick.runs.pipelines import Graph, Step, read_file
+from tallystick.runs.reasons import Reason
 from tallystick.runs.receipts import Recorded, recorded
 
 SHOWN = 60
 """Characters of a parameter's value that a reason shows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One way in which a stage's receipt no longer fits; `name` is the dep, parameter, package, … meant."""
-
-    kind: str
-    name: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {f'`{self.name}` ' if self.name else ''}{self.detail}"
 
 
 def stale(

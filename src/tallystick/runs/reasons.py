@@ -1,0 +1,31 @@
+"""What is said of a stage that is out of date; to say it needs nothing that finds it out."""
+
+from tallystick.frozen import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One way in which a stage's receipt no longer fits; `name` is the dep, parameter, package, … meant."""
+
+    kind: str
+    name: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {f'`{self.name}` ' if self.name else ''}{self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class StageStatus:
+    """One stage, and why it is out of date; nothing when it isn't."""
+
+    stage: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What there is to say of stages; `drift` is where lock files say otherwise than what is installed."""
+
+    stages: tuple[StageStatus, ...] = ()
+    drift: tuple[str, ...] = ()
