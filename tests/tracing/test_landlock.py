@@ -56,6 +56,17 @@ def test_a_module_that_is_not_declared_is_denied_even_when_it_was_compiled_befor
 
 
 @needs_landlock
+def test_a_module_that_was_compiled_outside_of_the_project_is_denied_too(root: Path) -> None:
+    code = "import sys; sys.path.insert(0, 'src'); import features"
+    prefix = {"PYTHONPYCACHEPREFIX": str(root.parent / "compiled"), "PYTHONDONTWRITEBYTECODE": ""}
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True, env=prefix)
+    assert list(Path(prefix["PYTHONPYCACHEPREFIX"]).rglob("features.*.pyc"))
+    done, found = enforced(root, code, reads=("src/train.py",), **prefix)
+    assert "PermissionError" in done.stderr
+    assert found.reads == ("src/features.py",)
+
+
+@needs_landlock
 def test_undeclared_writes_are_denied_and_outs_are_made(root: Path) -> None:
     (root / "out").mkdir()
     code = """

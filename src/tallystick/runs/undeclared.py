@@ -66,14 +66,16 @@ def found(project: Project, step: Step, tracer: Tracer) -> Undeclared:
 
 def remarks(step: Step, touched: Undeclared) -> Iterator[str]:
     """What to tell the user about it, with what to do."""
+    # Under `enforce` most of it was denied, but for what lies in a folder that is open for an out.
     name, denied = step.address, step.stage.trace == "enforce"
     if touched.reads:
-        seen = "was denied" if denied else "read"
+        seen = "tried to read" if denied else "read"
         what = _some(touched.reads, touched.more)
         yield f"`{name}` {seen} {what}, which it doesn't declare: `tally run --declare {name}` adds it"
     if touched.writes:
         what = _some(touched.writes, touched.more)
-        yield f"`{name}` wrote {what}, which is none of its outs: name it there, or write it elsewhere"
+        seen = "tried to write" if denied else "wrote"
+        yield f"`{name}` {seen} {what}, which is none of its outs: name it there, or write it elsewhere"
 
 
 def denial(step: Step, touched: Undeclared) -> str:

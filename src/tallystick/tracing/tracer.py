@@ -128,9 +128,11 @@ def _by_landlock(scope: Scope, variables: Mapping[str, str], folder: Path) -> Tr
     text = json.dumps(orders)
     (folder / "orders").write_text(text, encoding="utf-8", errors="surrogateescape")
     before = (sys.executable, "-I", "-S", str(LAUNCHER), str(folder / "orders"))
-    # Compiled modules would give away sources that may not be read; and where the project lies in the folder
-    # for temporary files, new ones can't be made there.
-    ours = {"PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+    # Modules that were compiled to a place outside of the project would give away sources that may not be
+    # read; and where the project lies in the folder for temporary files, new ones can't be made there.
+    ours = {}
+    if variables.get("PYTHONPYCACHEPREFIX"):
+        ours["PYTHONPYCACHEPREFIX"] = str(folder / "compiled")
     usual = os.path.realpath(variables.get("TMPDIR") or "/tmp")  # noqa: S108 - where programs put theirs
     if f"{scope.root}/".startswith(f"{usual}/"):
         ours["TMPDIR"] = str(folder / "temporary")
