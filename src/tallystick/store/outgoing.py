@@ -66,24 +66,28 @@ class Outgoing:
         self._rooms: list[bytearray] = []
         self.recipes: dict[Digest, Recipe] = {}
 
-    def parcels(self, wanted: set[Digest]) -> Iterator[Parcel]:
-        """Pack these blobs of the local store; raise ObjectCorrupt before a bad byte is sent (C7)."""
+    def parcels(self, wanted: set[Digest]) -> Iterator[Iterator[Parcel]]:
+        """Pack these blobs of the local store; raise ObjectCorrupt before a bad byte is sent (C7).
+
+        First come packs as they lie here, then new ones: between the two memory can be given back.
+        """
         left = set(wanted)
-        for pack in self._local.holding(wanted):
+        yield self._as_they_are(left)
+        self._rooms.clear()
+        small = self._local.in_packs(left)
+        yield self._repacked(left - small, small)
+
+    def _as_they_are(self, left: set[Digest]) -> Iterator[Parcel]:
+        """Whole packs; what is in them is `left` no longer."""
+        for pack in self._local.holding(left):
             # Small ones are better joined: the remote would fill up with them, one for each `add`.
             if pack.size >= PACK_SIZE // 2 and (parcel := self._verbatim(pack, left)):
                 yield parcel
-        small = self._local.in_packs(left)
-        yield from self._repacked(left - small, small)
 
     def release(self, room: bytearray | None) -> None:
         """A pack has been sent: the next one may come to lie in its place."""
         if room is not None:
             self._rooms.append(room)
-
-    def finish(self) -> None:
-        """Nothing more is sent: give the memory back."""
-        self._rooms.clear()
 
     def _verbatim(self, pack: PackName, left: set[Digest]) -> Parcel | None:
         """A local pack as it is, but for the nonce; None if not all of it is `left`, or compressing pays."""

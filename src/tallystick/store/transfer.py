@@ -135,22 +135,35 @@ def _send(
     packs = list(noted)
     progress.begin("sending", files=len(missing), size=local.total(missing))
     try:
-        parcels, large = outgoing.parcels(missing), 0
-        for done in ordered(partial(upload, remote), parcels, min(jobs, PACKS_AT_A_TIME)):
-            packs.append((done.pack, done.rows))
-            outgoing.release(done.room)
-            sent.blobs += done.blobs
-            sent.bytes += done.pack.size
-            progress.advance(done.blobs + len(outgoing.recipes) - large, done.size)
-            large = len(outgoing.recipes)
+        for parcels in outgoing.parcels(missing):
+            packs += _uploaded(remote, outgoing, parcels, sent, min(jobs, PACKS_AT_A_TIME), progress)
     finally:
         progress.end()
-    outgoing.finish()
     sent.blobs += len(outgoing.recipes)
     sent.packs += len(packs) - len(noted)
     if packs or outgoing.recipes:
         remote.put_index(indexes.assemble(packs, outgoing.recipes))
         remote.journal.forget([name.digest for name, _ in packs])
+
+
+def _uploaded(
+    remote: RemoteStore,
+    outgoing: Outgoing,
+    parcels: Iterator[Parcel],
+    sent: _Sent,
+    jobs: int,
+    progress: Progress,
+) -> list[tuple[PackName, bytes]]:
+    """Upload packs; say which they are, with their tables of contents."""
+    packs, large = [], len(outgoing.recipes)
+    for done in ordered(partial(upload, remote), parcels, jobs):
+        packs.append((done.pack, done.rows))
+        outgoing.release(done.room)
+        sent.blobs += done.blobs
+        sent.bytes += done.pack.size
+        progress.advance(done.blobs + len(outgoing.recipes) - large, done.size)
+        large = len(outgoing.recipes)
+    return packs
 
 
 def resumed(remote: RemoteStore) -> list[tuple[PackName, bytes]]:
