@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from urllib.parse import quote
+
+from tallystick.frozen import dataclass
 
 HIDDEN = b"[secret]"
 
