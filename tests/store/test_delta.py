@@ -43,6 +43,20 @@ def test_one_byte_inserted_moves_one_chunk(local: LocalStore, shelf: RemoteStore
     assert again(clone).read(Digest.of(NEW)) == NEW
 
 
+@pytest.mark.parametrize("alike", [True, False])
+def test_an_older_version_that_nobody_pushed_helps_too(
+    local: LocalStore, shelf: RemoteStore, tmp_path: Path, alike: bool
+) -> None:
+    (new,) = stored(local, NEW)
+    transfer.push(again(local), shelf, [new], repository="r")
+    clone = LocalStore(tmp_path / "clone")
+    stored(clone, OLD if alike else OLD[:12_000_000])
+    fetched = transfer.fetch([unmeddled(shelf, tmp_path / "its-cache")], clone, [new])
+    assert fetched.size == len(NEW)
+    assert (fetched.received_bytes <= 2 * (256 << 10)) is alike, "what has half the size is another file"
+    assert again(clone).read(new) == NEW
+
+
 def test_an_older_version_that_was_altered_is_not_believed(
     local: LocalStore, shelf: RemoteStore, tmp_path: Path
 ) -> None:

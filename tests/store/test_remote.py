@@ -64,7 +64,17 @@ def test_a_folder_that_is_no_store_or_not_there_is_not_opened(tmp_path: Path) ->
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"tally-store": 99, "chunker": {}}', "x" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"tally-store": 99, "chunker": {}}',
+        '{"tally-store": 1, "chunker": {"name": "rabin"}}',
+        "x" * 100_000,
+    ],
+)
 def test_a_store_of_another_kind_or_version_is_refused(shelf: RemoteStore, tmp_path: Path, text: str) -> None:
     marker = folder_of(shelf) / MARKER
     marker.unlink()

@@ -1,11 +1,13 @@
 """Chunks of wanted files that the local store has already, inside of large blobs: older versions, mostly."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from tallystick.digest import Digest
+from tallystick.store.chunker import average, cut
 from tallystick.store.index import Recipe
 from tallystick.store.local import LocalStore
 
@@ -56,7 +58,37 @@ def nearby(local: LocalStore, catalogue: Recipes, recipes: Mapping[Digest, Recip
             if chunk in wanted:
                 found.setdefault(chunk, Spot(path, offset, length))
             offset += length
+    if recipes and not found:
+        return _cut_here(local, wanted, recipes)
     return found
+
+
+def _cut_here(local: LocalStore, wanted: set[Digest], recipes: Mapping[Digest, Recipe]) -> dict[Digest, Spot]:
+    """The same by cutting local files as a push would: those of about the same size that nobody pushed."""
+    found: dict[Digest, Spot] = {}
+    paths = [path for file in local.whole() if (path := local.object_path(file)) is not None]
+    sizes = {path: path.stat().st_size for path in paths}
+    for recipe in recipes.values():
+        path = min(sizes, key=lambda path: abs(sizes[path] - recipe.size), default=None)
+        if path is not None and _is_alike(sizes.pop(path), recipe.size):
+            offset = 0
+            for piece in _pieces(path):
+                name = Digest.of(piece)
+                if name in wanted:
+                    found.setdefault(name, Spot(path, offset, len(piece)))
+                offset += len(piece)
+    return found
+
+
+def _pieces(path: Path) -> Iterator[memoryview]:
+    """A local file's chunks; none if it can't be read."""
+    with suppress(OSError), open(path, "rb", buffering=0) as file:
+        yield from cut(file, os.fstat(file.fileno()).st_size)
+
+
+def _is_alike(size: int, other: int) -> bool:
+    """Whether a file may be another's former version, and is cut alike."""
+    return abs(size - other) * 4 <= other and average(size) == average(other)
 
 
 def read(chunk: Digest, spot: Spot) -> bytes | None:
