@@ -95,10 +95,12 @@ def runs(project: Project) -> Iterator[Run | Damaged]:
             yield _read(identity, data)
 
 
-def texts(project: Project, identities: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+def texts(
+    project: Project, identities: Sequence[Digest], portion: int = PORTION
+) -> Iterator[tuple[Digest, bytes]]:
     """The receipts of some runs as they stand in the ledger; those that it lacks are left out."""
-    for start in range(0, len(identities), PORTION):
-        some = identities[start : start + PORTION]
+    for start in range(0, len(identities), portion):
+        some = identities[start : start + portion]
         found = project.git.read_each(REF, [_receipt_path(identity) for identity in some])
         yield from ((identity, data) for identity, data in zip(some, found, strict=True) if data is not None)
 
