@@ -177,6 +177,8 @@ class Writer:
             os.close(descriptor)
             temporary.unlink(missing_ok=True)
         self._unfinished.clear()
+        # The index that is written next takes as much memory again.
+        self._seen.clear()
 
     def _is_whole(self, digest: Digest) -> bool:
         return digest in self._seen or self._shelf.is_whole(digest)
