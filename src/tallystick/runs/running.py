@@ -178,7 +178,9 @@ def _unadded(project: Project, deps: Sequence[Artifact]) -> Iterator[str]:
     pointers = pointers_of(project)
     for dep in deps:
         nearest = pointers.at(dep.path) or owner_of(pointers, dep.path)
-        below = [one for one in pointers.below(dep.path) if isinstance(one, Tracked)]
+        # Only a folder has something below it, and to look there costs a process of git's.
+        inside = pointers.below(dep.path) if dep.kind == "tree" else ()
+        below = [one for one in inside if isinstance(one, Tracked)]
         for tracked in [nearest] if nearest else below:
             now = dep if tracked.path == dep.path else out_now(project, tracked.path)
             if now is not None and now.digest != tracked.pointer.digest:
