@@ -22,7 +22,16 @@ from tallystick.records.provenance import (
 )
 from tallystick.records.receipt import Artifact, Receipt
 from tallystick.records.stage import TRACES, Out, ParamFile, Stage, Tolerance
-from tallystick.records.verdict import OUTCOMES, Comparison, Difference, StageVerdict, Verdict
+from tallystick.records.verdict import (
+    AXES,
+    KINDS,
+    OUTCOMES,
+    Axis,
+    Comparison,
+    Difference,
+    StageVerdict,
+    Verdict,
+)
 
 relaxed = settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
@@ -73,6 +82,9 @@ artifacts = st.builds(Artifact, paths, st.just("tree"), digests, sizes) | st.bui
 )
 artifact_lists = st.lists(artifacts, max_size=3, unique_by=lambda artifact: artifact.path).map(tuple)
 
+hosts = st.builds(Host, lines, lines, lines, st.booleans())
+machines = st.builds(Hardware, lines, st.integers(0, 999), sizes, some(lines), some(lines), some(words))
+
 receipts = st.builds(
     Receipt,
     stage=words.filter(safe),
@@ -101,7 +113,7 @@ receipts = st.builds(
         some(st.builds(LockFile, paths, digests), 2),
         some(lines),
     ),
-    hardware=st.builds(Hardware, lines, st.integers(0, 999), sizes, some(lines), some(lines), some(words)),
+    hardware=machines,
     tool=lines,
     author=lines,
     deps=artifact_lists,
@@ -124,7 +136,7 @@ receipts = st.builds(
     features=some(st.builds(Feature, words, words, digests), 2),
     undeclared_writes=some(paths),
     trace=st.sampled_from(sorted(TRACES)),
-    host=st.none() | st.builds(Host, lines, lines, lines, st.booleans()),
+    host=st.none() | hosts,
     trackers=some(st.builds(Tracker, st.sampled_from(("mlflow", "wandb")), lines, lines), 2),
     series=st.none() | digests,
     isolated=st.booleans(),
@@ -164,10 +176,18 @@ differences = st.builds(
     st.booleans(),
 )
 comparisons = st.builds(
-    Comparison, paths, outcomes, st.none() | digests, st.none() | digests, some(differences)
+    Comparison,
+    paths,
+    outcomes,
+    st.none() | digests,
+    st.none() | digests,
+    some(differences),
+    st.sampled_from(sorted(KINDS)),
+    st.booleans(),
 )
+axes = st.builds(Axis, st.sampled_from(sorted(AXES)), outcomes, texts)
 stage_verdicts = st.builds(
-    StageVerdict, lines, digests, outcomes, some(comparisons), bounds, st.none() | texts
+    StageVerdict, lines, digests, outcomes, some(comparisons), bounds, st.none() | texts, some(axes)
 )
 verdicts = st.builds(
     Verdict,
@@ -180,6 +200,13 @@ verdicts = st.builds(
     lines,
     st.none() | digests,
     lines,
+    st.none() | lines,
+    st.none() | hosts,
+    st.none() | machines,
+    some(lines),
+    some(lines),
+    st.integers(1, 99),
+    st.dictionaries(paths, st.dictionaries(texts, bounds, max_size=2), max_size=2),
 )
 
 stage_paths = paths.map(lambda path: path.replace("$", "_"))

@@ -17,10 +17,10 @@ RECORDS: dict[str, tuple[Callable[[bytes, str], Any], Callable[[Any], bytes], st
         receipt.render,
         "15983f5e67d14a52a5a8f0c0907e54d45037fb7805f9587c6a0d567956c5a0ce",
     ),
-    "verdict.json": (
+    "verdict-2.json": (
         verdict.parse,
         verdict.render,
-        "41ff346fcdf06c9ccd840f923434ceb058ea22b0090556475fab53b6de8edff6",
+        "3ad97023b323cbb5e5b8ef2a1926a7796ac617d33228ccd117ea7b36034887db",
     ),
     "environment.lock": (
         environment.parse,
@@ -63,6 +63,15 @@ def test_the_first_receipts_are_read_without_the_fields_that_came_later() -> Non
     assert receipt.parse(receipt.render(first)) == first
 
 
+def test_the_first_verdicts_are_read_without_the_fields_that_came_later() -> None:
+    data = (V1 / "verdict.json").read_bytes()
+    first = verdict.parse(data)
+    assert str(Digest.of(data)) == "blake3:41ff346fcdf06c9ccd840f923434ceb058ea22b0090556475fab53b6de8edff6"
+    assert (first.author, first.host, first.enforced, first.repetitions) == (None, None, (), 1)
+    assert (first.stages[0].axes, first.stages[0].comparisons[0].kind) == ((), "bytes")
+    assert verdict.parse(verdict.render(first)) == first
+
+
 def test_a_pointer_that_a_person_wrote_in_is_rewritten_byte_for_byte() -> None:
     data = (V1 / "tree.pointer").read_bytes()
     assert pointer.render(pointer.parse(data), data) == data
@@ -74,4 +83,10 @@ def test_a_pipeline_of_format_1_is_read() -> None:
 
 
 def test_every_old_file_is_read_by_some_test() -> None:
-    assert {path.name for path in V1.iterdir()} >= {*RECORDS, "receipt.json", "tree.pointer", "tally.yaml"}
+    assert {path.name for path in V1.iterdir()} >= {
+        *RECORDS,
+        "receipt.json",
+        "verdict.json",
+        "tree.pointer",
+        "tally.yaml",
+    }
