@@ -1,13 +1,16 @@
 """What training code says and asks while a stage runs."""
 
+import math
 import random
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import tallystick
 from tallystick.errors import BadRecord, Refused
+from tallystick.records import series
 
 
 @pytest.fixture
@@ -99,3 +102,16 @@ def test_parameters_that_can_not_be_read_are_an_error(
     (tmp_path / "params.yaml").write_text("a: &x 1")
     with pytest.raises(BadRecord):
         tallystick.params()
+
+
+def test_the_run_keeps_each_step_with_its_moment(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TALLY_RECORD", str(stage))
+    before = time.time()
+    tallystick.log(loss=0.5)
+    tallystick.log(step=7, loss=float("nan"))
+    first, second = series.read((stage / "series.jsonl").read_bytes())
+    assert (first.step, first.values) == (0, {"loss": 0.5})
+    assert second.step == 7
+    assert math.isnan(second.values["loss"])
+    assert first.time is not None
+    assert before - 0.001 <= first.time <= time.time()

@@ -2,17 +2,18 @@
 
 import contextlib
 import csv
-import json
 import os
 import random
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 from tallystick.errors import Refused
+from tallystick.records import series as series_record
 from tallystick.records import values
 
 STAGE = "TALLY_STAGE"
@@ -20,7 +21,6 @@ SEED = "TALLY_SEED"
 RECORD = "TALLY_RECORD"
 """The folder in which a run keeps what it logs while it goes on."""
 _HIGHEST_SEED = 2**32
-_WORDS = ("nan", "inf", "-inf")
 
 
 class Number(Protocol):
@@ -124,9 +124,7 @@ def _keep(step: int, numbers: Mapping[str, str]) -> None:
     """Add a line to the run's own series, whole or not at all; a training never fails for it."""
     folder = os.environ.get(RECORD)
     if folder:
-        # NaN and infinity, which JSON lacks, stay words.
-        values = {name: number if number in _WORDS else float(number) for name, number in numbers.items()}
-        line = json.dumps({"step": step, **values}).encode() + b"\n"
+        line = series_record.line(step, numbers, datetime.now(UTC))
         with contextlib.suppress(OSError):
             descriptor = os.open(Path(folder, "series.jsonl"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
