@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.compare.difference import MOST, differences
-from tallystick.records.stage import EVERY, Tolerance
+from tallystick.records.tolerance import EVERY, Tolerance
 from tallystick.records.verdict import Difference
 
 NONE: dict[str, Tolerance] = {}

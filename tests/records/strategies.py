@@ -21,7 +21,8 @@ from tallystick.records.provenance import (
     Tracker,
 )
 from tallystick.records.receipt import Artifact, Receipt
-from tallystick.records.stage import TRACES, Out, ParamFile, Stage, Tolerance
+from tallystick.records.stage import TRACES, Out, ParamFile, Stage
+from tallystick.records.tolerance import Measured, Tolerance
 from tallystick.records.verdict import (
     AXES,
     KINDS,
@@ -67,7 +68,13 @@ plains = st.recursive(
     max_leaves=8,
 )
 bounds = st.floats(0, 1e9)
-tolerances = st.builds(Tolerance, bounds, st.none() | bounds) | st.builds(Tolerance, st.none(), bounds)
+tolerances = st.builds(
+    Tolerance,
+    st.none() | bounds,
+    st.none() | bounds,
+    st.none() | st.integers(0, 1 << 30),
+    st.none() | st.builds(Measured, bounds, st.integers(1, 99)),
+).filter(lambda tolerance: tolerance != Tolerance())
 times = st.datetimes().map(lambda time: f"{max(time.year, 1000)}-01-02T03:04:05Z")
 object_names = st.text("0123456789abcdef", min_size=40, max_size=40)
 

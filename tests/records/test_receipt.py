@@ -21,7 +21,7 @@ from tallystick.records.provenance import (
     Tracker,
 )
 from tallystick.records.receipt import Artifact, Receipt, identity, parse, render
-from tallystick.records.stage import Tolerance
+from tallystick.records.tolerance import Tolerance
 from tests.records.strategies import receipts, relaxed
 
 DIGEST = Digest.of(b"x")

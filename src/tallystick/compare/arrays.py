@@ -12,7 +12,7 @@ from typing import BinaryIO
 from tallystick.compare.numbers import allowed_text, apart, other, tolerance_for
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
-from tallystick.records.stage import Tolerance
+from tallystick.records.tolerance import Tolerance
 from tallystick.records.verdict import Difference
 
 LARGEST = 1 << 28

@@ -10,7 +10,7 @@ from tallystick.compare.arrays import compare_npy, compare_npz
 from tallystick.compare.numbers import apart, other
 from tallystick.errors import BadRecord
 from tallystick.records import values
-from tallystick.records.stage import Tolerance
+from tallystick.records.tolerance import Tolerance
 from tallystick.records.verdict import Difference
 
 LARGEST = 1 << 26

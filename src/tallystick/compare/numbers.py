@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 
-from tallystick.records.stage import EVERY, Tolerance
+from tallystick.records.tolerance import EVERY, Tolerance
 from tallystick.records.verdict import Difference
 
 EXACT = Tolerance()

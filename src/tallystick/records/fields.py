@@ -1,6 +1,7 @@
 """Typed access to the fields of a loaded record, with errors that name file, line and field."""
 
 import math
+import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn, TypeVar
@@ -155,6 +156,26 @@ class Fields:
         if not isinstance(item, str) or not single_line(item):
             raise BadRecord(f"`{key}` must be a list of plain texts", self.source, line)
         return item
+
+
+def item_text(key: str, value: Any, line: int | None, fields: Fields) -> str:
+    """An item of a list, or a key, that must be a text; of one line, unless it is part of a command."""
+    if not isinstance(value, str) or (key != "cmd" and not single_line(value)):
+        raise BadRecord(f"{fields.what}: `{key}` must hold texts, not {value!r:.80}", fields.source, line)
+    return value
+
+
+def item_path(key: str, value: Any, line: int | None, fields: Fields) -> str:
+    """A path as the user writes it, normalised; it may begin with `..`, which only the project can judge."""
+    text = item_text(key, value, line, fields)
+    plain = posixpath.normpath(text) if text else ""
+    inner = plain
+    while inner.startswith("../"):
+        inner = inner[3:]
+    if text.startswith("/") or "://" in text:
+        raise BadRecord(f"{fields.what}: `{text[:120]}` is outside of the project", fields.source, line)
+    check_path(inner, fields.source, line)
+    return plain
 
 
 def is_number(value: object) -> bool:

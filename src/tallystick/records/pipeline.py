@@ -9,18 +9,10 @@ from tallystick.frozen import dataclass
 from tallystick.records.expansion import Files, Written, no_files
 from tallystick.records.fields import Fields, top
 from tallystick.records.plots import Plot, read_plots
-from tallystick.records.stage import (
-    EVERY,
-    PARAMS,
-    Out,
-    ParamFile,
-    Stage,
-    Tolerance,
-    Tolerances,
-    read_stage,
-)
+from tallystick.records.stage import PARAMS, Out, ParamFile, Stage, read_stage
 from tallystick.records.stagewrite import render_stage
 from tallystick.records.syntax import PIPELINE_LIMIT, decode, load_yaml
+from tallystick.records.tolerance import EVERY, Tolerance, Tolerances
 from tallystick.records.yamledit import content_end, line_span
 from tallystick.records.yamltree import Branch, parse_tree
 

@@ -26,15 +26,9 @@ from tallystick.records.provenance import (
     read_host,
     read_tracker,
 )
-from tallystick.records.stage import (
-    LARGEST_SEED,
-    TRACES,
-    Tolerances,
-    Trace,
-    read_tolerances,
-    tolerance_values,
-)
+from tallystick.records.stage import LARGEST_SEED, TRACES, Trace
 from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
+from tallystick.records.tolerance import Tolerances, read_tolerances, tolerance_values
 
 VERSION = 1
 

@@ -10,14 +10,12 @@ from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
 from tallystick.paths import check_path
 from tallystick.records.features import Use, parse_use
-from tallystick.records.fields import Fields, is_number, single_line
+from tallystick.records.fields import Fields, item_path, item_text, single_line
 from tallystick.records.syntax import line_of
+from tallystick.records.tolerance import Tolerances, read_tolerances
 
 PARAMS = "params.yaml"
 """The file that a bare parameter key belongs to."""
-
-EVERY = "*"
-"""In a tolerance: every number that has none of its own."""
 
 LARGEST_SEED = (1 << 64) - 1
 
@@ -54,18 +52,6 @@ class ParamFile:
 
     file: str
     keys: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How far a number may be from the recorded one: within either bound is close enough."""
-
-    absolute: float | None = None
-    relative: float | None = None
-
-
-Tolerances = Mapping[str, Mapping[str, Tolerance]]
-"""Path -> key of a number, or EVERY -> bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +127,7 @@ def _check_name(name: str, bodies: Fields) -> None:
 
 def _command(fields: Fields) -> str | tuple[str, ...]:
     if isinstance(fields.value.get("cmd"), list):
-        words = tuple(_text("cmd", item, line, fields) for item, line in fields.items("cmd"))
+        words = tuple(item_text("cmd", item, line, fields) for item, line in fields.items("cmd"))
         if not words or not words[0]:
             fields.bad("`cmd` is empty", "cmd")
         return words
@@ -156,31 +142,12 @@ def _wdir(fields: Fields) -> str:
         return "."
     text = fields.text("wdir")
     plain = posixpath.normpath(text) if text else ""
-    return plain if plain in (".", "..") else _path("wdir", text, line_of(fields.value, "wdir"), fields)
-
-
-def _path(key: str, value: Any, line: int | None, fields: Fields) -> str:
-    """A path as the user writes it, normalised; it may begin with `..`, which only the project can judge."""
-    text = _text(key, value, line, fields)
-    plain = posixpath.normpath(text) if text else ""
-    inner = plain
-    while inner.startswith("../"):
-        inner = inner[3:]
-    if text.startswith("/") or "://" in text:
-        raise BadRecord(f"{fields.what}: `{text[:120]}` is outside of the project", fields.source, line)
-    check_path(inner, fields.source, line)
-    return plain
-
-
-def _text(key: str, value: Any, line: int | None, fields: Fields) -> str:
-    if not isinstance(value, str) or (key != "cmd" and not single_line(value)):
-        raise BadRecord(f"{fields.what}: `{key}` must hold texts, not {value!r:.80}", fields.source, line)
-    return value
+    return plain if plain in (".", "..") else item_path("wdir", text, line_of(fields.value, "wdir"), fields)
 
 
 def _paths(key: str, fields: Fields) -> Iterator[str]:
     for item, line in fields.items(key):
-        yield _path(key, item, line, fields)
+        yield item_path(key, item, line, fields)
 
 
 def _unique(key: str, values: tuple[str, ...], fields: Fields) -> tuple[str, ...]:
@@ -199,13 +166,13 @@ def _outs(key: str, fields: Fields, cache: bool) -> tuple[Out, ...]:
 def _out(key: str, item: Any, line: int | None, fields: Fields, cache: bool) -> Out:
     """`path`, or `path: {cache: false}`."""
     if not isinstance(item, dict):
-        return Out(_path(key, item, line, fields), cache)
+        return Out(item_path(key, item, line, fields), cache)
     if len(item) != 1:
         raise BadRecord(f"{fields.what}: `{key}` wants `- path: {{cache: false}}`", fields.source, line)
     ((path, options),) = item.items()
     settings = Fields(item, fields.source, fields.what).nested(path, options or {})
     settings.only("cache")
-    return Out(_path(key, path, line, fields), settings.flag("cache", cache))
+    return Out(item_path(key, path, line, fields), settings.flag("cache", cache))
 
 
 def _params(fields: Fields) -> tuple[ParamFile, ...]:
@@ -225,12 +192,12 @@ def _params(fields: Fields) -> tuple[ParamFile, ...]:
 
 def _param_keys(item: Any, line: int | None, fields: Fields) -> Iterator[tuple[str, tuple[str, ...]]]:
     if not isinstance(item, dict):
-        yield PARAMS, (_text("params", item, line, fields),)
+        yield PARAMS, (item_text("params", item, line, fields),)
         return
     table = Fields(item, fields.source, fields.what)
     for file in item:
-        keys = tuple(_text("params", key, where, fields) for key, where in table.items(file))
-        yield _path("params", file, line_of(item, file) or line, fields), keys
+        keys = tuple(item_text("params", key, where, fields) for key, where in table.items(file))
+        yield item_path("params", file, line_of(item, file) or line, fields), keys
 
 
 def _variables(fields: Fields) -> tuple[str, ...]:
@@ -245,7 +212,8 @@ def _variables(fields: Fields) -> tuple[str, ...]:
 
 def _features(fields: Fields) -> tuple[Use, ...]:
     uses = tuple(
-        _use(_text("features", item, line, fields), line, fields) for item, line in fields.items("features")
+        _use(item_text("features", item, line, fields), line, fields)
+        for item, line in fields.items("features")
     )
     _unique("features", tuple(use.view for use in uses), fields)
     return uses
@@ -271,41 +239,6 @@ def _image(fields: Fields) -> str | None:
     return image
 
 
-def read_tolerances(fields: Fields) -> Tolerances:
-    """Read the field `tolerance`, of a stage or of a receipt."""
-    if not fields.has("tolerance"):
-        return {}
-    table = fields.fields("tolerance")
-    return {
-        _path("tolerance", path, line_of(table.value, path), fields): _tolerance(table, path)
-        for path in table.value
-    }
-
-
-def _tolerance(table: Fields, path: str) -> Mapping[str, Tolerance]:
-    value = table.value[path]
-    if not isinstance(value, dict):
-        return {EVERY: _bound(table, path)}
-    if not value:
-        table.bad(f"the tolerance of `{path}` is empty", path)
-    bounds = table.nested(path, value)
-    if set(value) <= {"absolute", "relative"}:
-        return {EVERY: _bound(table, path)}
-    return {key: _bound(bounds, key) for key in value}
-
-
-def _bound(fields: Fields, key: str) -> Tolerance:
-    """A number (absolute), or `{absolute: number, relative: number}`."""
-    value = fields.value[key]
-    if is_number(value) and value >= 0:
-        return Tolerance(absolute=float(value))
-    if not isinstance(value, dict) or not value:
-        fields.bad(f"the tolerance of `{key}` must be a number, or `absolute` and `relative` ones", key)
-    bounds = fields.nested(key, value)
-    bounds.only("absolute", "relative")
-    return Tolerance(bounds.optional("absolute", bounds.number), bounds.optional("relative", bounds.number))
-
-
 def _check_tolerated(stage: Stage, fields: Fields) -> None:
     made = [out.path for out in stage.all_outs]
     for key, outs in (("metrics", stage.metrics), ("plots", stage.plots)):
@@ -315,18 +248,3 @@ def _check_tolerated(stage: Stage, fields: Fields) -> None:
     for path in stage.tolerance:
         if not any(path == out or path.startswith(f"{out}/") for out in made):
             fields.bad(f"`tolerance` names `{path}`, which the stage doesn't make", "tolerance")
-
-
-def tolerance_values(tolerance: Tolerances) -> dict[str, dict[str, dict[str, float]]]:
-    """Tolerances as plain values, every bound in full: the short forms say the same."""
-    return {
-        path: {
-            key: {
-                name: bound
-                for name, bound in (("absolute", limit.absolute), ("relative", limit.relative))
-                if bound is not None
-            }
-            for key, limit in bounds.items()
-        }
-        for path, bounds in tolerance.items()
-    }

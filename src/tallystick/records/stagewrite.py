@@ -1,7 +1,10 @@
 """Writes a stage as the lines of YAML that a person would have written."""
 
-from tallystick.records.stage import DEFAULT_TRACE, PARAMS, Out, ParamFile, Stage, tolerance_values
+from typing import Any
+
+from tallystick.records.stage import DEFAULT_TRACE, PARAMS, Out, ParamFile, Stage
 from tallystick.records.templating import escaped
+from tallystick.records.tolerance import short_values
 from tallystick.records.yamlwrite import quoted, scalar
 
 
@@ -64,7 +67,11 @@ def _cmd_text(cmd: str | tuple[str, ...]) -> str:
 
 
 def _tolerance_text(stage: Stage) -> str:
-    bounds = tolerance_values(stage.tolerance)
     return scalar(
-        {escaped(path): {escaped(key): limit for key, limit in keys.items()} for path, keys in bounds.items()}
+        {escaped(path): _escaped_keys(short_values(keys)) for path, keys in stage.tolerance.items()}
     )
+
+
+def _escaped_keys(bounds: Any) -> Any:
+    """The bounds of one path, whose names may look like templates."""
+    return {escaped(key): bound for key, bound in bounds.items()} if isinstance(bounds, dict) else bounds

@@ -17,7 +17,7 @@ from tallystick.project import Project
 from tallystick.records import metrics as metrics_record
 from tallystick.records import tree
 from tallystick.records.receipt import Artifact, Receipt
-from tallystick.records.stage import Tolerance, Tolerances
+from tallystick.records.tolerance import Tolerance, Tolerances
 from tallystick.records.tree import Entry
 from tallystick.records.verdict import Comparison, Difference, Outcome
 from tallystick.reproduction.past import Past

@@ -15,7 +15,8 @@ from tallystick.project import Project
 from tallystick.records import pipeline as pipeline_record
 from tallystick.records.expansion import Files, no_files
 from tallystick.records.pipeline import Pipeline
-from tallystick.records.stage import Stage, Tolerances
+from tallystick.records.stage import Stage
+from tallystick.records.tolerance import Tolerances
 
 PATTERN = f"*{pipeline_record.FILE}"
 """How git names every `tally.yaml`: its `*` crosses folders."""
