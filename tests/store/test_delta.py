@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tallystick.digest import Digest
-from tallystick.store import LocalStore, RemoteStore, transfer
+from tallystick.store import LocalStore, RemoteStore, chunker, transfer
+from tallystick.store.chunker import SMALLEST_AVERAGE
 from tests.store.conftest import again
 from tests.store.meddling import Meddled, unmeddled
 
@@ -81,3 +82,20 @@ def test_a_file_full_of_zeros_takes_few_requests(
     transfer.fetch([shelf], clone, [digest])
     assert len([request for request in meddled.requests if request.startswith("get packs/")]) < 10
     assert again(clone).read(digest) == zeros
+
+
+def test_a_file_that_outgrows_its_average_shares_chunks_with_its_former_version(
+    local: LocalStore, shelf: RemoteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallystick.store.chunker.CHUNKS_WANTED", len(OLD) // SMALLEST_AVERAGE)
+    at_most = SMALLEST_AVERAGE * chunker.CHUNKS_WANTED
+    old, new = stored(local, OLD[:at_most], NEW[: at_most + 1])
+    assert chunker.average(at_most) < chunker.average(at_most + 1)
+    transfer.push(again(local), shelf, [old], repository="r")
+    sent = transfer.push(again(local), shelf, [new], repository="r")
+    assert 0 < sent.sent_bytes <= 2 * (256 << 10)
+    clone = LocalStore(tmp_path / "clone")
+    stored(clone, OLD[:at_most])
+    fetched = transfer.fetch([unmeddled(shelf, tmp_path / "its-cache")], clone, [new])
+    assert fetched.received_bytes <= 2 * (256 << 10)
+    assert again(clone).read(new) == NEW[: at_most + 1]

@@ -2,9 +2,10 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from tallystick.digest import Digest
 from tallystick.store.pack import LARGE, LARGEST_BLOB
 
 with warnings.catch_warnings():
@@ -16,6 +17,9 @@ SMALLEST_AVERAGE = 64 << 10
 LARGEST_AVERAGE = 4 << 20
 CHUNKS_WANTED = 1 << 14
 """A file gets the smallest average that keeps it near this many chunks."""
+
+_TRIED = 64
+"""Chunks that are tried, of each part, before an average is chosen."""
 
 assert LARGEST_AVERAGE * 4 <= LARGEST_BLOB
 NORMALIZATION = 2
@@ -29,19 +33,44 @@ def average(size: int) -> int:
     return chosen
 
 
-def chunks(data: bytes | memoryview) -> Iterator[memoryview]:
-    """Cut a blob by FastCDC 2020; the pieces are views into `data`, in order."""
+def chunks(data: bytes | memoryview, mean: int | None = None) -> Iterator[memoryview]:
+    """Cut a blob by FastCDC 2020; the pieces are views into `data`, in order. `mean` is that of its size."""
     view = memoryview(data)
     if len(view) < LARGE:
         yield view
         return
-    for chunk in _cutter(len(view)).cut_buf(view):
+    for chunk in _cutter(mean or average(len(view))).cut_buf(view):
         yield view[chunk.offset : chunk.offset + chunk.length]
 
 
-def _cutter(size: int) -> FastCDC:
-    """What cuts a file of so many bytes."""
-    mean = average(size)
+def fitting_average(data: memoryview, is_known: Callable[[Digest], bool]) -> int:
+    """The average by which most chunks of a file are known already: that of its size, or a neighbour.
+
+    A file that has just outgrown what its former version was cut by would share no chunk with it.
+    """
+    shares = {mean: _share_known(data, mean, is_known) for mean in averages(len(data))}
+    return max(shares, key=shares.__getitem__)
+
+
+def averages(size: int) -> tuple[int, ...]:
+    """What a file of `size` bytes may be cut by: the usual average first, then those next to it."""
+    usual = average(size)
+    return (usual, *{average(size // 2), average(size * 2)} - {usual})
+
+
+def _share_known(data: memoryview, mean: int, is_known: Callable[[Digest], bool]) -> float:
+    """How much is known of some chunks from a file's beginning and its middle."""
+    length, middle = mean * _TRIED, len(data) // 2
+    names = [
+        Digest.of(piece)
+        for part in (data[:length], data[middle : middle + length])
+        for piece in chunks(part, mean)
+    ]
+    return sum(map(is_known, names)) / len(names)
+
+
+def _cutter(mean: int) -> FastCDC:
+    """What cuts into chunks of an average size."""
     return FastCDC(mean, min_size=mean // 4, max_size=mean * 4, normalized_chunking=NORMALIZATION, seed=0)
 
 
@@ -52,7 +81,7 @@ class Readable(Protocol):
         """At most so many bytes."""
 
 
-def cut(file: Readable, size: int | None) -> Iterator[memoryview]:
+def cut(file: Readable, size: int | None, mean: int | None = None) -> Iterator[memoryview]:
     """Cut what is read, once, as `chunks` cuts the same bytes; by the least average if no size is known.
 
     Each piece is there until the next one is asked for.
@@ -63,7 +92,7 @@ def cut(file: Readable, size: int | None) -> Iterator[memoryview]:
     if len(head) < LARGE:
         yield memoryview(head)
         return
-    for chunk in _cutter(size or len(head)).cut_stream(_Rejoined(head, file)):
+    for chunk in _cutter(mean or average(size or len(head))).cut_stream(_Rejoined(head, file)):
         yield chunk.data
 
 

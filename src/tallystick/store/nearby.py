@@ -1,5 +1,6 @@
 """Chunks of wanted files that the local store has already, inside of large blobs: older versions, mostly."""
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -7,11 +8,13 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from tallystick.digest import Digest
-from tallystick.store.chunker import average, cut
+from tallystick.store.chunker import averages, cut
 from tallystick.store.index import Recipe
 from tallystick.store.local import LocalStore
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_USUAL_LENGTH = 1.2
+"""The mean length of real chunks, in averages: normalisation moves it."""
 _LOOKED_AT = 4_000_000
 """Chunks of other files that are looked at: some seconds at most, however much the store holds."""
 
@@ -72,7 +75,7 @@ def _cut_here(local: LocalStore, wanted: set[Digest], recipes: Mapping[Digest, R
         path = min(sizes, key=lambda path: abs(sizes[path] - recipe.size), default=None)
         if path is not None and _is_alike(sizes.pop(path), recipe.size):
             offset = 0
-            for piece in _pieces(path):
+            for piece in _pieces(path, _average(recipe)):
                 name = Digest.of(piece)
                 if name in wanted:
                     found.setdefault(name, Spot(path, offset, len(piece)))
@@ -80,15 +83,21 @@ def _cut_here(local: LocalStore, wanted: set[Digest], recipes: Mapping[Digest, R
     return found
 
 
-def _pieces(path: Path) -> Iterator[memoryview]:
+def _pieces(path: Path, mean: int) -> Iterator[memoryview]:
     """A local file's chunks; none if it can't be read."""
     with suppress(OSError), open(path, "rb", buffering=0) as file:
-        yield from cut(file, os.fstat(file.fileno()).st_size)
+        yield from cut(file, None, mean)
+
+
+def _average(recipe: Recipe) -> int:
+    """What a file was cut by: that of its size, unless a neighbour is nearer to the chunks that it has."""
+    found = recipe.size / len(recipe.chunks)
+    return min(averages(recipe.size), key=lambda mean: abs(math.log(found / (mean * _USUAL_LENGTH))))
 
 
 def _is_alike(size: int, other: int) -> bool:
-    """Whether a file may be another's former version, and is cut alike."""
-    return abs(size - other) * 4 <= other and average(size) == average(other)
+    """Whether a file may be another's former version."""
+    return abs(size - other) * 4 <= other
 
 
 def read(chunk: Digest, spot: Spot) -> bytes | None:

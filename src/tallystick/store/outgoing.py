@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tallystick.digest import Buffer, Digest, blake3_hasher, digests_of
 from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing
 from tallystick.files import translated
-from tallystick.store.chunker import chunks
+from tallystick.store.chunker import chunks, fitting_average
 from tallystick.store.index import PackName, Recipe
 from tallystick.store.local import LocalStore
 from tallystick.store.pack import (
@@ -167,7 +167,8 @@ class Outgoing:
             raise ObjectMissing(f"{digest} is not in the local store", [digest], [str(self._local.root)])
         hasher, listed, done = blake3_hasher(), [], 0
         data = _mapped(path)
-        for piece in chunks(memoryview(data)):
+        view = memoryview(data)
+        for piece in chunks(view, fitting_average(view, self._is_known)):
             hasher.update(piece)
             name = Digest.of(piece)
             listed.append((name, len(piece)))
