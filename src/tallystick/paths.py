@@ -25,6 +25,11 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f%]")
 _QUOTED = re.compile(rb"%([0-9A-F]{2})")
 
 
+def is_plain(text: str) -> bool:
+    """Whether a path is one of almost all, that need no closer look; no may mean perhaps."""
+    return text.isascii() and _PLAIN.fullmatch(text.encode()) is not None
+
+
 def check_path(text: str, source: str = "", line: int | None = None) -> str:
     """Return a relative posix path unchanged, or raise BadRecord saying what is wrong with it."""
     check_path_bytes(text.encode("utf-8", "surrogateescape"), source, line)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.data.hashing import digest_now, look
+from tallystick.data.hashing import look
+from tallystick.data.singles import digest_now
 from tallystick.digest import Digest
 from tallystick.errors import Refused
 from tests.project.house import opened

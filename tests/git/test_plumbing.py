@@ -87,9 +87,9 @@ def test_other_repositories_inside_are_not_listed_as_files(repo: Repo, git: Git,
 def test_a_folder_is_listed_whatever_is_in_its_name(repo: Repo, git: Git) -> None:
     for folder in ("run[1]", "run*", "run1"):
         repo.write(f"{folder}/x", "1")
-    assert git.list_below("run[1]") == ["run[1]/x"]
-    assert git.list_below("run*") == ["run*/x"]
-    assert git.list_below("README.md") == []
+    assert git.named_below("run[1]") == {"run[1]/x"}
+    assert git.named_below("run*") == {"run*/x"}
+    assert git.named_below("README.md") == set()
 
 
 NAMES = ["a b", "new\nline", "tab\t", "'quoted\"", ":(top)x", "[glob]*", "-dash", "ünï", os.fsdecode(b"\xff")]

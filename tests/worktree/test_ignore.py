@@ -89,7 +89,7 @@ def track(repo: Repo, here: Worktree, names: list[str]) -> None:
 def seen(repo: Repo) -> set[str]:
     """The files in the folder that git sees, without pointers and the ignore file."""
     git = Git.discover(repo.path)
-    return {name for name in git.list_below("data") if not name.endswith((".tally", "/.gitignore"))}
+    return {name for name in git.named_below("data") if not name.endswith((".tally", "/.gitignore"))}
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".tar.gz", ".a b ", "", ". ", ".[x]*", "."])

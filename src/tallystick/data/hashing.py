@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from typing import Literal
 
-from tallystick.data.tracked import PATTERN, Tracked, WorktreePointers, pointer_path_of, unpointed
+from tallystick.data.tracked import pointer_path_of
 from tallystick.digest import Digest, hash_file
 from tallystick.files import translated
 from tallystick.frozen import dataclass
@@ -145,65 +145,15 @@ def _hashed(scan: Scan, known: Known, progress: Progress) -> Identities:
     """The identities of all files, read where they are not known."""
     identities = known.identities
     for row in counted(scan, known.to_hash, "hashing", progress):
-        identities.put(row, *_identity(scan, scan.files.paths[row]))
+        identities.put(row, *hashed(scan.place(scan.files.paths[row])))
     return identities
 
 
-def digest_now(project: Project, path: str, progress: Progress = silent) -> Artifact | None:
-    """The digest of a path as it is now, tracked or not; None when nothing is there.
-
-    A folder that is not tracked itself counts with what git sees of it and the tracked paths inside.
-    """
-    place = project.git.root / path
-    if place.is_dir() and WorktreePointers(project).at(path) is None:
-        mixed = _mixed(project, path, progress)
-        if mixed:
-            return held(path, "tree", mixed).artifact
-    found = look(project, path, progress)
-    return None if found is None else found.artifact
-
-
-def _mixed(project: Project, path: str, progress: Progress) -> list[Entry]:
-    """The files of a folder that git sees, those of the tracked paths inside, and what their lines hide."""
-    tracked = [one for one in WorktreePointers(project).below(path) if isinstance(one, Tracked)]
-    pointers = {pointer_path_of(one.path) for one in tracked}
-    entries = [
-        _renamed(entry, path, one)
-        for one in (*(each.path for each in tracked), *unpointed(project, tracked))
-        for entry in _entries(look(project, one, progress))
-    ]
-    return entries + [
-        _renamed(entry, path, file)
-        for file in project.git.list_below(path)
-        if file not in pointers and not file.endswith((PATTERN[1:], "/.gitignore"))
-        for entry in _entries(_source(project, file))
-    ]
-
-
-def _source(project: Project, file: str) -> Held | None:
-    """A file that git tracks: small, and many of them, so that no stat cache is kept for each."""
-    scan = project.worktree.scan(file)
-    if scan is None:
-        return None
-    return held(file, "file", scan.entries({b"": _identity(scan, b"")}))
-
-
-def _entries(found: Held | None) -> tuple[Entry, ...]:
-    return () if found is None else found.entries
-
-
-def _renamed(entry: Entry, folder: str, path: str) -> Entry:
-    """An entry of something inside a folder, as an entry of the folder."""
-    name = os.fsencode(path[len(folder) + 1 :])
-    return entry._replace(path=name + b"/" + entry.path if entry.path else name)
-
-
-def _identity(scan: Scan, path: bytes) -> Identity:
+def hashed(place: bytes) -> Identity:
     """Read a file to know it."""
-    place = scan.place(path)
     with translated(os.fsdecode(place)):
-        hashed = hash_file(place)
-    return Identity(hashed.digest, hashed.fingerprint)
+        found = hash_file(place)
+    return Identity(found.digest, found.fingerprint)
 
 
 def counted(

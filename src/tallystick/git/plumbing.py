@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from tallystick.errors import GitFailed, Refused, RemoteUnreachable, WouldLoseChanges
+from tallystick.errors import Refused, RemoteUnreachable, TallyError, WouldLoseChanges
 from tallystick.frozen import dataclass
 from tallystick.git import reading, settings, snapshots, temporary
 from tallystick.git.command import Command, batches, failure, last_line, not_an_option, nul_ended
@@ -85,11 +85,12 @@ class Git(Command):
 
     def list_files(self, patterns: Sequence[str] = ()) -> list[str]:
         """Files of the worktree that git tracks or would track; a pattern's `*` crosses folders."""
-        return self._listed(patterns, _PATTERNS)
+        found = self._named(patterns, _PATTERNS)
+        return sorted(name for name in found if _is_file(os.path.join(self.root, name)))
 
-    def list_below(self, folder: str) -> list[str]:
-        """The same for one folder, whatever characters are in its name."""
-        return [name for name in self._listed([folder], {}) if name != folder]
+    def named_below(self, folder: str) -> set[str]:
+        """The same for one folder, whatever is in its name; there or not, with other repositories inside."""
+        return self._named([folder], {}) - {folder}
 
     def tracked(self, paths: Iterable[str]) -> set[str]:
         """The files, among and below some paths, that git itself tracks."""
@@ -144,6 +145,18 @@ class Git(Command):
     def read_each(self, treeish: str, paths: Sequence[str]) -> list[bytes | None]:
         """The contents of files of a commit, one for each path, however large that is; None for none."""
         return reading.read_each(self, treeish, paths)
+
+    def there(self, treeish: str, paths: Sequence[str]) -> list[bool]:
+        """Whether a commit has each of some paths; it has none if it isn't there itself."""
+        return reading.there(self, treeish, paths)
+
+    def dated(self, ref: str, since: float) -> list[tuple[int, str]]:
+        """The commits of a ref that were made since a time: when, and the first lines of their messages."""
+        if self.resolve_ref(ref) is None:
+            return []
+        words = ("log", "-z", "--format=%ct %s", f"--since={int(since)}", "--end-of-options", ref, "--")
+        lines = self.run(*words).stdout.decode(errors="replace").split("\0")[:-1]
+        return [(int(time), subject) for time, _, subject in (line.partition(" ") for line in lines)]
 
     def subjects(self, ref: str, *, skip: int = 0, most: int | None = None, since: str = "") -> list[str]:
         """The first lines of the messages of a ref's commits, newest first; none if there is no such ref.
@@ -242,11 +255,10 @@ class Git(Command):
             return False
         raise _not_exchanged(remote, "fetch", done)
 
-    def _listed(self, pathspecs: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    def _named(self, pathspecs: Sequence[str], environment: Mapping[str, str]) -> set[str]:
         words = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *pathspecs)
         done = self.run(*words, environment=environment)
-        found = {os.fsdecode(name) for name in done.stdout.split(b"\0") if name}
-        return sorted(name for name in found if _is_file(os.path.join(self.root, name)))
+        return {os.fsdecode(name) for name in done.stdout.split(b"\0") if name}
 
     def _not_checked_out(self, target: str, done: Completed) -> Exception:
         """The error for a checkout that git refused."""
@@ -285,7 +297,7 @@ def _ref(name: str) -> str:
     return name
 
 
-def _not_exchanged(remote: str, verb: str, done: Completed) -> GitFailed | RemoteUnreachable:
+def _not_exchanged(remote: str, verb: str, done: Completed) -> TallyError:
     """The error for a remote that did not answer, or said no."""
     complaint = done.complaint
     if any(phrase in complaint for phrase in _UNREACHABLE):

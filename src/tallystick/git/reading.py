@@ -114,6 +114,13 @@ def read_each(git: Command, treeish: str, paths: Sequence[str]) -> list[bytes | 
     return found
 
 
+def there(git: Command, treeish: str, paths: Sequence[str]) -> list[bool]:
+    """Whether a commit has each of some paths, from one `git cat-file`; none of them if it isn't there."""
+    asked = "".join(f"{not_an_option(treeish, 'a commit or tree')}:{path}\n" for path in paths)
+    output = git.run("cat-file", "--batch-check", data=asked.encode()).stdout if paths else b""
+    return [not line.endswith(b" missing") for line in output.splitlines()]
+
+
 def _replies(output: bytes) -> Iterator[tuple[str, bytes]]:
     """Take apart what `cat-file --batch` says: `<oid> <type> <size>`, the content, a line end."""
     start = 0

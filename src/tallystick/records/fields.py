@@ -44,7 +44,7 @@ class Fields:
 
     def only(self, *known: str) -> None:
         """Refuse every key that is not known."""
-        for key in self.value:
+        for key in self.value if self.value.keys() - known else ():
             if key not in known:
                 self.bad(f"unknown key `{key[:80]}`", key)
 
@@ -144,10 +144,14 @@ class Fields:
 
     def lines(self, key: str) -> tuple[str, ...]:
         """A list of texts of one line each."""
+        if self.value.get(key) == []:
+            return ()
         return tuple(self._item_text(key, item, line) for item, line in self.items(key))
 
     def paths(self, key: str) -> tuple[str, ...]:
         """A list of safe paths."""
+        if self.value.get(key) == []:
+            return ()
         return tuple(
             check_path(self._item_text(key, item, line), self.source, line) for item, line in self.items(key)
         )

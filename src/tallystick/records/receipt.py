@@ -9,8 +9,8 @@ from typing import Any, Literal
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
-from tallystick.paths import check_path
-from tallystick.records.fields import Fields, is_number, versioned
+from tallystick.paths import check_path, is_plain
+from tallystick.records.fields import LARGEST, Fields, is_number, versioned
 from tallystick.records.pointer import KINDS, Kind
 from tallystick.records.provenance import (
     Code,
@@ -27,7 +27,7 @@ from tallystick.records.provenance import (
     read_tracker,
 )
 from tallystick.records.stage import LARGEST_SEED, TRACES, Trace
-from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
+from tallystick.records.syntax import RECEIPT_LIMIT, dump_with_rows, load_json
 from tallystick.records.tolerance import Tolerances, read_tolerances, tolerance_values
 
 VERSION = 1
@@ -39,6 +39,8 @@ TAIL = 20
 """The last lines of its output that the receipt of a run without success holds."""
 
 _STARTED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
+
+_BLAKE3 = re.compile(r"blake3:([0-9a-f]{64})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,12 @@ class Receipt:
     isolated: bool = False
 
 
+_FIELDS = tuple(item.name for item in dataclasses.fields(Receipt))
+_KEYS = ("tally", *_FIELDS)
+_LISTS = ("deps", "outs")
+_ARTIFACT = frozenset(("path", "kind", "digest", "size"))
+
+
 def identity(receipt: Receipt) -> Digest:
     """A receipt's id: the digest of its canonical form, which is its file's."""
     return Digest.of(render(receipt))
@@ -100,15 +108,21 @@ def identity(receipt: Receipt) -> Digest:
 
 def render(receipt: Receipt) -> bytes:
     """Write a receipt in its canonical form."""
-    values = {
+    values = as_values(receipt)
+    return dump_with_rows(values, {key: values[key] for key in _LISTS})
+
+
+def as_values(receipt: Receipt) -> dict[str, Any]:
+    """A receipt as its JSON says it."""
+    plain = {name: _plain(getattr(receipt, name)) for name in _FIELDS if name not in _LISTS}
+    return {
         "tally": VERSION,
-        **_plain(receipt),
+        **plain,
         "seconds": float(receipt.seconds),
-        "deps": [_artifact_values(artifact) for artifact in receipt.deps],
-        "outs": [_artifact_values(artifact) for artifact in receipt.outs],
+        "deps": list(map(_artifact_values, receipt.deps)),
+        "outs": list(map(_artifact_values, receipt.outs)),
         "tolerance": tolerance_values(receipt.tolerance),
     }
-    return dump_json(values)
 
 
 def _plain(value: Any) -> Any:
@@ -124,14 +138,19 @@ def _plain(value: Any) -> Any:
 
 def _artifact_values(artifact: Artifact) -> dict[str, Any]:
     """An artifact's fields; `executable` only where it is so."""
-    values: dict[str, Any] = _plain(artifact)
-    return values if artifact.executable else {key: values[key] for key in values if key != "executable"}
+    values: dict[str, Any] = {
+        "path": artifact.path,
+        "kind": artifact.kind,
+        "digest": str(artifact.digest),
+        "size": artifact.size,
+    }
+    return {**values, "executable": True} if artifact.executable else values
 
 
 def parse(data: bytes | str, source: str = "") -> Receipt:
     """Read a receipt; raise BadRecord naming what is wrong."""
     fields = versioned(load_json(data, source, RECEIPT_LIMIT), source, "receipt", VERSION)
-    fields.only("tally", *(item.name for item in dataclasses.fields(Receipt)))
+    fields.only(*_KEYS)
     return Receipt(
         stage=_address(fields),
         cmd=fields.lines("cmd") if isinstance(fields.require("cmd"), list) else fields.text("cmd"),
@@ -197,11 +216,24 @@ def _started(fields: Fields) -> str:
 
 
 def _artifacts(fields: Fields, key: str) -> tuple[Artifact, ...]:
-    artifacts = tuple(_artifact(item) for item in fields.each(key))
-    paths = [artifact.path for artifact in artifacts]
-    if len(set(paths)) != len(paths):
+    artifacts = tuple(_plain_artifact(item.value) or _artifact(item) for item in fields.each(key))
+    paths = {artifact.path for artifact in artifacts}
+    if len(paths) != len(artifacts):
         fields.bad(f"`{key}` names a path twice")
     return artifacts
+
+
+def _plain_artifact(item: Mapping[str, Any]) -> Artifact | None:
+    """An artifact as almost all are, of which there may be ten thousand; None: look closer."""
+    if item.keys() != _ARTIFACT:
+        return None
+    path, kind, digest, size = item["path"], item["kind"], item["digest"], item["size"]
+    if type(path) is not str or type(kind) is not str or type(digest) is not str or type(size) is not int:
+        return None
+    match = _BLAKE3.fullmatch(digest)
+    if match is None or kind not in KINDS or not 0 <= size < LARGEST or not is_plain(path):
+        return None
+    return Artifact(path, KINDS[kind], Digest(bytes.fromhex(match[1])), size)
 
 
 def _artifact(fields: Fields) -> Artifact:

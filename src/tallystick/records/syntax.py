@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, SupportsIndex
 
 from tallystick.errors import BadRecord
@@ -89,9 +90,7 @@ def load_json(data: bytes | str, source: str = "", limit: int = RECEIPT_LIMIT) -
     text = decode(data, source, limit)
     refuse_conflict(text, source)
     try:
-        value = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
-        )
+        value = _STRICT.decode(text)
     except json.JSONDecodeError as error:
         raise BadRecord(f"not valid JSON: {error.msg}", source, error.lineno) from error
     except RecursionError:
@@ -99,7 +98,9 @@ def load_json(data: bytes | str, source: str = "", limit: int = RECEIPT_LIMIT) -
     except ValueError as error:
         raise BadRecord(f"not valid JSON: {str(error)[:200]}", source) from error
     # Only escapes can smuggle a surrogate in: UTF-8 has none.
-    _check_json(value, source, surrogates="\\u" in text)
+    surrogates = "\\u" in text
+    if surrogates or text.count("{") + text.count("[") > DEEPEST:
+        _check_json(value, source, surrogates)
     return value
 
 
@@ -121,6 +122,9 @@ def _finite(text: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise ValueError(f"{text[:40]} is too large a number")
     return number
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _check_json(root: Any, source: str, surrogates: bool) -> None:
@@ -147,7 +151,32 @@ def _check_text(values: list[Any], source: str) -> None:
 
 def dump_json(value: object) -> bytes:
     """The one canonical form: sorted keys, two spaces, UTF-8, a newline at the end."""
-    text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    return _encoded(json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def dump_with_rows(value: Mapping[str, object], rows: Mapping[str, Sequence[Mapping[str, object]]]) -> bytes:
+    """The same form of a mapping with further keys, each a list of flat mappings, which may be long.
+
+    Python writes indented JSON a word at a time, ten times slower than flat JSON.
+    """
+    text = json.dumps(
+        {**value, **{key: [] for key in rows}}, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False
+    )
+    for key, listed in rows.items():
+        if listed:
+            # No text holds a line break as it is, and what lies deeper is indented further: it is this key.
+            text = text.replace(f'\n  "{key}": []', f'\n  "{key}": {_rows(listed)}', 1)
+    return _encoded(text)
+
+
+def _rows(rows: Sequence[Mapping[str, object]]) -> str:
+    parted = (",\n      ", ": ")
+    flat = json.dumps(rows, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=parted)
+    inside = flat[2:-2].replace("},\n      {", "\n    },\n    {\n      ")
+    return f"[\n    {{\n      {inside}\n    }}\n  ]"
+
+
+def _encoded(text: str) -> bytes:
     try:
         return text.encode() + b"\n"
     except UnicodeEncodeError as error:

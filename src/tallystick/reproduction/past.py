@@ -7,6 +7,7 @@ from tallystick.errors import Refused
 from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.runs import ledger
+from tallystick.runs.edited import refuse_edited
 from tallystick.runs.ledger import Run
 from tallystick.runs.pipelines import Graph, load_at
 from tallystick.runs.receipts import Recorded, recorded_at
@@ -39,6 +40,7 @@ def past(project: Project, target: str, stages: Sequence[str] = (), folder: str 
             f"commit {commit[:10]} holds no receipt to repeat",
             hint="run its stages with `tally run`, and commit what that writes",
         )
+    refuse_edited(project, wanted, commit)
     return Past(target, commit, commit, graph, wanted)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from tallystick.data.hashing import digest_now, look
+from tallystick.data.hashing import look
+from tallystick.data.singles import digest_now
 from tallystick.data.tracked import pointers_of
 from tallystick.envs.captured import Captured
 from tallystick.envs.interpreter import interpreter_of
@@ -34,7 +35,8 @@ class Surroundings:
 
     `seen` are paths that were looked at just now, by somebody who knows that nothing writes to them. In a
     temporary worktree `standing_for` is the state of the user's that it repeats; `stop` ends the command.
-    With `declare`, what a command is seen to read becomes a dep of its stage.
+    With `declare`, what a command is seen to read becomes a dep of its stage. `lock` is that of the stage
+    that runs: an open descriptor.
     """
 
     variables: Mapping[str, str]
@@ -45,6 +47,7 @@ class Surroundings:
     standing_for: Standing | None = None
     stop: Event | None = None
     declare: bool = False
+    lock: int | None = None
 
 
 def params_now(project: Project, step: Step, surroundings: Surroundings) -> dict[str, dict[str, Any]]:

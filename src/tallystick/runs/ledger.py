@@ -24,6 +24,9 @@ SHORTEST = 4
 PORTION = 100
 """Receipts that are read at a time: the newest are often all that is wanted."""
 
+LARGER = 2000
+"""Receipts that are read at a time by somebody who goes on beyond the newest."""
+
 NEWEST = 200
 """Entries of the chain that are looked at first; to find out about all takes git its time."""
 
@@ -90,9 +93,14 @@ def reaches(project: Project, commit: str) -> bool:
 
 def runs(project: Project) -> Iterator[Run | Damaged]:
     """All runs, newest first, read as they are asked for."""
+    for identity, data in stored(project):
+        yield believed(identity, data)
+
+
+def stored(project: Project) -> Iterator[tuple[Digest, bytes]]:
+    """The receipts of all runs as they stand in the ledger, newest first, neither checked nor parsed."""
     for some in _portions(project, "run"):
-        for identity, data in texts(project, some):
-            yield _read(identity, data)
+        yield from texts(project, some, len(some))
 
 
 def texts(
@@ -121,7 +129,24 @@ def find(project: Project, prefix: str) -> Run:
 
 def read(project: Project, identity: Digest) -> Run | Damaged:
     """One run of the ledger; damaged if its receipt isn't there or doesn't hash to its id."""
-    return _read(identity, next((data for _, data in texts(project, [identity])), b""))
+    return believed(identity, next((data for _, data in texts(project, [identity])), b""))
+
+
+def knows(project: Project, prefix: str) -> bool:
+    """Whether the id of a run begins with some hex digits."""
+    return bool(_beginning(project, "runs", prefix))
+
+
+def missing(project: Project, identities: Sequence[Digest]) -> list[Digest]:
+    """Those of some ids that no run in the ledger has."""
+    there = project.git.there(REF, [_receipt_path(identity) for identity in identities])
+    return [identity for identity, found in zip(identities, there, strict=True) if not found]
+
+
+def dated(project: Project, since: float) -> list[tuple[int, Digest]]:
+    """The runs that came into the ledger since a time: when, and their ids, newest first."""
+    commits = project.git.dated(REF, since)
+    return [(time, identity) for time, subject in commits for identity in _named([subject], "run")]
 
 
 def seems_run(text: str) -> bool:
@@ -170,10 +195,10 @@ def exchange(project: Project, git_remote: str) -> Exchanged:
     raise Refused(f"the ledger of `{git_remote}` changes too quickly", hint="repeat the command")
 
 
-def receive(project: Project, git_remote: str) -> int:
+def receive(project: Project, git_remote: str, ref: str = REF) -> int:
     """Bring another repository's runs and verdicts into this ledger; say how many there were."""
     theirs_ref = THEIRS.format(git_remote)
-    if not project.git.fetch_ref(git_remote, f"+{REF}:{theirs_ref}"):
+    if not project.git.fetch_ref(git_remote, f"+{ref}:{theirs_ref}"):
         return 0
     with _locked(project):
         ours, theirs = project.git.resolve_ref(REF), project.git.resolve_ref(theirs_ref)
@@ -208,8 +233,8 @@ def _reaches(project: Project, later: str, earlier: str) -> bool:
     return done.exit_code == 0
 
 
-def _read(identity: Digest, data: bytes) -> Run | Damaged:
-    """Parse an entry, which must hash to its name."""
+def believed(identity: Digest, data: bytes) -> Run | Damaged:
+    """Parse a receipt as it stands in the ledger; it must hash to its name."""
     source = f"run {identity.short}"
     if Digest.of(data) != identity:
         return Damaged(identity, BadRecord("its receipt in the ledger does not hash to its id", source))
@@ -237,12 +262,12 @@ def _portions(project: Project, kind: str) -> Iterator[list[Digest]]:
     if len(newest) == NEWEST:
         known = set(ids)
         rest = _named(project.git.subjects(REF, skip=NEWEST), kind)
-        yield from _cut([identity for identity in rest if identity not in known])
+        yield from _cut([identity for identity in rest if identity not in known], LARGER)
 
 
-def _cut(ids: list[Digest]) -> Iterator[list[Digest]]:
-    for start in range(0, len(ids), PORTION):
-        yield ids[start : start + PORTION]
+def _cut(ids: list[Digest], portion: int = PORTION) -> Iterator[list[Digest]]:
+    for start in range(0, len(ids), portion):
+        yield ids[start : start + portion]
 
 
 def _beginning(project: Project, folder: str, prefix: str) -> list[Digest]:
@@ -277,7 +302,7 @@ def _tree(path: str, tree: str) -> bytes:
     return b"M 040000 %s %s\n" % (tree.encode(), path.encode())
 
 
-def _locked(project: Project) -> AbstractContextManager[None]:
+def _locked(project: Project) -> AbstractContextManager[int]:
     return files.lock(project.home / "locks" / "ledger", what="the ledger", wait=60)
 
 

@@ -2,9 +2,9 @@
 
 import os
 import stat
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
+from tallystick.data.singles import files_now
 from tallystick.digest import Digest
 from tallystick.envs.captured import Captured
 from tallystick.project import Project
@@ -12,11 +12,12 @@ from tallystick.project.grants import Allowed
 from tallystick.records import environment as environments
 from tallystick.records import params as params_record
 from tallystick.records.receipt import Artifact
+from tallystick.runs.edited import originals
+from tallystick.runs.pipelines import Step, read_file
+from tallystick.runs.receipts import Recorded, recorded_as
 
-SETTLED = 10_000_000_000
-"""Nanoseconds since a file's last change after which its stat tells whether it changes again."""
-
-Signature = tuple[int, int, int, int, int]
+Signature = tuple[int, ...]
+"""What the system says of a file, the nanoseconds of its last change among it."""
 
 
 class Noted:
@@ -27,6 +28,8 @@ class Noted:
         self._identities: dict[int, tuple[Captured, Digest]] = {}
         self._params: dict[str, tuple[bytes, params_record.Values]] = {}
         self._files: dict[str, tuple[Signature, Artifact]] = {}
+        self._recorded: dict[str, Recorded] = {}
+        self._originals: dict[Digest, Digest | None] = {}
 
     def granted(self, project: Project, command: str) -> bool:
         """Whether a command may run; what was allowed when the first was asked for counts."""
@@ -49,27 +52,65 @@ class Noted:
             known = self._params[path] = data, params_record.read(data, path)
         return known[1]
 
-    def artifact(
-        self, project: Project, path: str, look: Callable[[Project, str], Artifact | None]
-    ) -> Artifact | None:
-        """What stands at a path; a file that many stages read is looked at in full only once."""
-        signature = _signature(os.path.join(project.git.root, path))
-        known = self._files.get(path)
-        if signature is not None and known is not None and known[0] == signature:
-            return known[1]
-        found = look(project, path)
-        if signature is not None and found is not None:
-            self._files[path] = signature, found
+    def recorded(self, project: Project, step: Step) -> Recorded | None:
+        """The receipt that the worktree holds for a stage, parsed anew only where its bytes are others."""
+        data = read_file(project, step.receipt_path)
+        if data is None:
+            return None
+        known = self._recorded.get(step.receipt_path)
+        if known is None or known.step is not step or known.id != Digest.of(data):
+            known = self._recorded[step.receipt_path] = recorded_as(step, data, step.receipt_path)
+        return known
+
+    def judge(self, project: Project, recorded: Sequence[Recorded]) -> None:
+        """Find out which of some receipts were edited by hand, all at once."""
+        new = [each for each in recorded if each.id not in self._originals]
+        self._originals.update({each.id: None for each in new})
+        self._originals.update(originals(project, new))
+
+    def original(self, project: Project, recorded: Recorded) -> Digest | None:
+        """The run that a receipt was made from before somebody edited it; None for one that nobody did."""
+        self.judge(project, [recorded])
+        return self._originals[recorded.id]
+
+    def artifacts(
+        self, project: Project, paths: Iterable[str], other: Callable[[Project, str], Artifact | None]
+    ) -> dict[str, Artifact | None]:
+        """What stands at some paths; a file that many stages read is looked at in full only once.
+
+        What is no regular file is looked at by `other`.
+        """
+        found: dict[str, Artifact | None] = {}
+        unknown: list[str] = []
+        for path in paths:
+            known = self._files.get(path)
+            if known is not None and known[0] == _signature(os.path.join(project.git.root, path)):
+                found[path] = known[1]
+            else:
+                unknown.append(path)
+        if unknown:
+            found.update(self.look(project, unknown))
+            found.update({path: other(project, path) for path in unknown if path not in found})
         return found
 
+    def look(self, project: Project, paths: Iterable[str]) -> dict[str, Artifact]:
+        """The files among some paths, noted where they can't change any more without showing it."""
+        files = files_now(project, paths)
+        seen, artifacts = files.scan.files, files.artifacts()
+        for artifact, *told in zip(artifacts.values(), seen.modes, *seen.numbers, strict=True):
+            _mode, _size, mtime, ctime, _inode = told
+            if max(mtime, ctime) < files.scan.stamp:
+                self._files[artifact.path] = tuple(told), artifact
+        return artifacts
 
-def _signature(place: str) -> Signature | None:
-    """What differs once a file has changed; None for what is no file, or may change again unseen."""
+
+def _signature(place: str) -> Signature:
+    """What differs once a file has changed; nothing for what is no file."""
     try:
         status = os.lstat(place)
     except OSError:
-        return None
-    settled = max(status.st_mtime_ns, status.st_ctime_ns) < time.time_ns() - SETTLED
-    if not stat.S_ISREG(status.st_mode) or not settled:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode
+        return ()
+    if not stat.S_ISREG(status.st_mode):
+        return ()
+    mode = ord("x" if status.st_mode & 0o100 else "f")
+    return mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino

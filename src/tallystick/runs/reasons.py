@@ -5,14 +5,23 @@ from tallystick.frozen import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One way in which a stage's receipt no longer fits; `name` is the dep, parameter, package, … meant."""
+    """One way in which a stage's receipt no longer fits; `name` is the dep, parameter, package, … meant.
+
+    `hint` says what to do first, where to run the stage is not enough.
+    """
 
     kind: str
     name: str
     detail: str
+    hint: str | None = None
+
+    @property
+    def what(self) -> str:
+        """The reason without its hint."""
+        return f"{self.kind} {f'`{self.name}` ' if self.name else ''}{self.detail}"
 
     def __str__(self) -> str:
-        return f"{self.kind} {f'`{self.name}` ' if self.name else ''}{self.detail}"
+        return f"{self.what} ({self.hint})" if self.hint else self.what
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class Recorded:
 def recorded(project: Project, step: Step) -> Recorded | None:
     """The receipt that the worktree holds for a stage; raise BadRecord if it is malformed."""
     data = read_file(project, step.receipt_path)
-    return None if data is None else _parsed(step, data, step.receipt_path)
+    return None if data is None else recorded_as(step, data, step.receipt_path)
 
 
 def recorded_at(project: Project, treeish: str, graph: Graph) -> dict[str, Recorded]:
@@ -36,11 +36,12 @@ def recorded_at(project: Project, treeish: str, graph: Graph) -> dict[str, Recor
     for address, step in graph.steps.items():
         data = texts.get(step.receipt_path)
         if data is not None:
-            found[address] = _parsed(step, data, f"{treeish[:10]}:{step.receipt_path}")
+            found[address] = recorded_as(step, data, f"{treeish[:10]}:{step.receipt_path}")
     return found
 
 
-def _parsed(step: Step, data: bytes, source: str) -> Recorded:
+def recorded_as(step: Step, data: bytes, source: str) -> Recorded:
+    """A stage with a receipt given as text."""
     return Recorded(step, Digest.of(data), receipts.parse(data, source))
 
 

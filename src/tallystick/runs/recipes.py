@@ -11,7 +11,6 @@ from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records import receipt as receipts
 from tallystick.records.receipt import Receipt
-from tallystick.records.syntax import load_json
 from tallystick.runs import ledger
 
 WIDTH = 64
@@ -28,7 +27,7 @@ _ENVIRONMENT = ("digest", "platform", "container")
 
 def recipe_of(receipt: Receipt) -> Digest:
     """The recipe of a run, or of one to be: of its outs only the paths count."""
-    return _recipe(load_json(receipts.render(receipt)))
+    return _recipe(receipts.as_values(receipt))
 
 
 def _recipe(values: dict[str, Any]) -> Digest:

@@ -12,19 +12,20 @@ from tallystick.digest import Digest
 from tallystick.errors import TallyError
 from tallystick.progress import Progress
 from tallystick.project import Project
+from tallystick.records import receipt as receipts
 from tallystick.records.pointer import Pointer
 from tallystick.records.provenance import Hardware
 from tallystick.records.receipt import Artifact, Receipt
 from tallystick.runs import ledger
 from tallystick.runs.aside import set_aside
+from tallystick.runs.gathering import Inputs
 from tallystick.runs.inputs import out_now
 from tallystick.runs.ledger import Damaged, Run
 from tallystick.runs.pipelines import Step
-from tallystick.runs.receipts import write_receipt
 from tallystick.runs.recipes import recipe_of, runs_of
-from tallystick.runs.running import Inputs, environment_ref, records_of, write_environment
+from tallystick.runs.running import environment_ref, records_of, write_environment
 from tallystick.runs.staleness import same
-from tallystick.runs.writing import make_folders
+from tallystick.runs.writing import make_folders, write_record
 
 TRIED = 5
 """Runs of one recipe that are tried, the newest first: the outs of an older one may still be had."""
@@ -101,8 +102,16 @@ def take(project: Project, step: Step, run: Run, inputs: Inputs, progress: Progr
         aside.forget()
     written = _pointers(project, step)
     write_environment(project, step, inputs.environment)
-    write_receipt(project, step, run.receipt)
+    write_record(project, step.receipt_path, _text_of(project, run))
     project.git.stage([*written, *records_of(project, step)])
+
+
+def _text_of(project: Project, run: Run) -> bytes:
+    """A run's receipt as it was written: an earlier version may have written it with fewer keys."""
+    data = receipts.render(run.receipt)
+    if Digest.of(data) != run.id:
+        data = next((text for _, text in ledger.texts(project, [run.id])), data)
+    return data
 
 
 def _is_there(project: Project, out: Artifact) -> bool:

@@ -1,6 +1,7 @@
 """Which stages are out of date, and why."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from tallystick.digest import Digest
@@ -21,7 +22,7 @@ from tallystick.runs.inputs import (
 )
 from tallystick.runs.pipelines import Graph, Step, read_file
 from tallystick.runs.reasons import Reason
-from tallystick.runs.receipts import Recorded, recorded
+from tallystick.runs.receipts import Recorded
 
 SHOWN = 60
 """Characters of a parameter's value that a reason shows."""
@@ -37,12 +38,13 @@ def stale(
     if step.stage.frozen:
         return ()
     try:
-        last = recorded(project, step)
+        last = surroundings.noted.recorded(project, step)
     except BadRecord as error:
         return (Reason("receipt", step.receipt_path, f"can't be read: {error.reason}"),)
     if last is None:
         return (Reason("receipt", "", "missing: it has never run"),)
     return (
+        *_edited(project, step, last, surroundings),
         *_always(step),
         *_command(step, last),
         *_deps(project, step, last, surroundings, placed),
@@ -59,6 +61,7 @@ def stale_stages(
 ) -> dict[str, tuple[Reason, ...]]:
     """Why each stage is out of date, those that wait for another that is among them; in order."""
     found: dict[str, tuple[Reason, ...]] = {}
+    foresee(project, graph.steps.values(), surroundings)
     for address, step in graph.steps.items():
         reasons = stale(project, step, surroundings, placed=placed)
         above = [need for need in graph.needs[address] if found.get(need)]
@@ -73,6 +76,12 @@ def _always(step: Step) -> Iterator[Reason]:
         yield Reason("always", "", "runs (`always_changed`)")
 
 
+def _edited(project: Project, step: Step, last: Recorded, surroundings: Surroundings) -> Iterator[Reason]:
+    run = surroundings.noted.original(project, last)
+    if run is not None:
+        yield Reason("receipt", step.receipt_path, f"was edited by hand: its run is {run.short}")
+
+
 def _command(step: Step, last: Recorded) -> Iterator[Reason]:
     if last.receipt.cmd != step.stage.cmd:
         yield Reason("command", "", "changed")
@@ -84,9 +93,9 @@ def _deps(
     project: Project, step: Step, last: Recorded, surroundings: Surroundings, placed: bool
 ) -> Iterator[Reason]:
     known = {artifact.path: artifact for artifact in last.receipt.deps}
+    looked = _looked(project, step.deps, surroundings, dep_now)
     for path in step.deps:
-        now = surroundings.seen.get(path) or surroundings.noted.artifact(project, path, dep_now)
-        now = now or (None if placed else artifact_pointed(project, path))
+        now = looked[path] or (None if placed else artifact_pointed(project, path))
         if path not in known:
             yield Reason("dep", path, "is new")
         elif now is None:
@@ -103,9 +112,9 @@ def _outs(
     project: Project, step: Step, last: Recorded, surroundings: Surroundings, placed: bool
 ) -> Iterator[Reason]:
     known = {artifact.path: artifact for artifact in last.receipt.outs}
+    looked = _looked(project, [out.path for out in step.outs], surroundings, out_now)
     for out in step.outs:
-        now = surroundings.seen.get(out.path) or out_now(project, out.path)
-        now = now or (None if placed else artifact_pointed(project, out.path))
+        now = looked[out.path] or (None if placed else artifact_pointed(project, out.path))
         if out.path not in known:
             yield Reason("out", out.path, "is new")
         elif now is None:
@@ -114,6 +123,31 @@ def _outs(
             yield Reason("out", out.path, "is not what the stage made")
     for path in known.keys() - {out.path for out in step.outs}:
         yield Reason("out", path, "is no longer one")
+
+
+def _looked(
+    project: Project,
+    paths: Sequence[str],
+    surroundings: Surroundings,
+    other: Callable[[Project, str], Artifact | None],
+) -> Mapping[str, Artifact | None]:
+    """What stands at some paths now, those that were looked at already among them."""
+    seen = {path: surroundings.seen[path] for path in paths if path in surroundings.seen}
+    rest = [path for path in paths if path not in seen]
+    return {**seen, **surroundings.noted.artifacts(project, rest, other)}
+
+
+def foresee(project: Project, steps: Iterable[Step], surroundings: Surroundings) -> None:
+    """Look in one go at all files that stages read and made when they last ran."""
+    judged: list[Recorded] = []
+    for step in steps:
+        with suppress(BadRecord):  # said when its stage's turn comes
+            last = None if step.stage.frozen else surroundings.noted.recorded(project, step)
+            judged += [] if last is None else [last]
+    surroundings.noted.judge(project, judged)
+    told = [each.step for each in judged]
+    paths = {path for step in told for path in (*step.deps, *(out.path for out in step.outs))}
+    surroundings.noted.look(project, paths - surroundings.seen.keys())
 
 
 def same(one: Artifact, other: Artifact) -> bool:
@@ -162,9 +196,7 @@ def _features(project: Project, step: Step, last: Recorded) -> Iterator[Reason]:
     try:
         now = {feature.view: feature for feature in features_now(project, step)}
     except TallyError as error:
-        yield Reason(
-            "feature", "", f"can't be used: {error.message}{f' ({error.hint})' if error.hint else ''}"
-        )
+        yield Reason("feature", "", f"can't be used: {error.message}", error.hint)
         return
     for view in dict.fromkeys((*now, *known)):
         if view not in known:

@@ -13,7 +13,7 @@ from tallystick.frozen import dataclass
 from tallystick.paths import check_path
 from tallystick.progress import Progress, silent
 from tallystick.records.tree import Entry
-from tallystick.worktree import aside, ignore, place, scan, statcache
+from tallystick.worktree import aside, ignore, place, scan, singles, statcache
 from tallystick.worktree.aside import Aside
 from tallystick.worktree.block import SPOT, Lying
 from tallystick.worktree.clock import Clock
@@ -68,6 +68,20 @@ class Worktree:
         """Look at a path; None if nothing is there, Refused for what can't be tracked."""
         stamp = self.clock.before(self.cache, os.path.join(self.root, check_path(path)))
         return scan.scan(self.root, path, stamp)
+
+    def scan_files(self, paths: Iterable[str]) -> Scan:
+        """Look at single files of any folders, relative to the root; whatever else is there is left out."""
+        stamp = self.clock.before(self.cache, os.fspath(self.root))
+        return singles.scan(self.root, map(os.fsencode, paths), stamp)
+
+    def known_files(self, seen: Scan, progress: Progress = silent) -> Known:
+        """Tell which of such files are known; the rest is to be hashed, and all to be kept."""
+        return statcache.known(seen, singles.part(statcache.load(self._singles), seen.files), progress)
+
+    def keep_files(self, seen: Scan, identities: Identities) -> None:
+        """Remember such files, beside all that were looked at before."""
+        before = statcache.load(self._singles)
+        statcache.keep(self._singles, singles.joined(before, seen, identities))
 
     def load(self, pointer_path: str) -> StatCache:
         """What was saved for a pointer; empty if nothing was."""
@@ -178,6 +192,10 @@ class Worktree:
     def unpointed(self, folder: str) -> list[str]:
         """The names in a folder that a line for their kind hides from git although no pointer tracks them."""
         return ignore.unpointed(self.root, folder)
+
+    @property
+    def _singles(self) -> Path:
+        return self.home / "singles" / self.name
 
     @property
     def _scratch(self) -> Path:
