@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tallystick import process
+from tallystick import files, process
 from tallystick.errors import ProgramFailed, Refused, TallyError
 
 
@@ -77,6 +78,43 @@ def test_a_program_that_never_ends_is_ended_with_its_children(tmp_path: Path) ->
     assert time.monotonic() - started < 30
     child = int((tmp_path / "child").read_text())
     assert not is_running(child)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from tallystick import files, process
+with files.lock(Path("lock"), what="it") as lock:
+    argv = ["/bin/sh", "-c", sys.argv[1]]
+    process.stream(argv, cwd=Path("."), env=dict(os.environ), output=print, locks=[lock])
+"""
+
+
+@pytest.mark.parametrize("stubborn", ["", "trap '' INT TERM; "])
+def test_a_program_ends_with_its_children_where_we_are_killed_and_holds_our_lock_till_then(
+    tmp_path: Path, stubborn: str
+) -> None:
+    os.mkfifo(tmp_path / "up")
+    script = f"{stubborn}sleep 60 & echo $! > up; wait; sleep 61"
+    ours = subprocess.Popen([sys.executable, "-c", KILLED, script], cwd=tmp_path)
+    child = int((tmp_path / "up").read_text())
+    ours.kill()
+    ours.wait()
+    with files.lock(tmp_path / "lock", what="it", wait=60):
+        assert not is_running(child)
+
+
+def test_when_a_program_has_ended_its_lock_is_free_though_something_of_it_stays(tmp_path: Path) -> None:
+    with files.lock(tmp_path / "lock", what="it") as lock:
+        script = "sleep 60 > /dev/null 2>&1 & echo $!"
+        pieces: list[bytes] = []
+        process.stream(
+            ["/bin/sh", "-c", script], cwd=tmp_path, env=dict(os.environ), output=pieces.append, locks=[lock]
+        )
+    with files.lock(tmp_path / "lock", what="it", wait=0):
+        child = int(b"".join(pieces))
+        assert is_running(child)
+        os.kill(child, signal.SIGKILL)
 
 
 def test_an_interrupt_reaches_the_program_before_it_reaches_us(tmp_path: Path) -> None:

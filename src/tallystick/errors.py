@@ -148,9 +148,13 @@ class EnvironmentNotRebuilt(TallyError):
 
 
 class CommandFailed(TallyError):
-    """A stage's command ended with an exit code other than 0."""
+    """A stage's command ended with an exit code other than 0; `run` is the id of its receipt."""
 
     exit_code = 18
+
+    def __init__(self, message: str, hint: str | None = None, run: str = "") -> None:
+        super().__init__(message, hint)
+        self.run = run
 
 
 class NotTrusted(TallyError):

@@ -163,10 +163,11 @@ def copy_bytes(source: int, destination: int) -> None:
 
 
 @contextmanager
-def lock(path: Path, *, what: str, wait: float = 10.0) -> Iterator[None]:
+def lock(path: Path, *, what: str, wait: float = 10.0) -> Iterator[int]:
     """Hold a file's lock; raise Locked, saying `what` is locked, when another holds it for `wait` seconds.
 
-    The kernel frees the lock when its holder dies, so there is nothing to clean up after a crash.
+    The kernel frees the lock when its holder dies, so there is nothing to clean up after a crash. A process
+    that is handed the open descriptor holds it too.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with translated(path):
@@ -175,7 +176,7 @@ def lock(path: Path, *, what: str, wait: float = 10.0) -> Iterator[None]:
         _take(descriptor, what, time.monotonic() + wait)
         os.truncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Event
+from typing import IO, Self
 
 from tallystick.errors import ProgramFailed, Refused, TallyError
 from tallystick.frozen import dataclass
@@ -22,6 +24,25 @@ GLANCE = 0.1
 """Seconds between two looks at whether a program shall be stopped."""
 
 PIECE = 1 << 16
+
+_KEEPER = """
+wait_for() {
+    for pause in 0.1 0.4 0.5 "$@"; do
+        sleep "$pause"
+        kill -s 0 -- "-$group" || exit 0
+    done
+}
+read -r group || exit 0
+read -r over && exit 0
+kill -s TERM -- "-$group" || exit 0
+wait_for 1 1 1 1
+kill -s KILL -- "-$group"
+wait_for 1
+"""
+"""What a keeper does: once its input ends without a word, it ends the process group that it was told."""
+
+ENDING = 10.0
+"""Seconds after which a keeper has surely ended what it was to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +101,34 @@ def run(
     return completed
 
 
+def lives(process: int) -> bool:
+    """Whether there is a process of that number."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def hand_over(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
+    """Run a program that has terminal, input and output to itself; return its exit code.
+
+    It is looked for on the PATH of `env`. Ctrl-C is the program's to answer: it reaches both.
+    """
+    try:
+        child = subprocess.Popen(argv, cwd=cwd, env=env)
+    except OSError as error:
+        raise Refused(f"`{argv[0]}` can't be started: {error.strerror}") from error
+    while True:
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:
+            continue
+        return code if code >= 0 else 128 - code
+
+
 class Helper:
     """A module of ours that runs in a Python process of its own, beside this one.
 
@@ -109,6 +158,48 @@ class Helper:
         return code
 
 
+class _Keeper:
+    """A process that ends a program, and all that it started, where this process is killed before.
+
+    Nothing else could: no signal tells a program that who started it is gone, and it may never write a word.
+    It shares the locks that it is given, so that nobody takes what a program still works on for free.
+    """
+
+    def __init__(self, locks: Sequence[int]) -> None:
+        self._child = subprocess.Popen(
+            ["/bin/sh", "-c", _KEEPER],
+            env={"PATH": os.defpath},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=locks,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def keep(self, group: int) -> None:
+        """Say which process group it is."""
+        self._say(str(group))
+
+    def __exit__(self, *_: object) -> None:
+        self._say("over")
+        with suppress(OSError):
+            self._input.close()
+        self._child.wait()
+
+    @property
+    def _input(self) -> IO[bytes]:
+        assert self._child.stdin is not None
+        return self._child.stdin
+
+    def _say(self, word: str) -> None:
+        with suppress(OSError):  # it was killed itself: the program goes on without one
+            self._input.write(f"{word}\n".encode())
+            self._input.flush()
+
+
 def stream(
     argv: Sequence[str],
     *,
@@ -117,33 +208,37 @@ def stream(
     output: Callable[[bytes], None],
     timeout: float | None = None,
     stop: Event | None = None,
+    locks: Sequence[int] = (),
 ) -> int:
     """Run a program, handing on its stdout and stderr, mixed, as they come; return its exit code.
 
     It gets a process group of its own, no stdin, and on Ctrl-C or `timeout` (seconds; raises TimeoutError)
     SIGINT, then SIGTERM, then SIGKILL, to the whole group. A death by signal n is exit code 128 + n.
     In a thread, which no Ctrl-C reaches, `stop` is the same: once it is set, KeyboardInterrupt is raised.
+    If this process is killed, the group is ended too; until then `locks` (open descriptors) stay taken.
     """
-    try:
-        child = subprocess.Popen(
-            argv,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as error:
-        output(f"{argv[0]}: {error.strerror}\n".encode())
-        return 127
-    try:
-        _hand_on(child, output, timeout, stop)
-    except BaseException:
-        _stop(child)
-        raise
-    code = child.wait()
-    return code if code >= 0 else 128 - code
+    with _Keeper(locks) as keeper:
+        try:
+            child = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            output(f"{argv[0]}: {error.strerror}\n".encode())
+            return 127
+        try:
+            keeper.keep(child.pid)
+            _hand_on(child, output, timeout, stop)
+        except BaseException:
+            _stop(child)
+            raise
+        code = child.wait()
+        return code if code >= 0 else 128 - code
 
 
 def _hand_on(

@@ -193,5 +193,6 @@ def test_a_killed_run_keeps_nobody_out(bare: Stages) -> None:
 def test_a_dep_that_vanishes_during_the_run_is_told(bare: Stages) -> None:
     bare.pipeline("stages:\n  one: {cmd: 'rm in.txt; touch one.txt', deps: [in.txt], outs: [one.txt]}\n")
     bare.repo.write("in.txt", "1\n")
-    assert "`in.txt` changed while `one` ran" in bare.tally("run").out
+    assert "`in.txt` vanished while `one` ran" in bare.tally("run").out
     assert bare.receipt("one")["changed"] == ["in.txt"]
+    assert bare.reasons("one") == ["dep in.txt is missing"]

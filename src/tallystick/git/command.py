@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from tallystick import process
-from tallystick.errors import GitFailed, Locked, NotAProject, Refused
+from tallystick.errors import DiskFull, GitFailed, Locked, NotAProject, Refused, TallyError
 from tallystick.frozen import dataclass
 from tallystick.process import Completed
 
@@ -21,11 +21,14 @@ PATIENCE = 5.0
 BATCH = 400
 """Paths on one command line: far below what any system allows."""
 
-_WHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE")
+WHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE")
 """What git tells its hooks about where they run; we pass on what discovery made of it."""
 
 _QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false")
 """Our own plumbing starts no hooks."""
+
+_NO_ROOM = (b"No space left on device", b"Out of diskspace", b"Disk quota exceeded", b"disk full?")
+"""How git says that the disk is full; `file write error` alone may be anything."""
 
 _QUESTIONS = ("--is-bare-repository", "--absolute-git-dir", "--git-common-dir", "--show-toplevel")
 
@@ -69,7 +72,7 @@ class Command:
         )
         own = told | _index_of(asked, outer)
         name = MAIN if asked.directory == asked.common else asked.directory.name
-        return cls(asked.root, asked.directory, asked.common, name, {**_without(outer, _WHERE), **own})
+        return cls(asked.root, asked.directory, asked.common, name, {**_without(outer, WHERE), **own})
 
     def run(
         self,
@@ -116,8 +119,11 @@ def last_line(complaint: bytes) -> str:
     return chosen.removeprefix("fatal: ").removeprefix("error: ")
 
 
-def failure(verb: str, done: Completed) -> GitFailed:
+def failure(verb: str, done: Completed) -> TallyError:
     """The error for a git command that failed for a reason of its own."""
+    if any(words in done.stderr for words in _NO_ROOM):
+        hint = "free some space and repeat the command"
+        return DiskFull(f"no room for what `git {verb}` writes: {last_line(done.stderr)}", hint=hint)
     return GitFailed(f"`git {verb}` failed: {last_line(done.stderr)}", done.complaint)
 
 
@@ -161,7 +167,7 @@ def _environment(path: Path) -> dict[str, str]:
         if environment.get(name):
             environment[name] = os.path.abspath(environment[name])
     if "GIT_DIR" in environment and "GIT_WORK_TREE" not in environment:
-        plain = _without(environment, _WHERE)
+        plain = _without(environment, WHERE)
         asked = _ask(path, plain)
         if asked is not None and asked.directory == Path(environment["GIT_DIR"]).resolve():
             return {**plain, **_only(environment, ("GIT_INDEX_FILE",))}

@@ -1,11 +1,11 @@
 """Take outs out of a command's way, and give back those that it did not write itself."""
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tallystick.data.freezing import keep
+from tallystick.process import lives
 from tallystick.project import Project
 from tallystick.worktree import Aside
 
@@ -50,15 +50,5 @@ def give_back_leftovers(project: Project) -> None:
     """Put back what a process that was killed had moved aside, where nothing has taken its place."""
     for moved in project.worktree.asides():
         owner = _OWNER.match(moved.place.name)
-        if owner is not None and not _lives(int(owner[1])) and not project.worktree.restore(moved):
+        if owner is not None and not lives(int(owner[1])) and not project.worktree.restore(moved):
             project.worktree.discard(moved)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

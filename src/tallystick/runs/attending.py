@@ -9,14 +9,15 @@ from tallystick.errors import CommandFailed, TallyError
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, Spoken
 from tallystick.project import Project, with_own_doors
+from tallystick.runs.gathering import gather
 from tallystick.runs.inputs import Surroundings
 from tallystick.runs.live import only_run
 from tallystick.runs.pipelines import Graph, Step
 from tallystick.runs.reasons import Reason
 from tallystick.runs.reuse import reuse
-from tallystick.runs.running import Performed, gather, perform
+from tallystick.runs.running import Performed, perform
 from tallystick.runs.scheduling import Course, Failed, Prefixed, Skipped, one_by_one, side_by_side
-from tallystick.runs.staleness import stale
+from tallystick.runs.staleness import foresee, stale
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def attend_all(to: Attendance, steps: Sequence[Step]) -> tuple[StageRun, ...]:
 
     Raises the first failure, unless the others shall go on, and KeyboardInterrupt once all have ended.
     """
+    foresee(to.project, steps, to.surroundings)
     course: Course[StageRun] = Course(steps, to.graph.needs, to.orders.keep_going)
     if to.orders.jobs == 1 or len(steps) == 1:
         one_by_one(course, lambda step: attend(to, step))
@@ -99,8 +101,9 @@ def attend(to: Attendance, step: Step) -> StageRun:
     if step.stage.frozen or not (reasons or to.orders.force):
         status = "frozen" if step.stage.frozen else "up to date"
         return StageRun(step.address, status, (), step.command)
-    with only_run(to.project, step.address):
-        inputs = gather(to.project, to.graph, step, to.surroundings)
+    with only_run(to.project, step.address) as lock:
+        surroundings = replace(to.surroundings, lock=lock)
+        inputs = gather(to.project, to.graph, step, surroundings)
         if to.orders.reuse and not to.orders.force:
             run = reuse(to.project, step, inputs, to.progress)
             if run is not None:
@@ -110,7 +113,7 @@ def attend(to: Attendance, step: Step) -> StageRun:
                     step.address, "reused", reasons, step.command, run.id, metrics=metrics, made=made
                 )
         to.progress.say(_announcement(step, reasons))
-        performed = perform(to.project, step, inputs, to.surroundings, output=to.output, progress=to.progress)
+        performed = perform(to.project, step, inputs, surroundings, output=to.output, progress=to.progress)
     _pass_on(step, performed)
     return _succeeded(step, reasons, performed)
 
@@ -129,6 +132,7 @@ def _pass_on(step: Step, performed: Performed) -> None:
         raise CommandFailed(
             f"stage `{step.address}` {performed.complaint}",
             hint=f"`tally show {performed.id.short}` has its receipt and its output",
+            run=str(performed.id),
         )
 
 
@@ -155,4 +159,5 @@ def _told(graph: Graph, outcome: StageRun | Failed | Skipped) -> StageRun:
             outcome.address, "skipped", (), command, complaint=f"it needs `{outcome.because}`, which failed"
         )
     error: TallyError = outcome.error
-    return StageRun(outcome.address, "failed", (), command, complaint=error.message, hint=error.hint)
+    run = Digest.parse(error.run) if isinstance(error, CommandFailed) and error.run else None
+    return StageRun(outcome.address, "failed", (), command, run=run, complaint=error.message, hint=error.hint)

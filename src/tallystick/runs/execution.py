@@ -45,12 +45,14 @@ def execute(
     output: Callable[[bytes], None],
     record: Record | None = None,
     stop: Event | None = None,
+    lock: int | None = None,
     tracer: Tracer = UNTRACED,
 ) -> Execution:
     """Run a command to its end, handing on its output and keeping it without secrets, in `record` meanwhile.
 
     Ctrl-C, or `stop` once it is set, ends the command and is told by the result, so that the caller can
-    tidy up before passing it on.
+    tidy up before passing it on. `lock`, an open descriptor, stays taken until the command has ended, even if
+    this process is killed.
     """
     argv = ["/bin/sh", "-c", cmd] if isinstance(cmd, str) else list(cmd)
     with passing(project) if record is None else nullcontext(record) as own:
@@ -63,7 +65,14 @@ def execute(
         env = {**variables, **tracer.variables, VARIABLE: str(own.folder)}
         started, clock, interrupted = now(), time.monotonic(), False
         try:
-            exit_code = process.stream(tracer.argv(argv), cwd=cwd, env=env, output=keep, stop=stop)
+            exit_code = process.stream(
+                tracer.argv(argv),
+                cwd=cwd,
+                env=env,
+                output=keep,
+                stop=stop,
+                locks=() if lock is None else (lock,),
+            )
         except KeyboardInterrupt:
             exit_code, interrupted = INTERRUPTED, True
         finally:
@@ -105,7 +114,8 @@ def _kept(project: Project, record: Record, log: _Log) -> tuple[Digest | None, D
     try:
         return kept(project, record.log), kept(project, record.series)
     except (DiskFull, OSError) as error:
-        log.cut = log.cut or f"its output could not be kept: {error}"
+        reason = error.message if isinstance(error, DiskFull) else str(error)
+        log.cut = log.cut or f"its output could not be kept: {reason}"
         return None, None
 
 

@@ -9,17 +9,23 @@ from pathlib import Path
 
 from tallystick import files
 from tallystick.digest import Digest
-from tallystick.errors import Locked, TallyError
+from tallystick.errors import DiskFull, Locked, TallyError
+from tallystick.process import ENDING, lives
 from tallystick.project import Project
 from tallystick.records import receipt as receipts
 from tallystick.records.receipt import Receipt
 from tallystick.runs import ledger
+from tallystick.runs.live import holder
 from tallystick.runs.recording import Record, kept
 
 
-def write_down(project: Project) -> tuple[Digest, ...]:
-    """Give every run that left a record and no receipt an interrupted one; the ids of those receipts."""
-    return tuple(identity for record in _left(project) if (identity := _written(project, record)))
+def write_down(project: Project, *, needed: bool = False) -> tuple[Digest, ...]:
+    """Give every run that left a record and no receipt an interrupted one; the ids of those receipts.
+
+    It waits for the command of a killed run to be ended, which takes a moment. Where the disk is full, what
+    can't be written down stays for the next who looks; if all is `needed`, DiskFull is raised.
+    """
+    return tuple(identity for record in _left(project) if (identity := _written(project, record, needed)))
 
 
 def _left(project: Project) -> Iterator[Record]:
@@ -28,10 +34,13 @@ def _left(project: Project) -> Iterator[Record]:
         yield from (Record(path.parent) for path in sorted(folder.glob("*/*.run/receipt.json")))
 
 
-def _written(project: Project, record: Record) -> Digest | None:
+def _written(project: Project, record: Record, needed: bool) -> Digest | None:
     """Append the receipt of one record, unless its run goes on; a record that can't be read is dropped."""
     lock = record.folder.with_suffix(".lock")
-    with suppress(Locked), files.lock(lock, what="the run", wait=0):
+    process = holder(lock)
+    goes_on = process is None or lives(process)
+    passed_over = (Locked,) if needed else (Locked, DiskFull)
+    with suppress(*passed_over), files.lock(lock, what="the run", wait=0 if goes_on else ENDING):
         try:
             receipt = receipts.parse(record.pending.read_bytes(), str(record.pending))
         except FileNotFoundError:
@@ -43,6 +52,7 @@ def _written(project: Project, record: Record) -> Digest | None:
         ended = replace(
             receipt, seconds=_seconds(receipt, record.log), log=log, series=series, tail=record.tail()
         )
+        record.reserve.unlink(missing_ok=True)
         identity = ledger.append(project, ended)
         shutil.rmtree(record.folder, ignore_errors=True)
         return identity

@@ -1,6 +1,5 @@
 """Where stages that run now are known: a lock for each, held as long as its command runs."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
@@ -11,6 +10,7 @@ from tallystick import files
 from tallystick.digest import Digest
 from tallystick.errors import Locked, TallyError
 from tallystick.frozen import dataclass
+from tallystick.process import lives
 from tallystick.project import Project
 from tallystick.records import receipt as receipts
 from tallystick.runs.recording import Record
@@ -31,28 +31,42 @@ def place_of(project: Project, address: str, suffix: str) -> Path:
 
 
 @contextmanager
-def only_run(project: Project, address: str) -> Iterator[None]:
-    """Keep a stage from being run twice at once in this worktree.
+def only_run(project: Project, address: str) -> Iterator[int]:
+    """Keep a stage from being run twice at once in this worktree; the lock's open descriptor.
 
-    Raises Locked at once, naming who runs it and since when. The kernel frees a dead process's lock.
+    Raises Locked at once, naming who runs it and since when. The kernel frees the lock once all processes
+    that hold its descriptor are gone.
     """
     place = place_of(project, address, ".lock")
     with ExitStack() as stack:
         try:
-            stack.enter_context(files.lock(place, what=f"stage `{address}`", wait=0))
+            lock = stack.enter_context(files.lock(place, what=f"stage `{address}`", wait=0))
         except Locked as error:
             raise _running(place, address) from error
-        yield
+        yield lock
+
+
+def holder(lock: Path) -> int | None:
+    """The tally that took a stage's lock last."""
+    try:
+        return int(lock.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _running(place: Path, address: str) -> Locked:
+    process = holder(place)
+    if process is not None and not lives(process):
+        return Locked(
+            f"the command of stage `{address}` still runs, though tally (process {process}) was killed",
+            hint="it is being ended: repeat the command in a few seconds",
+        )
     try:
         since = datetime.fromtimestamp(place.stat().st_mtime).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        process = place.read_text().strip() or "unknown"
-    except (OSError, ValueError):
-        since, process = "just now", "unknown"
+    except OSError:
+        since = "just now"
     return Locked(
-        f"stage `{address}` runs already: process {process}, since {since}",
+        f"stage `{address}` runs already: process {process or 'unknown'}, since {since}",
         hint="wait for it to end, or run beside it with `tally run --isolated`",
     )
 
@@ -68,13 +82,7 @@ class Running:
     @property
     def lives(self) -> bool:
         """Whether the tally that runs it is still there."""
-        try:
-            os.kill(self.process, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return self.record.folder.is_dir()
+        return lives(self.process) and self.record.folder.is_dir()
 
 
 def running_now(project: Project) -> tuple[Running, ...]:

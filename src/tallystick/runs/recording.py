@@ -1,6 +1,8 @@
 """What a command leaves in a folder while it runs: output, metric series, what it said of itself."""
 
+import errno
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tallystick.digest import Digest
+from tallystick.files import translated
 from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records.fields import single_line
@@ -19,6 +22,9 @@ from tallystick.records.secrets import Redactor
 
 VARIABLE = "TALLY_RECORD"
 """Tells a stage's command where this folder is."""
+
+ROOM = 1 << 20
+"""Bytes that are kept free for the receipt of a command that fills the disk."""
 
 LONGEST_LINE = 500
 LARGEST_NOTE = 1 << 20
@@ -47,6 +53,11 @@ class Record:
     def pending(self) -> Path:
         """What a receipt of the run would say if it ended now; there while the command runs."""
         return self.folder / "receipt.json"
+
+    @property
+    def reserve(self) -> Path:
+        """Room on the disk for what is written down at the end."""
+        return self.folder / "reserve"
 
     def notes(self) -> Iterator[dict[str, Any]]:
         """What the command's processes said of themselves at their end."""
@@ -111,9 +122,24 @@ def kept(project: Project, path: Path) -> Digest | None:
 def fresh(folder: Path) -> Iterator[Record]:
     """A folder for a run's record, empty; gone once the run is written down, and kept if it can't be."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, mode=0o700)
-    yield Record(folder)
+    record = Record(folder)
+    with translated(folder):
+        folder.mkdir(parents=True, mode=0o700)
+        _reserve(record.reserve)
+    yield record
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reserve(path: Path) -> None:
+    """Take hold of some room, where the system can do so without writing it."""
+    with path.open("wb") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, ROOM)
+        except AttributeError:  # macOS has no such call
+            pass
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
 
 
 @contextmanager

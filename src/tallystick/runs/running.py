@@ -1,14 +1,13 @@
 """Perform one stage in the user's worktree: from its inputs to its receipt."""
 
+import os
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from itertools import chain
-from typing import Any
 
 import tallystick
 from tallystick.data.freezing import freeze, keep
-from tallystick.data.tracked import Tracked, owner_of, pointers_of
 from tallystick.digest import Digest
 from tallystick.envs.capture import wheel_data
 from tallystick.envs.captured import Captured
@@ -17,13 +16,12 @@ from tallystick.envs.host import host
 from tallystick.errors import BadRecord, DiskFull, Refused
 from tallystick.files import write_atomic
 from tallystick.frozen import dataclass
-from tallystick.git.snapshots import too_large_or_secret
 from tallystick.progress import Progress
 from tallystick.project import Project
 from tallystick.records import environment as environments
 from tallystick.records import metrics as metrics_record
 from tallystick.records import receipt as receipts
-from tallystick.records.provenance import Code, EnvironmentRef, Feature
+from tallystick.records.provenance import EnvironmentRef
 from tallystick.records.receipt import Artifact, Receipt, Status
 from tallystick.runs import ledger
 from tallystick.runs.accounts import (
@@ -32,44 +30,25 @@ from tallystick.runs.accounts import (
     concluded,
     described,
     partial_metrics,
-    refuse_secrets,
 )
 from tallystick.runs.aside import set_aside
 from tallystick.runs.declaring import declare
 from tallystick.runs.execution import Execution, execute, now, stage_variables
-from tallystick.runs.features import features_now
+from tallystick.runs.gathering import Inputs
 from tallystick.runs.inputs import (
     Surroundings,
     dep_now,
-    environment_now,
     out_now,
-    params_now,
-    variables_now,
 )
 from tallystick.runs.live import RECORD, place_of
-from tallystick.runs.pipelines import Graph, Output, Step, read_file
-from tallystick.runs.readiness import absent
-from tallystick.runs.receipts import NO_PYTHON, producers, write_receipt
+from tallystick.runs.pipelines import Output, Step, read_file
+from tallystick.runs.receipts import NO_PYTHON, write_receipt
 from tallystick.runs.recording import VARIABLE as RECORD_VARIABLE
 from tallystick.runs.recording import Record, fresh
 from tallystick.runs.staleness import same
 from tallystick.runs.undeclared import denial, found, observed, remarks
 from tallystick.runs.writing import make_folders, write_record
 from tallystick.tracing.accesses import Undeclared
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """Everything that a stage is made from, as it was just before its command ran."""
-
-    code: Code
-    deps: tuple[Artifact, ...]
-    params: Mapping[str, Mapping[str, Any]]
-    variables: Mapping[str, str | None]
-    environment: Captured | None
-    produced_by: Mapping[str, str]
-    unadded: tuple[str, ...]
-    features: tuple[Feature, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +118,7 @@ def _performed(
     receipt = concluded(receipt, execution, record, made.complaint, variables)
     receipt = replace(
         receipt,
-        changed=_changed(project, inputs.deps),
+        changed=_changed(project, inputs.deps, surroundings),
         undeclared=touched.reads,
         undeclared_writes=touched.writes,
         trace=step.stage.trace,
@@ -148,73 +127,23 @@ def _performed(
         receipt = replace(receipt, isolated=True)
     if made.complaint is None:
         write_environment(project, step, inputs.environment)
-    identity = ledger.append(project, receipt)
+    identity = _appended(project, record, receipt)
     if made.complaint is None:
         write_receipt(project, step, receipt)
         project.git.stage([*made.written, *records_of(project, step)])
-    notes = (*_notes(receipt, inputs), *declared, *remarks(step, touched))
+    notes = (*_notes(project, receipt, inputs), *declared, *remarks(step, touched))
     return Performed(identity, receipt, made.complaint, notes)
 
 
-def gather(project: Project, graph: Graph, step: Step, surroundings: Surroundings) -> Inputs:
-    """Read all that a stage is made from; raise Refused if something it needs isn't there."""
-    params, variables = params_now(project, step, surroundings), variables_now(step, surroundings)
-    refuse_secrets([step], params, variables, surroundings.variables)
-    deps = tuple(_dep(project, step, path) for path in step.deps)
-    return Inputs(
-        code=_code(project, graph, surroundings),
-        deps=deps,
-        params=params,
-        variables=variables,
-        environment=environment_now(project, step, surroundings),
-        produced_by=producers(project, graph, step),
-        unadded=tuple(_unadded(project, deps)),
-        features=features_now(project, step),
-    )
-
-
-def _unadded(project: Project, deps: Sequence[Artifact]) -> Iterator[str]:
-    """The tracked paths whose pointers don't say what is read; it is stored, so that it can be had again."""
-    pointers = pointers_of(project)
-    for dep in deps:
-        nearest = pointers.at(dep.path) or owner_of(pointers, dep.path)
-        # Only a folder has something below it, and to look there costs a process of git's.
-        inside = pointers.below(dep.path) if dep.kind == "tree" else ()
-        below = [one for one in inside if isinstance(one, Tracked)]
-        for tracked in [nearest] if nearest else below:
-            now = dep if tracked.path == dep.path else out_now(project, tracked.path)
-            if now is not None and now.digest != tracked.pointer.digest:
-                keep(project, tracked.path)
-                yield tracked.path
-
-
-def _dep(project: Project, step: Step, path: str) -> Artifact:
-    found = dep_now(project, path)
-    if found is None:
-        raise absent(project, step, path)
-    return found
-
-
-def _code(project: Project, graph: Graph, surroundings: Surroundings) -> Code:
-    """The worktree as it is now, kept as a git tree; without what stages make, which may be under way."""
-
-    def leave_out(path: str, size: int) -> bool:
-        return _is_made(graph, path) or too_large_or_secret(path, size)
-
-    snapshot, standing = project.git.snapshot(leave_out), surroundings.standing_for
-    commit = project.git.head() if standing is None else standing.commit
-    dirty = commit is None or project.git.tree_of(commit) != snapshot.tree or bool(snapshot.unsaved)
-    missing = snapshot.left_out if standing is None else standing.left_out
-    left_out = tuple(path for path in missing if not _is_made(graph, path))
-    unsaved = tuple(f"{path}/" for path in snapshot.unsaved)
-    return Code(commit, snapshot.tree, dirty, (*left_out, *unsaved), snapshot.submodules)
-
-
-def _is_made(graph: Graph, path: str) -> bool:
-    """Whether a path is data that a stage makes, and no file that git keeps."""
-    maker = graph.maker(path.rstrip("/"))
-    outs = () if maker is None else graph.steps[maker].outs
-    return any(out.cache and (path == out.path or path.startswith(f"{out.path}/")) for out in outs)
+def _appended(project: Project, record: Record, receipt: Receipt) -> Digest:
+    """Keep a receipt in the ledger, in the room that was kept free for it."""
+    record.reserve.unlink(missing_ok=True)
+    try:
+        return ledger.append(project, receipt)
+    except DiskFull as error:
+        hint = "free some space: the next `tally run`, `log` or `status` writes it down"
+        what = f"stage `{receipt.stage}` ended, but there is no room for its receipt: {error.message}"
+        raise DiskFull(what, hint=hint) from error
 
 
 def _keep_environment(project: Project, captured: Captured | None) -> None:
@@ -249,6 +178,7 @@ def _executed(
             output=output,
             record=record,
             stop=surroundings.stop,
+            lock=surroundings.lock,
             tracer=tracer,
         )
         return execution, found(project, step, tracer)
@@ -260,6 +190,8 @@ def _made(project: Project, step: Step, execution: Execution, progress: Progress
         ended = f"failed: its command ended with exit code {execution.exit_code}"
         complaint = "was interrupted" if execution.interrupted else ended
         return Made(metrics=partial_metrics(project, step), complaint=complaint)
+    if execution.log_cut is not None:
+        return Made(metrics=partial_metrics(project, step), complaint=f"failed: {execution.log_cut}")
     try:
         taken = [_taken(project, step, out, progress) for out in step.outs]
         metrics = {out.path: _metrics(project, out) for out in step.outs if out.kind == "metrics"}
@@ -341,9 +273,9 @@ def environment_ref(captured: Captured | None) -> EnvironmentRef:
     return EnvironmentRef(digest, captured.python, captured.platform, digest)
 
 
-def _changed(project: Project, deps: tuple[Artifact, ...]) -> tuple[str, ...]:
+def _changed(project: Project, deps: tuple[Artifact, ...], surroundings: Surroundings) -> tuple[str, ...]:
     """The deps that are no longer what they were before the command ran."""
-    after = {artifact.path: dep_now(project, artifact.path) for artifact in deps}
+    after = surroundings.noted.artifacts(project, [before.path for before in deps], dep_now)
     return tuple(
         before.path for before in deps if (now := after[before.path]) is None or not same(before, now)
     )
@@ -361,8 +293,13 @@ def records_of(project: Project, step: Step) -> list[str]:
     return [path for path in paths if (project.git.root / path).exists()]
 
 
-def _notes(receipt: Receipt, inputs: Inputs) -> tuple[str, ...]:
-    notes = [f"`{path}` changed while `{receipt.stage}` ran" for path in receipt.changed]
+def _became(project: Project, path: str) -> str:
+    return "changed" if os.path.lexists(project.git.root / path) else "vanished"
+
+
+def _notes(project: Project, receipt: Receipt, inputs: Inputs) -> tuple[str, ...]:
+    notes = [f"`{path}` {_became(project, path)} while `{receipt.stage}` ran" for path in receipt.changed]
+    notes += [f"`{path}` holds no number" for path, numbers in receipt.metrics.items() if not numbers]
     notes += [f"`{path}` is not what its pointer says: `tally add {path}`" for path in inputs.unadded]
     if receipt.code.left_out:
         names = ", ".join(f"`{path}`" for path in receipt.code.left_out[:3])
