@@ -33,6 +33,14 @@ def test_each_package_is_read_with_its_file_and_without_tokens(tmp_path: Path) -
     assert found == (CondaPackage("_libgcc_mutex", "0.1", "main", "https://c/x.conda", f"md5:{MD5}"), BLAS)
 
 
+@pytest.mark.parametrize("before", ["", "/conda", "/a/b"])
+def test_a_token_is_left_out_wherever_it_stands(tmp_path: Path, before: str) -> None:
+    url = f"https://repo.example{before}/t/tok_en-123/main/linux-64/x-1-0.conda"
+    write(tmp_path, "x", version="1", build="0", url=url)
+    (found,) = conda_packages(tmp_path)
+    assert found.url == f"https://repo.example{before}/main/linux-64/x-1-0.conda"
+
+
 def test_an_environment_without_conda_has_none(tmp_path: Path) -> None:
     assert conda_packages(tmp_path) == ()
     assert b"conda" not in render(Lock("cpython", "3.11.7"))

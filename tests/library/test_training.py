@@ -39,6 +39,28 @@ def test_a_series_goes_to_the_file_that_is_named(stage: Path) -> None:
     assert (stage / "curve.csv").read_text() == "step,loss\n1,1.0\n"
 
 
+def test_whatever_is_a_whole_number_counts_as_a_step_and_nothing_else(stage: Path) -> None:
+    class Integer:
+        def __index__(self) -> int:
+            return 7
+
+    tallystick.log(step=Integer(), loss=float("inf"))  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        tallystick.log(step=0.5, loss=1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="could not convert"):
+        tallystick.log(step=8, loss="low")  # type: ignore[arg-type]
+    assert (stage / "plots/train.csv").read_text() == "step,loss\n7,inf\n"
+
+
+@pytest.mark.parametrize("address", ["train@a:b", "sub:train@a:b"])
+def test_the_series_of_one_stage_of_many_is_named_like_it(
+    stage: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("TALLY_STAGE", address)
+    tallystick.log(loss=1)
+    assert (stage / "plots/train@a:b.csv").is_file()
+
+
 def test_outside_of_a_run_nothing_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,17 @@ def test_a_library_that_lacks_what_is_asked_for_harms_nobody(tmp_path: Path) -> 
     assert found["settings"]["numpy"] == "1"
 
 
+def test_a_setting_that_a_library_refuses_to_tell_hides_no_other(tmp_path: Path) -> None:
+    torch = """
+import types
+def refuse(): raise RuntimeError("mix of the legacy and new APIs")
+get_num_threads, get_default_dtype = refuse, lambda: "torch.float32"
+backends = types.SimpleNamespace(cudnn=types.SimpleNamespace(benchmark=False))
+"""
+    found = told(tmp_path, "import torch", torch=torch)
+    assert found["settings"] == {"torch cudnn benchmark": "False", "torch default dtype": "torch.float32"}
+
+
 def test_an_mlflow_run_is_known_even_when_it_ended_before_the_process(tmp_path: Path) -> None:
     found = told(tmp_path, "import mlflow", mlflow=MLFLOW)
     assert found["trackers"] == [{"kind": "mlflow", "id": "0123abcd", "uri": "http://localhost:5000"}]

@@ -1,6 +1,7 @@
 """Read which packages conda put into an environment, from its own records."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from tallystick.records.environment import CondaPackage, is_conda_package
 
 FOLDER = "conda-meta"
 LARGEST = 64 << 20
+
+_TOKEN = re.compile(r"/t/[^/]+(?=/)")
+"""How conda writes a token into a channel's address, behind whatever the server lies below."""
 
 
 def conda_packages(prefix: Path) -> tuple[CondaPackage, ...]:
@@ -42,7 +46,5 @@ def _package(value: dict[str, Any]) -> CondaPackage:
 def _public(url: str) -> str:
     """A channel's address without what may be a secret in it: user, password, token (rule K1)."""
     parts = urlsplit(url)
-    path = parts.path
-    if path.startswith("/t/"):
-        path = "/" + path.removeprefix("/t/").partition("/")[2]
+    path = _TOKEN.sub("", parts.path)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", ""))

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import operator
 import os
 import random
 import sys
@@ -103,21 +104,27 @@ def log(*, step: int | None = None, file: str | os.PathLike[str] | None = None, 
     The run keeps every step, and `tally log --follow` shows it at once.
 
     The series is `plots/<stage>.csv` below the stage's folder unless `file` names another: declare it under
-    `plots` to keep it. Steps count from 0 where `step` is not given. Only the first process of a distributed
-    training (`RANK` 0) writes.
+    `plots` to keep it. Steps count from 0 where `step` is not given. NaN and infinity are kept as they are.
+    Only the first process of a distributed training (`RANK` 0) writes.
     """
     stage = os.environ.get(STAGE)
     if not stage or os.environ.get("RANK", "0") != "0":
         return
-    path = Path(file) if file is not None else Path("plots", f"{stage.rpartition(':')[2]}.csv")
+    path = Path(file) if file is not None else Path("plots", f"{_name(stage)}.csv")
     series = _series.setdefault(path.absolute(), Series(path.absolute()))
     numbers = {name: repr(float(value)) for name, value in metrics.items()}
-    row = {"step": str(series.steps if step is None else step), **numbers}
-    series.append(row)
-    _keep(int(row["step"]), numbers)
+    number = series.steps if step is None else operator.index(step)
+    series.append({"step": str(number), **numbers})
+    _keep(number, numbers)
     line = ", ".join(f"{name} {float(value):.6g}" for name, value in numbers.items())
-    sys.stdout.write(f"step {row['step']}: {line}\n")
+    sys.stdout.write(f"step {number}: {line}\n")
     sys.stdout.flush()
+
+
+def _name(stage: str) -> str:
+    """`train@cnn` of `sub/dir:train@cnn`; what stands behind the `@` may hold anything."""
+    head, at, item = stage.partition("@")
+    return head.rpartition(":")[2] + at + item
 
 
 def _keep(step: int, numbers: Mapping[str, str]) -> None:

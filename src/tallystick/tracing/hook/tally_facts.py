@@ -4,12 +4,41 @@ from __future__ import annotations
 
 import contextlib
 import json
+import operator
 import os
 import sys
-from typing import Any
+from collections.abc import Iterator
 
 FOLDER = "TALLY_RECORD"
 """Names the folder that gets a file from every process that has something to say."""
+
+
+_ASKED = {
+    "numpy": {"numpy": "__version__"},
+    "torch": {
+        "torch": "__version__",
+        "torch threads": "get_num_threads",
+        "torch interop threads": "get_num_interop_threads",
+        "torch deterministic algorithms": "are_deterministic_algorithms_enabled",
+        "torch default dtype": "get_default_dtype",
+        "torch matmul precision": "get_float32_matmul_precision",
+        "torch cudnn": "backends.cudnn.version",
+        "torch cudnn benchmark": "backends.cudnn.benchmark",
+        "torch cudnn deterministic": "backends.cudnn.deterministic",
+        "torch cudnn tf32": "backends.cudnn.allow_tf32",
+        "torch matmul tf32": "backends.cuda.matmul.allow_tf32",
+        "torch mkldnn": "backends.mkldnn.is_available",
+        "torch cpu": "backends.cpu.get_cpu_capability",
+    },
+    "tensorflow": {
+        "tensorflow": "__version__",
+        "tensorflow threads": "config.threading.get_intra_op_parallelism_threads",
+        "tensorflow interop threads": "config.threading.get_inter_op_parallelism_threads",
+        "tensorflow tf32": "config.experimental.tensor_float_32_execution_enabled",
+    },
+    "tensorflow.python.framework.config": {"tensorflow deterministic ops": "is_op_determinism_enabled"},
+}
+"""What each module is asked where it is loaded: the setting's name, and where its value or function is."""
 
 
 def report() -> None:
@@ -17,59 +46,40 @@ def report() -> None:
     folder = os.environ.get(FOLDER)
     if not folder:
         return
-    found: dict[str, Any] = {"settings": {}, "trackers": []}
-    for ask in (_numpy, _torch, _tensorflow, _libraries):
-        with contextlib.suppress(Exception):  # a library of another version may lack what is asked for
-            ask(found["settings"])
-    for look in (_mlflow, _wandb):
-        with contextlib.suppress(Exception):
-            found["trackers"].extend(look())
-    if found["settings"] or found["trackers"]:
+    settings, trackers = dict(_settings()), list(_trackers())
+    if settings or trackers:
         path = os.path.join(folder, f"facts-{os.getpid()}.json")
         try:
             with open(path, "w", encoding="utf-8") as file:
-                json.dump(found, file)
+                json.dump({"settings": settings, "trackers": trackers}, file)
         except OSError:
             pass
 
 
-def _numpy(settings: dict[str, str]) -> None:
-    numpy = sys.modules["numpy"]
-    settings["numpy"] = str(numpy.__version__)
-    build = numpy.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    settings["numpy blas"] = "{} {}".format(build.get("name"), build.get("version"))
+def _settings() -> Iterator[tuple[str, str]]:
+    for module, asked in _ASKED.items():
+        for name, place in asked.items() if module in sys.modules else ():
+            # A library of another version may lack what is asked for, or refuse to tell.
+            with contextlib.suppress(Exception):
+                value = operator.attrgetter(place)(sys.modules[module])
+                yield name, str(value() if callable(value) else value)
+    for special in (_linear_algebra, _libraries):
+        with contextlib.suppress(Exception):
+            yield from special()
 
 
-def _torch(settings: dict[str, str]) -> None:
-    torch = sys.modules["torch"]
-    settings["torch"] = str(torch.__version__)
-    settings["torch threads"] = str(torch.get_num_threads())
-    settings["torch interop threads"] = str(torch.get_num_interop_threads())
-    settings["torch deterministic algorithms"] = str(torch.are_deterministic_algorithms_enabled())
-    settings["torch default dtype"] = str(torch.get_default_dtype())
-    settings["torch matmul precision"] = str(torch.get_float32_matmul_precision())
-    settings["torch cudnn"] = str(torch.backends.cudnn.version())
-    settings["torch cudnn benchmark"] = str(torch.backends.cudnn.benchmark)
-    settings["torch cudnn deterministic"] = str(torch.backends.cudnn.deterministic)
-    settings["torch cudnn tf32"] = str(torch.backends.cudnn.allow_tf32)
-    settings["torch matmul tf32"] = str(torch.backends.cuda.matmul.allow_tf32)
-    settings["torch mkldnn"] = str(torch.backends.mkldnn.is_available())
-    settings["torch cpu"] = str(torch.backends.cpu.get_cpu_capability())
+def _trackers() -> Iterator[dict[str, str]]:
+    for look in (_mlflow, _wandb):
+        with contextlib.suppress(Exception):
+            yield from look()
 
 
-def _tensorflow(settings: dict[str, str]) -> None:
-    tensorflow = sys.modules["tensorflow"]
-    settings["tensorflow"] = str(tensorflow.__version__)
-    threads = tensorflow.config.threading
-    settings["tensorflow threads"] = str(threads.get_intra_op_parallelism_threads())
-    settings["tensorflow interop threads"] = str(threads.get_inter_op_parallelism_threads())
-    tf32 = tensorflow.config.experimental.tensor_float_32_execution_enabled()
-    settings["tensorflow tf32"] = str(tf32)
-    context = sys.modules["tensorflow.python.framework.config"]
-    settings["tensorflow deterministic ops"] = str(context.is_op_determinism_enabled())
+def _linear_algebra() -> Iterator[tuple[str, str]]:
+    build = sys.modules["numpy"].show_config(mode="dicts")["Build Dependencies"]["blas"]
+    yield "numpy blas", "{} {}".format(build.get("name"), build.get("version"))
 
 
-def _libraries(settings: dict[str, str]) -> None:
+def _libraries() -> Iterator[tuple[str, str]]:
     """The libraries for mathematics that this process really loaded, by their files' names."""
     wanted = ("openblas", "mkl_rt", "mkl_core", "blis", "gomp", "iomp", "libomp", "cudnn", "cublas")
     found = set()
@@ -79,7 +89,7 @@ def _libraries(settings: dict[str, str]) -> None:
             if ".so" in name and any(word in name for word in wanted):
                 found.add(name)
     if found:
-        settings["loaded libraries"] = ", ".join(sorted(found))
+        yield "loaded libraries", ", ".join(sorted(found))
 
 
 def _mlflow() -> list[dict[str, str]]:
