@@ -4,10 +4,13 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tallystick.envs.interpreter import pythons_in
+from tallystick.envs.interpreter import programs_in, pythons_in
 from tallystick.envs.rebuild import Rebuilt
 from tallystick.paths import check_path
 from tallystick.records.environment import Lock
+
+MARKS = ("pyvenv.cfg", "conda-meta")
+"""What tells a folder that holds a Python and its packages."""
 
 _OTHERS = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONINSPECT", "CONDA_PREFIX")
 
@@ -34,6 +37,26 @@ def stand_in(rebuilt: Rebuilt, cmd: str | Sequence[str], cwd: Path, worktree: Pa
         if "/" in word and inside and not os.path.lexists(environment):
             parent.mkdir(parents=True, exist_ok=True)
             os.symlink(rebuilt.bin.parent, parent / environment.name)
+
+
+def lend(cmd: str | Sequence[str], folder: str, here: Path, there: Path) -> None:
+    """Let a command find the environment that it names, as in `.venv/bin/python`, in another worktree, too.
+
+    Of links in a folder that git doesn't see: a link alone would be a new file to git.
+    """
+    for word in programs_in(cmd):
+        program = os.path.normpath(os.path.join(folder, word))
+        environment = os.path.dirname(os.path.dirname(program))
+        if "/" not in word or os.path.isabs(program) or program.startswith("../") or not environment:
+            continue
+        lent, own = here / environment, there / environment
+        if os.path.lexists(own) or not any((lent / mark).exists() for mark in MARKS):
+            continue
+        own.mkdir(parents=True)
+        (own / ".gitignore").write_text("*\n")
+        for entry in lent.iterdir():
+            if entry.name != ".gitignore":
+                (own / entry.name).symlink_to(entry)
 
 
 def own_roots(lock: Lock) -> list[str]:

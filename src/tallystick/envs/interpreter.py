@@ -21,7 +21,7 @@ def interpreter_of(cmd: str | Sequence[str], env: Mapping[str, str], cwd: Path) 
     The first program that is called `python…` decides; then the first script whose first line names one
     (`pytest`, `papermill`); then whatever `python3` or `python` is on PATH.
     """
-    programs = _programs(cmd)
+    programs = programs_in(cmd)
     for word in _pythons(programs):
         if found := _which(word, env, cwd):
             return found
@@ -34,14 +34,14 @@ def interpreter_of(cmd: str | Sequence[str], env: Mapping[str, str], cwd: Path) 
 
 def pythons_in(cmd: str | Sequence[str]) -> list[str]:
     """The words of a command that name a Python, in order."""
-    return _pythons(_programs(cmd))
+    return _pythons(programs_in(cmd))
 
 
 def _pythons(programs: Sequence[str]) -> list[str]:
     return [word for word in programs if _PYTHON.fullmatch(os.path.basename(word))]
 
 
-def _programs(cmd: str | Sequence[str]) -> list[str]:
+def programs_in(cmd: str | Sequence[str]) -> list[str]:
     """The words of a command that name programs, in order."""
     words = _words(cmd) if isinstance(cmd, str) else list(cmd)
     programs, expected = [], True

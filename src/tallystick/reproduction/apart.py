@@ -7,6 +7,7 @@ from tallystick.data.blobs import bring
 from tallystick.data.freezing import keep
 from tallystick.data.placing import place_all
 from tallystick.data.tracked import Selected, Tracked, owner_of, pointers_of
+from tallystick.envs.activate import lend
 from tallystick.errors import ObjectMissing, TallyError
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress
@@ -15,6 +16,7 @@ from tallystick.records.receipt import Artifact
 from tallystick.reproduction.isolation import isolated
 from tallystick.runs import ledger
 from tallystick.runs.attending import Attendance, StageRun, attend_all
+from tallystick.runs.gathering import gather
 from tallystick.runs.inputs import Standing, Surroundings, out_now
 from tallystick.runs.ledger import Damaged, Run
 from tallystick.runs.live import only_run
@@ -22,7 +24,6 @@ from tallystick.runs.pipelines import Graph, Step, load
 from tallystick.runs.readiness import require
 from tallystick.runs.recipes import recipe_of
 from tallystick.runs.reuse import recipe_for, selected_of, take
-from tallystick.runs.running import gather
 from tallystick.runs.writing import write_record
 
 
@@ -49,6 +50,8 @@ def attend_apart(to: Attendance, steps: Sequence[Step], state: State) -> tuple[S
         for path, text in state.edits.items():
             write_record(inner, path, text)
         _furnish(to.project, inner, steps, to.progress)
+        for step in steps:
+            lend(step.stage.cmd, step.cwd, to.project.git.root, inner.git.root)
         graph = load(inner)
         require(inner, graph, steps)
         surroundings = replace(to.surroundings, overlay={}, captured={}, seen={}, standing_for=state.standing)
@@ -69,8 +72,8 @@ def _furnish(project: Project, inner: Project, steps: Sequence[Step], progress: 
     """Place what the stages read and made last, as it stands in the user's worktree."""
     made = {out.path for step in steps for out in step.outs}
     read = {path for step in steps for path in (*step.deps, *(part.path for part in step.params))}
-    roots = _tracked(inner, sorted(read - made)) | _untracked(project, inner, sorted(read - made))
-    for path, tracked in (roots | _tracked(inner, sorted(made))).items():
+    roots = tracked_at(inner, sorted(read - made)) | _untracked(project, inner, sorted(read - made))
+    for path, tracked in (roots | tracked_at(inner, sorted(made))).items():
         selected = _as_it_stands(project, path, tracked)
         if selected is None:
             continue
@@ -83,7 +86,7 @@ def _furnish(project: Project, inner: Project, steps: Sequence[Step], progress: 
             place_all(inner, [selected], force=True, progress=progress)
 
 
-def _tracked(inner: Project, paths: Iterable[str]) -> dict[str, Tracked | None]:
+def tracked_at(inner: Project, paths: Iterable[str]) -> dict[str, Tracked | None]:
     """The tracked paths that some paths are, lie in, or hold."""
     pointers = pointers_of(inner)
     found: dict[str, Tracked | None] = {}

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from tallystick.data.tracked import owner_of, pointers_of
+from tallystick.envs.activate import MARKS
 from tallystick.errors import BadRecord
 from tallystick.paths import check_path
 from tallystick.project import SHARED_CONFIG, Project
 from tallystick.runs.pipelines import RECEIPTS, Step
 from tallystick.tracing.accesses import Scope, Undeclared, inside, undeclared, within
 from tallystick.tracing.tracer import Tracer, observing
-
-ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
-"""What tells a folder that holds a Python and its packages."""
 
 ENVIRONMENT_DEPTH = 2
 """How deep in the project such folders are looked for."""
@@ -107,7 +105,7 @@ def _counts(scope: Scope, path: str) -> bool:
 def _targets(root: str, paths: Iterable[str]) -> Iterator[str]:
     """Where links among some paths lead to in the project: a system tracer sees only that."""
     for path in paths:
-        place = os.path.join(root, path)
+        place = f"{root}/{path}"
         if os.path.islink(place) and (target := inside(os.path.realpath(place), root)) is not None:
             yield target
 
@@ -119,7 +117,7 @@ def _environments(root: str, folder: str, depth: int) -> Iterator[str]:
             path = posixpath.join(folder, entry.name)
             if entry.name == ".git" or not entry.is_dir(follow_symlinks=False):
                 continue
-            if any(os.path.lexists(os.path.join(entry.path, mark)) for mark in ENVIRONMENT_MARKS):
+            if any(os.path.lexists(os.path.join(entry.path, mark)) for mark in MARKS):
                 yield path
             elif depth > 1:
                 yield from _environments(root, path, depth - 1)
