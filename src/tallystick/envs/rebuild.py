@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +14,8 @@ from tallystick.envs.installed import distributions, normalised
 from tallystick.envs.installer import installer
 from tallystick.envs.interpreter import interpreter_of
 from tallystick.envs.probe import probe
-from tallystick.envs.requirements import Read, installer_settings, requirement
+from tallystick.envs.requirements import Read, alone, installer_settings, requirement
+from tallystick.envs.stock import Stock, Stocked, empty
 from tallystick.errors import DiskFull, EnvironmentNotRebuilt, Refused
 from tallystick.files import lock as locked
 from tallystick.files import write_atomic
@@ -30,7 +31,11 @@ MARKER = "tally-environment.json"
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """An environment that is equal to the recorded one; `reused` if it stood there already."""
+    """An environment that is equal to the recorded one; `reused` if it stood there already.
+
+    `vaulted` is how many of its packages came from the vault, when it was built now. `stand_in` is the
+    recorded Python, where another one took its place.
+    """
 
     python: Path
     bin: Path
@@ -38,6 +43,13 @@ class Rebuilt:
     seconds: float
     version: str
     platform: str
+    vaulted: int = 0
+    stand_in: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where it stands."""
+        return self.bin.parent
 
 
 def folder_of(environments: Path, lock: Lock) -> Path:
@@ -50,6 +62,7 @@ def rebuild(
     folder: Path,
     *,
     read: Read,
+    stock: Stock = empty,
     env: Mapping[str, str] | None = None,
     python: str | None = None,
     offline: bool = False,
@@ -58,9 +71,11 @@ def rebuild(
 ) -> Rebuilt:
     """Make `folder` the locked environment; `read` brings wheels from the store by their digest.
 
-    `python` is tried first, then the one on the PATH of `env` (this process's by default), where the user's
-    own settings for indexes are read from, too. Installs wheels only, so nothing is executed before
-    the result has been compared with the lock. Raises EnvironmentNotRebuilt, or what `read` raises.
+    What is in `stock` is not asked of an index; with all in it, nothing goes over a network. `python` is
+    tried first, then the one on the PATH of `env` (this process's by default), where the user's own settings
+    for indexes are read from, too; with `any_python` another patch version will do where the recorded one is
+    not here. Installs wheels only, so nothing is executed before the result has been compared with the
+    lock. Raises EnvironmentNotRebuilt, or what `read` and `stock` raise.
     """
     if lock.conda:
         raise EnvironmentNotRebuilt(
@@ -71,18 +86,22 @@ def rebuild(
     started = time.monotonic()
     settings = installer_settings(os.environ if env is None else env)
     settings |= {"UV_PYTHON_DOWNLOADS": "never"} | ({"UV_OFFLINE": "1"} if offline else {})
+    vaulted = 0
     with locked(folder.with_name(f"{folder.name}.lock"), what="the environment", wait=600.0):
         reused = _is_complete(lock, folder, any_python)
         if not reused:
             progress.say(f"rebuilding the environment: Python {lock.python}, {len(lock.packages)} packages")
             progress.begin("rebuilding the environment", files=len(lock.packages))
-            _build(lock, folder, read, settings, python, any_python)
+            vaulted = _build(_Order(lock, folder, settings, python, any_python), read, stock)
             progress.advance(files=len(lock.packages))
             progress.end()
         answered = probe(str(folder / "bin" / "python"), {"PATH": os.defpath}, folder)
     seconds = time.monotonic() - started
-    programs = folder / "bin"
-    return Rebuilt(programs / "python", programs, reused, seconds, answered.python, answered.platform)
+    programs, version = folder / "bin", answered.python
+    stand_in = None if version == lock.python else lock.python
+    return Rebuilt(
+        programs / "python", programs, reused, seconds, version, answered.platform, vaulted, stand_in
+    )
 
 
 def _is_complete(lock: Lock, folder: Path, any_python: bool) -> bool:
@@ -94,41 +113,71 @@ def _is_complete(lock: Lock, folder: Path, any_python: bool) -> bool:
     return marked and (folder / "bin/python").exists() and not _objections(lock, folder, any_python)
 
 
-def _build(
-    lock: Lock, folder: Path, read: Read, env: Mapping[str, str], python: str | None, any_python: bool
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be built, where, with which settings and which Python."""
+
+    lock: Lock
+    folder: Path
+    env: Mapping[str, str]
+    python: str | None
+    any_python: bool
+
+
+def _build(order: _Order, read: Read, stock: Stock) -> int:
+    """Build it anew; say how many packages came out of the stock."""
+    lock, folder = order.lock, order.folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    stocked = stock(lock)
     with TemporaryDirectory(prefix="tally-") as scratch:
-        lines = [requirement(package, Path(scratch), read) for package in lock.packages]
-        _make(lock, folder, env, python, any_python)
+        lines = [
+            requirement(package, Path(scratch), read, stocked.get(normalised(package.name)))
+            for package in lock.packages
+        ]
+        _make(order)
         if lines:
-            _install(lines, folder, Path(scratch), env)
-    if objections := _objections(lock, folder, any_python):
+            _install(order, lines, stocked, Path(scratch))
+    if objections := _objections(lock, folder, order.any_python):
         shutil.rmtree(folder, ignore_errors=True)
         raise EnvironmentNotRebuilt(
             f"the rebuilt environment is not the recorded one: {'; '.join(objections)}",
-            hint="the package index no longer gives what was recorded; another index may (UV_INDEX)",
+            hint=_blamed(objections, stocked),
         )
     write_atomic(folder / MARKER, record.render(lock))
+    return len(stocked)
 
 
-def _make(lock: Lock, folder: Path, env: Mapping[str, str], python: str | None, any_python: bool) -> None:
+def _blamed(objections: list[str], stocked: Collection[str]) -> str:
+    """Who brought what was not recorded."""
+    if any(f"`{name}`" in objection for name in stocked for objection in objections):
+        return "the vault holds another wheel than it says: make it anew where that environment still stands"
+    return "the package index no longer gives what was recorded; another index may (UV_INDEX)"
+
+
+def _make(order: _Order) -> None:
     """Make an empty virtual environment of the recorded Python."""
-    wanted = _request(lock, any_python)
-    chosen = _matching(lock, python, env) or wanted
-    done = _uv(["venv", "--quiet", "--no-project", "--python", chosen, str(folder)], folder.parent, env)
+    lock, folder, env = order.lock, order.folder, order.env
+    chosen = _matching(lock, order.python, env)
+    done = _venv(chosen or _request(lock), folder, env)
+    if done.exit_code != 0 and order.any_python:
+        done = _venv(_request(lock, any_patch=True), folder, env)
     if done.exit_code == 0:
         return
     found = ", ".join(_found(folder.parent, env)) or "none"
+    like = f"Python {'.'.join(lock.python.split('.')[:2])}" if order.any_python else f"Python {lock.python}"
     raise EnvironmentNotRebuilt(
-        f"Python {lock.python} ({lock.implementation}) is needed and not here; found: {found}",
+        f"{like} ({lock.implementation}) is needed and not here; found: {found}",
         hint=f"install it (`uv python install {lock.python}`, pyenv, your system's packages) and repeat",
     )
 
 
-def _request(lock: Lock, any_python: bool) -> str:
-    version = ".".join(lock.python.split(".")[:2]) if any_python else lock.python
+def _venv(python: str, folder: Path, env: Mapping[str, str]) -> Completed:
+    return _uv(["venv", "--quiet", "--no-project", "--python", python, str(folder)], folder.parent, env)
+
+
+def _request(lock: Lock, any_patch: bool = False) -> str:
+    version = ".".join(lock.python.split(".")[:2]) if any_patch else lock.python
     return f"{lock.implementation}@{version}"
 
 
@@ -155,12 +204,18 @@ def _found(cwd: Path, env: Mapping[str, str]) -> list[str]:
         return []
 
 
-def _install(lines: list[str], folder: Path, scratch: Path, env: Mapping[str, str]) -> None:
+def _install(order: _Order, lines: list[str], stocked: Mapping[str, Stocked], scratch: Path) -> None:
     """Install exactly these, wheels only, without asking what they depend on."""
+    folder, env = order.folder, order.env
     requirements = scratch / "requirements.txt"
     requirements.write_text("\n".join(lines) + "\n")
     python = str(folder / "bin" / "python")
     options = ["--quiet", "--python", python, "--no-deps", "--no-build", "--requirement", str(requirements)]
+    options += [word for each in stocked.values() for word in ("--find-links", str(each.path.parent))]
+    if all(each.wheel is not None or normalised(each.name) in stocked for each in order.lock.packages):
+        # Files of ours alone: nothing to ask anybody for, and each has its hash.
+        options += ["--offline", "--no-index", "--require-hashes"]
+        env = alone(env)
     done = _uv(["pip", "install", *options], scratch, env)
     if done.exit_code == 0:
         return
@@ -180,6 +235,8 @@ def _reason(complaint: str) -> str:
 
 
 def _advice(reason: str) -> str:
+    if re.search(r"platform|ABI tag|Python (version|ABI)|wheels? with a matching", reason):
+        return "there is no wheel of it for this machine; rebuild it on one like the recorded"
     if "no usable wheels" in reason:
         return "it was built from source; where uv did that, a new `tally run` keeps what was built"
     return "is the package index reachable, and does it still have them?"

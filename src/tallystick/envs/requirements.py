@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from tallystick.digest import Digest
+from tallystick.envs.stock import Stocked, check_platform
 from tallystick.envs.wheel import file_name
 from tallystick.errors import BadRecord, EnvironmentNotRebuilt
 from tallystick.records.environment import Package
@@ -17,13 +19,22 @@ _HASH = re.compile(r"sha(256|384|512):[0-9a-f]{64,128}")
 Read = Callable[[Digest], bytes]
 
 
-def requirement(package: Package, folder: Path, read: Read) -> str:
-    """One line of a requirements file; the wheel of a package that no index has is written to `folder`."""
+def requirement(package: Package, folder: Path, read: Read, stocked: Stocked | None = None) -> str:
+    """One line of a requirements file; the wheel of a package that no index has is written to `folder`.
+
+    A package that is `stocked` is taken from there.
+    """
     # Nothing of a lock may become an option or a second line: it comes from whoever wrote the repository.
     if not _NAME.fullmatch(package.name) or not _VERSION.fullmatch(package.version):
         raise BadRecord(f"`{package.name} {package.version}` is no package", "environment.lock")
     if package.wheel is not None:
-        return f"{package.name} @ {_written(package.wheel, folder, read).as_uri()}"
+        written = _written(package.wheel, folder, read)
+        check_platform(package, written)
+        return f"{package.name} @ {written.path.as_uri()} --hash=sha256:{written.sha256}"
+    if stocked is not None:
+        # By its version, as from an index: an environment says of each package where it came from.
+        check_platform(package, stocked)
+        return f"{package.name}=={package.version} --hash=sha256:{stocked.sha256}"
     hashes = "".join(f" --hash={text}" for text in package.hashes if _HASH.fullmatch(text))
     if package.source == "index":
         return f"{package.name}=={package.version}{hashes}"
@@ -35,12 +46,17 @@ def requirement(package: Package, folder: Path, read: Read) -> str:
     )
 
 
-def _written(digest: Digest, folder: Path, read: Read) -> Path:
+def alone(settings: Mapping[str, str]) -> dict[str, str]:
+    """An installer's settings without whatever would make it look at an index."""
+    return {name: value for name, value in settings.items() if name not in _OF_INDEXES}
+
+
+def _written(digest: Digest, folder: Path, read: Read) -> Stocked:
     data = read(digest)
     path = folder / digest.hex()[:16] / Path(file_name(data)).name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-    return path
+    return Stocked(path, sha256(data).hexdigest())
 
 
 def installer_settings(env: Mapping[str, str]) -> dict[str, str]:
@@ -60,6 +76,10 @@ _OF_PIP = {
     "PIP_NO_INDEX": "UV_NO_INDEX",
 }
 """What pip calls a setting, and what uv calls it."""
+
+_OF_INDEXES = frozenset(
+    {"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX"}
+)
 
 _UNWANTED = frozenset(
     {

@@ -8,6 +8,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from tallystick.digest import Digest
 from tallystick.envs.editable import Root, is_link
@@ -27,18 +28,15 @@ _IGNORED = {"__pycache__", ".git", ".mypy_cache", ".ruff_cache"}
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file of a wheel; `installed` is the path that its RECORD line will have once installed."""
+    """One file of a wheel, read when it is written: they may be large, and thousands.
+
+    `installed` is the path that its RECORD line will have once installed.
+    """
 
     name: str
     installed: str
-    data: bytes
-    executable: bool
-
-    @property
-    def digest(self) -> str:
-        """Its SHA-256 as a RECORD writes it."""
-        raw = hashlib.sha256(self.data).digest()
-        return "sha256=" + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    path: Path
+    is_script: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +55,35 @@ def build(distribution: Distribution, roots: tuple[Root, ...] = ()) -> Wheel:
     Without roots it holds only what such a package says about itself, and its programs.
     Raises Refused, naming the package, where the installed files do not suffice.
     """
+    if sum(map(_size, sources(distribution, roots))) > LARGEST:
+        raise Refused(cannot_keep(distribution, f"it is larger than {LARGEST >> 20} MiB"))
+    target = io.BytesIO()
+    record = pack(distribution, target, roots)
+    data = target.getvalue()
+    return Wheel(distribution.name, Digest.of(data), record, data)
+
+
+def pack(distribution: Distribution, target: IO[bytes], roots: tuple[Root, ...] = ()) -> Digest:
+    """Write the wheel to a file, however large it is; return the digest of what it will install.
+
+    The archive is sorted, uncompressed and undated, so that its bytes depend on nothing but the files.
+    """
     rows = recorded(distribution)
     if rows is None or not (distribution.metadata / "WHEEL").is_file():
         raise Refused(cannot_keep(distribution, "its installer left no record of its files"))
-    if sum(map(_size, sources(distribution, roots))) > LARGEST:
-        raise Refused(cannot_keep(distribution, f"it is larger than {LARGEST >> 20} MiB"))
-    members = [*_own_members(distribution, rows), *_code(distribution, roots)]
+    members = [*_own_members(distribution, rows), *_code(roots)]
     members.sort(key=lambda member: member.name)
-    data = _packed(distribution, members)
-    record = record_digest(essential(File(member.installed, member.digest) for member in members))
-    return Wheel(distribution.name, Digest.of(data), record, data)
+    installed, lines = [], []
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for member in members:
+            data, executable = _read(distribution, member)
+            digest = _sha256(data)
+            installed.append(File(member.installed, digest))
+            lines.append(_row(member.name, digest, len(data)))
+            _write(archive, member.name, data, executable)
+        record = f"{distribution.metadata.name}/RECORD"
+        _write(archive, record, ("\n".join([*lines, f"{record},,"]) + "\n").encode(), False)
+    return record_digest(essential(installed))
 
 
 def sources(distribution: Distribution, roots: tuple[Root, ...] = ()) -> Iterator[str]:
@@ -92,10 +109,10 @@ def _size(path: str) -> int:
         return 0
 
 
-def file_name(data: bytes) -> str:
+def file_name(wheel: bytes | Path) -> str:
     """The name that an installer wants a wheel's file to have, from what is in it."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(io.BytesIO(wheel) if isinstance(wheel, bytes) else wheel) as archive:
             inner = next(name for name in archive.namelist() if name.endswith(".dist-info/WHEEL"))
             with archive.open(inner) as file:
                 text = file.read(_LARGEST_TAGS).decode("utf-8", "replace")
@@ -128,27 +145,24 @@ def _own_members(distribution: Distribution, rows: Iterable[File]) -> Iterator[M
         elif essential([row]):
             stem = distribution.metadata.name.removesuffix(".dist-info")
             name = f"{stem}.data/data/{inner}" if outside else row.path
-            yield _member(
-                distribution, name, f"../{inner}" if outside else row.path, distribution.folder / row.path
-            )
+            yield Member(name, f"../{inner}" if outside else row.path, distribution.folder / row.path)
 
 
 def _script(distribution: Distribution, path: str, inner: str) -> Member:
     """A program that is not made from an entry point; its first line is written anew when it is installed."""
     stem = distribution.metadata.name.removesuffix(".dist-info")
     name = f"{stem}.data/scripts/{inner.removeprefix('bin/')}"
-    member = _member(distribution, name, f"../{inner}", distribution.folder / path)
-    return Member(name, member.installed, _SCRIPT.sub(b"#!python\n", member.data, count=1), True)
+    return Member(name, f"../{inner}", distribution.folder / path, is_script=True)
 
 
-def _code(distribution: Distribution, roots: tuple[Root, ...]) -> Iterator[Member]:
+def _code(roots: tuple[Root, ...]) -> Iterator[Member]:
     """The modules of an editable install, read where somebody works on them."""
     for root in roots:
         for name in root.names:
             base = root.folder / name
             for path in _below(base) if base.is_dir() else [base.with_name(f"{name}.py")]:
                 inner = path.relative_to(root.folder).as_posix()
-                yield _member(distribution, inner, inner, path)
+                yield Member(inner, inner, path)
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -163,31 +177,27 @@ def _folders(folder: Path) -> Iterator[tuple[str, list[str]]]:
         yield parent, files
 
 
-def _member(distribution: Distribution, name: str, installed: str, path: Path) -> Member:
+def _read(distribution: Distribution, member: Member) -> tuple[bytes, bool]:
+    """A member's bytes, and whether they are a program."""
     try:
-        with open(path, "rb") as file:
+        with open(member.path, "rb") as file:
             executable = bool(os.fstat(file.fileno()).st_mode & 0o100)
-            return Member(name, installed, file.read(), executable)
+            data = file.read()
     except OSError as error:
-        raise Refused(cannot_keep(distribution, f"`{path}`: {error.strerror}")) from error
+        raise Refused(cannot_keep(distribution, f"`{member.path}`: {error.strerror}")) from error
+    if member.is_script:
+        return _SCRIPT.sub(b"#!python\n", data, count=1), True
+    return data, executable
 
 
-def _packed(distribution: Distribution, members: Iterable[Member]) -> bytes:
-    """The archive's bytes: sorted, uncompressed and undated, so that they depend on nothing but the files."""
-    target = io.BytesIO()
-    rows = []
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for member in members:
-            _write(archive, member.name, member.data, member.executable)
-            rows.append(_row(member))
-        record = f"{distribution.metadata.name}/RECORD"
-        _write(archive, record, ("\n".join([*rows, f"{record},,"]) + "\n").encode(), False)
-    return target.getvalue()
+def _sha256(data: bytes) -> str:
+    """A hash as a RECORD writes it."""
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
-def _row(member: Member) -> str:
-    name = f'"{member.name}"' if "," in member.name else member.name
-    return f"{name},{member.digest},{len(member.data)}"
+def _row(name: str, digest: str, size: int) -> str:
+    quoted = f'"{name}"' if "," in name else name
+    return f"{quoted},{digest},{size}"
 
 
 def _write(archive: zipfile.ZipFile, name: str, data: bytes, executable: bool) -> None:

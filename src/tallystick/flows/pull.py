@@ -40,7 +40,7 @@ def pull(
     placed = place_all(project, asked.selected, force=force, progress=progress)
     runs, notes = (0, ()) if targets else _receive_ledger(project)
     if not targets:
-        fetched += bring_held(project, asked.kept, remote=remote, jobs=jobs, progress=progress)
+        fetched += bring_held(project, asked.at_once, remote=remote, jobs=jobs, progress=progress)
     return Pulled(fetched, placed, runs, (*asked.notes, *notes))
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from tallystick.data.blobs import bring_blobs
 from tallystick.digest import Digest
-from tallystick.envs.rebuild import folder_of, rebuild
+from tallystick.envs.rebuild import Rebuilt, folder_of, rebuild
 from tallystick.errors import EnvironmentNotRebuilt, ObjectMissing, Refused
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
@@ -15,6 +15,7 @@ from tallystick.records import environment as records
 from tallystick.records.environment import Lock
 from tallystick.runs.inputs import Surroundings, environment_now
 from tallystick.runs.pipelines import Step, load, read_file
+from tallystick.runs.vaults import stock_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +59,40 @@ def _brought_back(
         return EnvironmentState(path, "not allowed")
     if _is_active(project, lock, steps, variables):
         return EnvironmentState(path, "active")
-    folder = folder_of(project.home / "environments", lock)
     try:
-        rebuilt = rebuild(lock, folder, read=partial(_wheel, project, path), env=variables, progress=progress)
+        rebuilt = build_environment(project, lock, variables, named=path, progress=progress)
     except (EnvironmentNotRebuilt, ObjectMissing) as error:
         return EnvironmentState(path, "failed", reason=error.message)
-    return EnvironmentState(path, "reused" if rebuilt.reused else "rebuilt", str(folder))
+    return EnvironmentState(path, "reused" if rebuilt.reused else "rebuilt", str(rebuilt.folder))
+
+
+def build_environment(
+    project: Project,
+    lock: Lock,
+    variables: Mapping[str, str],
+    *,
+    named: str = records.FILE,
+    treeish: str | None = None,
+    python: str | None = None,
+    any_python: bool = False,
+    progress: Progress = silent,
+) -> Rebuilt:
+    """Build a lock's environment, or use the one that stands; `named` is the record that needs its wheels.
+
+    Wheels come from the store and from vaults, those of the commit or tree `treeish` among them, the rest
+    from the user's package index. Callers see to the grant. Raises EnvironmentNotRebuilt, or ObjectMissing
+    for a wheel that no index has.
+    """
+    return rebuild(
+        lock,
+        folder_of(project.home / "environments", lock),
+        read=partial(_wheel, project, named),
+        stock=stock_of(project, treeish, progress=progress),
+        env=variables,
+        python=python,
+        any_python=any_python,
+        progress=progress,
+    )
 
 
 def _is_active(project: Project, lock: Lock, steps: Sequence[Step], variables: Mapping[str, str]) -> bool:

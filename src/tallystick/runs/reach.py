@@ -22,12 +22,14 @@ from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records import environment as environments
 from tallystick.records import receipt as receipts
+from tallystick.records import vault as vaults
 from tallystick.records.environment import FILE as LOCK
 from tallystick.records.pointer import SUFFIX
+from tallystick.records.vault import FILE as VAULT
 from tallystick.runs.pipelines import read_file
 
-RECORDS = ("receipts/*.json", "*/receipts/*.json", LOCK, f"*/{LOCK}")
-"""How git names all receipts and locks: its `*` crosses folders."""
+RECORDS = ("receipts/*.json", "*/receipts/*.json", LOCK, f"*/{LOCK}", VAULT, f"*/{VAULT}")
+"""How git names all receipts, locks and vaults: its `*` crosses folders."""
 
 SMALL = 1 << 20
 """Bytes of an out that is sent even where no pointer tracks it."""
@@ -40,6 +42,18 @@ class Reached:
     selected: tuple[Selected, ...]
     kept: Mapping[Digest, str]
     notes: tuple[str, ...] = ()
+
+    @property
+    def at_once(self) -> set[Digest]:
+        """What records keep, without the wheels of vaults: large, and of use only where there is no index."""
+        return {digest for digest, path in self.kept.items() if posixpath.basename(path) != VAULT}
+
+    @property
+    def wheels(self) -> dict[Digest, str]:
+        """The wheels that locks and vaults name."""
+        return {
+            digest: path for digest, path in self.kept.items() if posixpath.basename(path) in (LOCK, VAULT)
+        }
 
     def __or__(self, other: "Reached") -> "Reached":
         """Both, what they share only once."""
@@ -137,7 +151,9 @@ def _with_records(selected: tuple[Selected, ...], texts: Mapping[str, bytes]) ->
 
 
 def _kept(path: str, text: bytes) -> dict[Digest, str]:
-    """What a receipt keeps besides tracked paths: log, lock, small outs; or the wheels that a lock names."""
+    """What a receipt keeps besides tracked paths: log, lock, small outs; or the wheels of a lock or vault."""
+    if posixpath.basename(path) == VAULT:
+        return {wheel.digest: path for wheel in vaults.parse(text, path).wheels}
     if posixpath.basename(path) == LOCK:
         packages = environments.parse(text, path).packages
         return {package.wheel: path for package in packages if package.wheel is not None}
@@ -149,11 +165,11 @@ def _kept(path: str, text: bytes) -> dict[Digest, str]:
 
 
 def _records(project: Project, listed: Sequence[str]) -> dict[str, bytes]:
-    """The texts of those files of the worktree that are receipts and locks."""
+    """The texts of those files of the worktree that are receipts, locks and vaults."""
     texts = {path: read_file(project, path) for path in listed if _is_record(path)}
     return {path: text for path, text in texts.items() if text is not None}
 
 
 def _is_record(path: str) -> bool:
     folder, name = posixpath.split(path)
-    return name == LOCK or (name.endswith(".json") and posixpath.basename(folder) == "receipts")
+    return name in (LOCK, VAULT) or (name.endswith(".json") and posixpath.basename(folder) == "receipts")

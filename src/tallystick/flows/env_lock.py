@@ -1,0 +1,78 @@
+"""Record the environment at hand, or that of a stage, without running anything in it."""
+
+import posixpath
+from collections.abc import Mapping
+
+from tallystick.digest import Digest
+from tallystick.envs.capture import capture, wheel_data
+from tallystick.envs.captured import Captured
+from tallystick.envs.interpreter import interpreter_of
+from tallystick.errors import Refused
+from tallystick.frozen import dataclass
+from tallystick.project import Project
+from tallystick.project.trust import require_grant
+from tallystick.records import environment as environments
+from tallystick.runs.pipelines import ENVIRONMENT_LOCK, load, read_file
+from tallystick.runs.writing import write_record
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """What was recorded, where, what of it differs from before, and what a rebuild won't have."""
+
+    path: str
+    digest: Digest
+    python: str
+    platform: str
+    interpreter: str
+    packages: int
+    changes: tuple[str, ...]
+    problems: tuple[str, ...]
+    new: bool
+
+
+def env_lock(
+    project: Project, stage: str | None = None, *, variables: Mapping[str, str], folder: str = ""
+) -> Locked:
+    """Write `environment.lock`: of the Python that a stage would use, or else of the one on PATH.
+
+    Packages that no index has go into the store. Raises Refused where there is no Python.
+    """
+    path, captured = _taken(project, stage, variables, folder)
+    before = read_file(project, path)
+    with project.store.writer() as writer:
+        for wheel in captured.wheels:
+            if not project.store.contains(wheel.digest):
+                writer.add(wheel_data(wheel))
+        digest = writer.add(environments.render(captured.lock))
+    old = None if before is None else environments.parse(before, path)
+    write_record(project, path, environments.render(captured.lock))
+    return Locked(
+        path,
+        digest,
+        captured.python,
+        captured.platform,
+        captured.interpreter,
+        len(captured.lock.packages),
+        () if old is None else environments.compare(old, captured.lock),
+        captured.problems,
+        old is None,
+    )
+
+
+def _taken(
+    project: Project, stage: str | None, variables: Mapping[str, str], folder: str
+) -> tuple[str, Captured]:
+    """Where the lock belongs, and what was found. Raises NotTrusted before a stage's Python is started."""
+    if stage is None:
+        path, cwd = posixpath.join(folder, ENVIRONMENT_LOCK), project.git.root / folder
+        interpreter = interpreter_of("python", variables, cwd)
+    else:
+        graph = load(project)
+        step = graph.steps[graph.addresses(stage, folder)[0]]
+        require_grant(project, [step.command])
+        path, cwd = step.lock_path, project.git.root / step.cwd
+        interpreter = interpreter_of(step.stage.cmd, variables, cwd)
+    if interpreter is None:
+        raise Refused("there is no Python on PATH", hint="activate the environment that is meant")
+    return path, capture(interpreter, variables, project.git.root, cwd=cwd)
