@@ -111,9 +111,7 @@ def test_a_wheel_for_another_kind_of_machine_is_told_from_its_name(
     captured: Captured, wheels: dict[str, Path], tmp_path: Path
 ) -> None:
     foreign = wheels["alpha"].rename(tmp_path / "alpha-1.0-cp311-cp311-plan9_68000.whl")
-    with pytest.raises(
-        EnvironmentNotRebuilt, match=r"`alpha` 1\.0 is for plan9_68000; this machine"
-    ):
+    with pytest.raises(EnvironmentNotRebuilt, match=r"`alpha` 1\.0 is for plan9_68000; this machine"):
         again(captured, tmp_path / "one", stock({**wheels, "alpha": foreign}))
 
 

@@ -15,6 +15,7 @@ from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_remote
 from tallystick.runs.inputs import Surroundings
 from tallystick.runs.pipelines import Step, load
+from tallystick.runs.reach import reached
 from tallystick.runs.receipts import recorded
 from tallystick.runs.staleness import stale
 from tallystick.store import RemoteStore
@@ -73,6 +74,7 @@ def check(
         *_malformed(found),
         *_in_git(project, tracked),
         *(problem for one in tracked for problem in _blobs(project, one, store, progress)),
+        *(_wheels(project, store) if store is not None and not targets else ()),
         *unfit,
     ]
     return Checked(len(found), stages, LOCAL if store is None else store.name, tuple(problems))
@@ -121,6 +123,20 @@ def _blobs(
         yield Problem("blobs", tracked.path, f"{what} ({_some(missing)})", _hint(tracked, store))
 
 
+def _wheels(project: Project, store: RemoteStore) -> Iterator[Problem]:
+    """Packages that locks and vaults name, and that others could not fetch."""
+    try:
+        wheels = reached(project).wheels
+    except BadRecord:  # a pointer that can't be read is told of already
+        return
+    absent = store.missing(wheels)
+    for path in dict.fromkeys(wheels[digest] for digest in sorted(absent)):
+        its = {digest for digest in absent if wheels[digest] == path}
+        number = "a wheel that it names is" if len(its) == 1 else f"{len(its):,} wheels that it names are"
+        what = f"{number} not in the remote `{store.name}` ({_some(its)})"
+        yield Problem("blobs", path, what, f"tally push -r {store.name}, where they are")
+
+
 def _some(digests: Collection[Digest]) -> str:
     """A few digests by name."""
     named = ", ".join(map(str, sorted(digests)[:SHOWN]))
@@ -159,7 +175,7 @@ def _receipt(project: Project, step: Step, surroundings: Surroundings) -> Iterat
         return
     for reason in reasons:
         if reason.kind not in LOCAL_REASONS:
-            yield Problem("receipt", step.address, str(reason), f"tally run {step.address}")
+            yield Problem("receipt", step.address, reason.what, reason.hint or f"tally run {step.address}")
 
 
 def _undeclared(project: Project, step: Step) -> Iterator[Problem]:
