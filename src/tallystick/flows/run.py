@@ -1,25 +1,22 @@
 """Execute the stages that are out of date, and write a receipt for every run."""
 
-import posixpath
 from collections.abc import Callable, Mapping, Sequence
 
-from tallystick.errors import CommandFailed, Refused, WrongUsage
+from tallystick.errors import CommandFailed, WrongUsage
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.project.trust import require_grant
-from tallystick.records import params as params_record
-from tallystick.records import pipeline as pipeline_record
-from tallystick.records.expansion import Files
-from tallystick.records.stage import PARAMS, Stage
+from tallystick.records.stage import Stage
 from tallystick.reproduction.apart import attend_apart, bring_home, state_of
 from tallystick.runs.accounts import refuse_new_secrets
 from tallystick.runs.aside import give_back_leftovers
 from tallystick.runs.attending import Attendance, Orders, StageRun, attend_all
 from tallystick.runs.declaring import with_last_findings
+from tallystick.runs.editing import with_params, with_stage
 from tallystick.runs.inputs import Surroundings
 from tallystick.runs.interrupted import write_down
-from tallystick.runs.pipelines import Graph, Step, beside, files_of, load, read_file
+from tallystick.runs.pipelines import Graph, Step, load
 from tallystick.runs.readiness import require
 from tallystick.runs.selection import Reach, chosen
 from tallystick.runs.staleness import stale_stages
@@ -73,7 +70,7 @@ def run(
     """
     if request.isolated and (request.stage is not None or request.declare):
         raise WrongUsage("in isolation no stage can be written", hint="leave out `--isolated`")
-    edits = edited(project, request)
+    edits = _edited(project, request)
     graph = load(project, edits)
     steps = chosen(graph, _targets(request), request.folder, request.reach)
     if request.declare:
@@ -85,7 +82,7 @@ def run(
         return _plan(project, graph, steps, surroundings, request.force)
     refuse_new_secrets("" if request.stage is None else request.stage.cmd, request.overrides, variables)
     require_grant(project, [step.command for step in steps])
-    write_down(project)
+    write_down(project, needed=True)
     orders = Orders(request.force, request.reuse, request.keep_going, request.jobs)
     attendance = Attendance(project, graph, surroundings, orders, output, progress)
     if request.isolated:
@@ -98,38 +95,11 @@ def run(
     return _ran(attend_all(attendance, steps))
 
 
-def edited(project: Project, request: Request) -> dict[str, bytes]:
+def _edited(project: Project, request: Request) -> dict[str, bytes]:
     """The files that a request changes, as they will be; nothing is written yet."""
-    edits: dict[str, bytes] = {}
-    if request.stage is not None:
-        path = posixpath.join(request.folder, pipeline_record.FILE)
-        text = read_file(project, path) or b""
-        files = beside(path, files_of(project, {}))
-        _check_not_replaced(text, path, request.stage, request.force, files)
-        edits[path] = pipeline_record.with_stage(text, request.stage, path, files)
-    for override in request.overrides:
-        file, assignment = _file_and_assignment(override)
-        path = posixpath.normpath(posixpath.join(request.folder, file))
-        text = edits.get(path) or read_file(project, path) or b""
-        edits[path] = params_record.override(text, path, assignment)
-    return edits
-
-
-def _check_not_replaced(text: bytes, path: str, stage: Stage, force: bool, files: Files) -> None:
-    """Refuse to replace a stage that someone wrote differently, unless that is meant."""
-    present = pipeline_record.parse(text, path, files).stages.get(stage.name)
-    if present is not None and present != stage and not force:
-        raise Refused(
-            f"`{path}` has another stage `{stage.name}` already",
-            hint=f"run it with `tally run {stage.name}`, or replace it with `--force`",
-        )
-
-
-def _file_and_assignment(override: str) -> tuple[str, str]:
-    """`other.yaml:train.lr=0.1` names its file; without one it is `params.yaml`."""
-    place, equals, value = override.partition("=")
-    file, colon, key = place.rpartition(":")
-    return (file, f"{key}{equals}{value}") if colon else (PARAMS, override)
+    stage, folder = request.stage, request.folder
+    edits = {} if stage is None else with_stage(project, folder, stage, force=request.force)
+    return with_params(project, folder, request.overrides, edits)
 
 
 def _targets(request: Request) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from tallystick import files
 from tallystick.errors import Locked, Refused
 from tallystick.git.command import Command, not_an_option
 
-_AUTHOR = {
+AUTHOR = {
     "GIT_AUTHOR_NAME": "tally",
     "GIT_AUTHOR_EMAIL": "tally",
     "GIT_AUTHOR_DATE": "@1 +0000",
@@ -58,7 +58,7 @@ def _commit_of(git: Command, treeish: str) -> str:
     tree = git.text(*ask, f"{treeish}^{{tree}}")
     if tree is None:
         raise Refused(f"git knows no commit or tree `{treeish}`")
-    return git.run("commit-tree", "-m", "snapshot", tree, environment=_AUTHOR).text
+    return git.run("commit-tree", "-m", "snapshot", tree, environment=AUTHOR).text
 
 
 def _directory_of(place: Path) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
 from tallystick.frozen import dataclass
-from tallystick.paths import check_path
+from tallystick.paths import check_path, is_plain
 from tallystick.project import Project
 from tallystick.records import pipeline as pipeline_record
 from tallystick.records.expansion import Files, no_files
@@ -117,6 +117,8 @@ class Graph:
 
     def maker(self, path: str) -> str | None:
         """The stage that makes a path, or the whole that the path is a part of."""
+        if path in self.makers:
+            return self.makers[path]
         return next((self.makers[part] for part in _with_parents(path) if part in self.makers), None)
 
     def select(self, targets: Sequence[str], folder: str = "") -> tuple[Step, ...]:
@@ -210,11 +212,15 @@ def files_of(project: Project, overlay: Mapping[str, bytes]) -> Files:
     return lambda path: overlay[path] if path in overlay else read_file(project, path)
 
 
-def load_at(project: Project, treeish: str) -> Graph:
-    """Read every `tally.yaml` of a commit or tree."""
+def load_at(project: Project, treeish: str, overlay: Mapping[str, bytes] | None = None) -> Graph:
+    """Read every `tally.yaml` of a commit or tree; `overlay` holds files as they would become."""
+    changed = dict(overlay or {})
     paths = [path for path, _, _ in project.git.list_tree(treeish, [PATTERN]) if _is_pipeline(path)]
+    texts = project.git.read_at(treeish, paths)
+    texts.update({path: text for path, text in changed.items() if _is_pipeline(path)})
     return graph(
-        project.git.read_at(treeish, paths), lambda path: project.git.read_at(treeish, [path]).get(path)
+        texts,
+        lambda path: changed[path] if path in changed else project.git.read_at(treeish, [path]).get(path),
     )
 
 
@@ -277,6 +283,8 @@ def step_of(folder: str, stage: Stage) -> Step:
     cwd = _join(source, folder, stage.wdir)
 
     def at(path: str) -> str:
+        if not cwd and is_plain(path):
+            return path
         return check_path(_join(source, cwd, path), source)
 
     kinds = (("out", stage.outs), ("metrics", stage.metrics), ("plot", stage.plots))
@@ -340,9 +348,13 @@ def _holders(makers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 def _needs(step: Step, makers: Mapping[str, str], holders: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """The stages whose outs a stage reads, as a whole, in part, or among others in a folder."""
     found: dict[str, None] = {}
+    above: dict[str, list[str]] = {}
     for path in (*step.deps, *(part.path for part in step.params)):
-        found.update((makers[part], None) for part in _with_parents(path) if part in makers)
-        found.update((address, None) for address in holders.get(path, ()))
+        folder = path.rpartition("/")[0]
+        if folder not in above:
+            above[folder] = [makers[part] for part in _with_parents(folder) if part in makers]
+        found.update(dict.fromkeys((makers[path], *above[folder]) if path in makers else above[folder]))
+        found.update(dict.fromkeys(holders.get(path, ())))
     return tuple(found)
 
 
