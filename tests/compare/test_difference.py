@@ -1,41 +1,16 @@
 """How two files differ, in the terms of what they hold."""
 
-import io
+import gzip
 import struct
-import zipfile
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick.compare.difference import MOST, differences
+from tallystick.compare.difference import MOST
 from tallystick.records.tolerance import EVERY, Tolerance
-from tallystick.records.verdict import Difference
-
-NONE: dict[str, Tolerance] = {}
-
-
-def between(
-    path: str, old: bytes, new: bytes, tolerances: dict[str, Tolerance] = NONE
-) -> tuple[Difference, ...]:
-    return differences(path, io.BytesIO(old), io.BytesIO(new), tolerances)
-
-
-def npy(numbers: list[float], descr: str = "<f4", shape: str | None = None) -> bytes:
-    code = {"<f4": "<f", ">f8": ">d", "<f2": "<e", "<i8": "<q", "|b1": "<B"}[descr]
-    text = (
-        f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape or f'({len(numbers)},)'}, }}".encode()
-    )
-    data = b"".join(struct.pack(code, number) for number in numbers)
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + data
-
-
-def npz(**arrays: bytes) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in arrays.items():
-            archive.writestr(f"{name}.npy", data)
-    return file.getvalue()
+from tests.compare.files import between, found, npy, npz
 
 
 def test_numbers_in_json_are_told_by_key_and_distance() -> None:
@@ -79,8 +54,9 @@ def test_keys_that_came_or_went_are_named() -> None:
     }
 
 
-def test_layout_alone_is_no_difference() -> None:
-    assert between("m.json", b'{"a":1,"b":2}', b'{\n "b": 2, "a": 1}\n') == ()
+def test_layout_alone_is_said_to_be_no_more() -> None:
+    told = found("m.json", b'{"a":1,"b":2}', b'{\n "a": 1, "b": 2.0}\n')
+    assert (told.only, [each.name for each in told.differences]) == ("layout", ["layout"])
 
 
 def test_a_table_is_compared_column_by_column() -> None:
@@ -136,7 +112,7 @@ def test_pickled_objects_are_never_loaded_but_compared_as_bytes() -> None:
 
 
 def test_other_files_are_compared_as_bytes() -> None:
-    (found,) = between("model.bin", b"abcdef", b"abXdefgh")
+    (found,) = between("model.bin", b"abcdef\0", b"abXdefgh")
     assert found.actual == "3 of 8 bytes differ, the first at 2"
 
 
@@ -146,14 +122,75 @@ def test_many_differences_are_summed_up() -> None:
     assert len(found) <= MOST + 1
 
 
-@given(
-    st.binary(max_size=200),
-    st.binary(max_size=200),
-    st.sampled_from(["a.json", "a.csv", "a.npy", "a.npz", "a"]),
-)
+def test_what_is_not_named_keeps_its_widest_distance() -> None:
+    old = "{" + ", ".join(f'"k{i}": {i}' for i in range(200)) + "}"
+    new = "{" + ", ".join(f'"k{i}": {2 * i}' for i in range(200)) + "}"
+    rest = between("m.json", old.encode(), new.encode(), {EVERY: Tolerance(1000)})[-1]
+    assert (rest.actual, rest.absolute, rest.within) == ("149 more differences", 199, True)
+
+
+def test_what_no_tolerance_covers_is_named_first() -> None:
+    old = "{" + ", ".join(f'"k{i}": 0' for i in range(200)) + "}"
+    new = old.replace(": 0", ": 1")
+    told = between("m.json", old.encode(), new.encode(), {EVERY: Tolerance(1), "k199": Tolerance(0.5)})
+    assert (told[0].name, told[0].within, len(told)) == ("k199", False, MOST + 1)
+
+
+@pytest.mark.parametrize("suffix", ["pkl", "joblib", "pt", "pth", "ckpt"])
+def test_pickles_are_compared_as_bytes_and_said_to_be_such(suffix: str) -> None:
+    old = b"\x80\x04cos\nsystem\n."
+    (found,) = between(f"model.{suffix}", old, old[:-1] + b"!")
+    assert "1 of 14 bytes differ, the first at 13; it may hold a pickle, which is never loaded" in str(
+        found.actual
+    )
+
+
+def test_why_a_file_was_not_looked_into_is_said() -> None:
+    (found,) = between("a.npy", npy([1, 2]), npy([1, 2])[:-1])
+    assert "the array is cut off" in str(found.actual)
+
+
+def test_packed_files_are_compared_by_what_is_in_them() -> None:
+    old, new = (gzip.compress(text, mtime=0) for text in (b"a,b\n1,2\n", b"a,b\n1,3\n"))
+    told = found("t.csv.gz", old, new)
+    assert (told.kind, [each.name for each in told.differences]) == ("table", ["b"])
+
+
+def test_the_time_that_gzip_writes_down_is_layout() -> None:
+    old, new = (gzip.compress(b"a,b\n1,2\n", mtime=time) for time in (1, 2))
+    assert found("t.csv.gz", old, new).only == "layout"
+
+
+def test_a_bomb_of_zeros_is_not_unpacked() -> None:
+    bomb = gzip.compress(bytes(1 << 27))
+    (told,) = between("t.csv.gz", bomb, bomb[:-1] + b"!")
+    assert "too large" in str(told.actual)
+
+
+def test_tables_of_pyarrow_say_what_would_tell_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "tallystick.compare.parquet", raising=False)
+    (told,) = between("t.parquet", b"PAR1\0a", b"PAR1\0b")
+    assert "pip install 'tallystick[parquet]'" in str(told.actual)
+
+
+SUFFIXES = [
+    "a", "a.json", "a.jsonl", "a.yaml", "a.toml", "a.csv", "a.tsv", "a.npy", "a.npz", "a.safetensors",
+    "a.png", "a.pgm", "a.bmp", "a.csv.gz", "a.pt",
+]  # fmt: skip
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200), st.sampled_from(SUFFIXES))
 def test_whatever_the_bytes_there_is_an_answer(old: bytes, new: bytes, path: str) -> None:
-    for difference in between(path, old, new):
-        assert difference.within is False
+    told = found(path, old, new)
+    assert told.differences
+    assert not any(difference.within for difference in told.differences)
+
+
+@given(st.text(max_size=60), st.sampled_from(SUFFIXES))
+def test_a_file_beside_itself_is_no_difference_but_in_layout(text: str, path: str) -> None:
+    told = found(path, text.encode(), text.encode())
+    assert told.only == "layout" or "0 of" in str(told.differences[0].actual)
 
 
 @given(st.binary(max_size=120))

@@ -1,162 +1,115 @@
-"""NumPy's array files, read without NumPy and without ever unpickling: how far two are apart."""
+"""NumPy's array files, read without NumPy and without ever unpickling."""
 
-import array
 import ast
+import re
 import struct
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import BinaryIO
 
-from tallystick.compare.numbers import allowed_text, apart, other, tolerance_for
+from tallystick.compare.forms import FORMS, Form
+from tallystick.compare.numbers import Policy
+from tallystick.compare.tensors import LARGEST, MOST_TENSORS, Tensor, compare_named, compare_tensors
 from tallystick.errors import BadRecord
-from tallystick.frozen import dataclass
-from tallystick.records.tolerance import Tolerance
 from tallystick.records.verdict import Difference
 
-LARGEST = 1 << 28
-"""Bytes of the largest array that is looked into."""
+ARRAY = "array"
+"""What the one array of a `.npy` file is called."""
 
 LONGEST_HEADER = 1 << 16
+WIDEST = 1 << 16
+"""Bytes of the longest text in an array of texts."""
+
 MAGIC = b"\x93NUMPY"
-BLOCK = 4096
-"""Numbers that are compared as bytes first: almost all blocks are equal or almost none."""
-
-_CODES = {
-    "b1": "B", "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q",
-    "f2": "e", "f4": "f", "f8": "d", "c8": "f", "c16": "d",
-}  # fmt: skip
+_TYPE = re.compile(r"([<>|=]?)([A-Za-z])([0-9]{0,9})(\[[^\]]{1,20}\])?")
 
 
-@dataclass(frozen=True, slots=True)
-class Array:
-    """One array: how it is laid out, and its bytes."""
-
-    descr: str
-    shape: tuple[int, ...]
-    fortran: bool
-    data: memoryview
-
-    @property
-    def layout(self) -> str:
-        """Type and shape for people."""
-        return f"{self.descr.lstrip('<>|=')} {'x'.join(map(str, self.shape)) or 'scalar'}"
-
-
-def compare_npy(
-    expected: BinaryIO, actual: BinaryIO, tolerances: Mapping[str, Tolerance]
-) -> Iterator[Difference]:
+def compare_npy(expected: BinaryIO, actual: BinaryIO, tolerances: Policy) -> Iterator[Difference]:
     """How two `.npy` files differ; raise BadRecord if one is not readable as such."""
-    yield from _compare("array", _npy(expected.read(LARGEST + 1)), _npy(actual.read(LARGEST + 1)), tolerances)
+    return compare_tensors(ARRAY, _npy(expected, _size(expected)), _npy(actual, _size(actual)), tolerances)
 
 
-def compare_npz(
-    expected: BinaryIO, actual: BinaryIO, tolerances: Mapping[str, Tolerance]
-) -> Iterator[Difference]:
+def compare_npz(expected: BinaryIO, actual: BinaryIO, tolerances: Policy) -> Iterator[Difference]:
     """How two `.npz` files differ, array by array; raise BadRecord if one is not readable as such."""
     try:
         with zipfile.ZipFile(expected) as old, zipfile.ZipFile(actual) as new:
-            yield from _compare_members(old, new, tolerances)
+            yield from compare_named(_members(old), _members(new), tolerances)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise BadRecord(f"no readable archive of arrays: {error}") from error
 
 
-def _compare_members(
-    old: zipfile.ZipFile, new: zipfile.ZipFile, tolerances: Mapping[str, Tolerance]
-) -> Iterator[Difference]:
-    known, found = _members(old), _members(new)
-    for name in sorted(known.keys() | found.keys()):
-        if name not in found:
-            yield other(name, "an array", "no such array")
-        elif name not in known:
-            yield other(name, "no such array", "an array")
-        else:
-            one, two = _member(old, known[name]), _member(new, found[name])
-            yield from _compare(name, one, two, tolerances)
+def _size(file: BinaryIO) -> int:
+    size = file.seek(0, 2)
+    file.seek(0)
+    return size
 
 
-def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    return {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+def _members(archive: zipfile.ZipFile) -> dict[str, partial[Tensor]]:
+    infos = archive.infolist()
+    if len(infos) > MOST_TENSORS or sum(info.file_size for info in infos) > LARGEST:
+        raise BadRecord("the arrays are too large to be looked into")
+    return {info.filename.removesuffix(".npy"): partial(_member, archive, info) for info in infos}
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
-    """Read one array, never more bytes than a small archive may claim to hold."""
-    with archive.open(info) as file:
-        return _npy(file.read(LARGEST + 1))
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Tensor:
+    """One array, never more bytes of it than the archive says it has."""
+    # Closed with the archive: its bytes are read while the other one's are.
+    return _npy(archive.open(info), info.file_size)  # type: ignore[arg-type]
 
 
-def _npy(data: bytes) -> Array:
-    """Read an array from the bytes of a `.npy` file."""
-    if len(data) > LARGEST:
-        raise BadRecord("the array is too large to be looked into")
-    header, start = _header(data)
+def _npy(file: BinaryIO, size: int) -> Tensor:
+    """An array by the header of a `.npy` file of a size; the file then stands at its values."""
+    header, start = _header(file)
     descr, shape, fortran = header.get("descr"), header.get("shape"), header.get("fortran_order")
     if not isinstance(descr, str) or not isinstance(shape, tuple) or not isinstance(fortran, bool):
         raise BadRecord("the array holds no plain numbers")
     if not all(isinstance(length, int) and length >= 0 for length in shape):
         raise BadRecord("the array has no sensible shape")
-    return Array(descr, shape, fortran, memoryview(data)[start:])
+    width, form, parts = _type(descr)
+    turned = form is not None and descr[0] in "<>" and (descr[0] == ">") != (sys.byteorder == "big")
+    tensor = Tensor(descr.lstrip("<>|="), shape, width, form, file, parts, turned, fortran)
+    if start + tensor.count * width != size:
+        raise BadRecord("the array is cut off")
+    if size > LARGEST:
+        raise BadRecord("the array is too large to be looked into")
+    return tensor
 
 
-def _header(data: bytes) -> tuple[Mapping[str, object], int]:
+def _type(descr: str) -> tuple[int, Form | None, int]:
+    """The width of a value, how its numbers are written, and how many it is made of."""
+    match = _TYPE.fullmatch(descr)
+    kind, digits = (match[2], match[3]) if match is not None else ("", "")
+    width = int(digits or 0) * (4 if kind == "U" else 1)
+    if kind in "US" and 0 < width <= WIDEST:
+        return width, None, 1
+    if kind == "c" and width in (8, 16):
+        return width, FORMS[f"f{width // 2}"], 2
+    # Times are counted in whole numbers.
+    form = FORMS.get(f"{'i' if kind in 'mM' else kind}{digits}")
+    if kind not in "biufmM" or form is None:
+        raise BadRecord(f"arrays of `{descr[:40]}` can't be looked into")
+    return width, form, 1
+
+
+def _header(file: BinaryIO) -> tuple[Mapping[str, object], int]:
     """The description at an array's beginning, and where its numbers start."""
-    if data[:6] != MAGIC or len(data) < 12:
+    begin = file.read(8)
+    if begin[:6] != MAGIC or len(begin) < 8:
         raise BadRecord("not an array file")
-    wide = data[6] > 1
-    start = 12 if wide else 10
-    length = struct.unpack_from("<I" if wide else "<H", data, 8)[0]
+    wide = begin[6] > 1
+    count = file.read(4 if wide else 2)
+    if len(count) != (4 if wide else 2):
+        raise BadRecord("the array is cut off")
+    length = struct.unpack("<I" if wide else "<H", count)[0]
     if length > LONGEST_HEADER:
         raise BadRecord("the array's header is too long")
     try:
-        header = ast.literal_eval(data[start : start + length].decode("utf-8").strip())
+        header = ast.literal_eval(file.read(length).decode("utf-8").strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
         raise BadRecord("the array's header can't be read") from error
     if not isinstance(header, dict):
         raise BadRecord("the array's header can't be read")
-    return header, start + length
-
-
-def _compare(
-    name: str, expected: Array, actual: Array, tolerances: Mapping[str, Tolerance]
-) -> Iterator[Difference]:
-    """How two arrays differ; nothing when they hold the same numbers."""
-    if expected.layout != actual.layout or expected.fortran != actual.fortran:
-        yield other(name, expected.layout, actual.layout)
-    elif expected.data != actual.data:
-        difference = apart(name, _pairs(_numbers(expected), _numbers(actual)), tolerances)
-        yield difference or _only_written_differently(name, tolerances)
-
-
-def _only_written_differently(name: str, tolerances: Mapping[str, Tolerance]) -> Difference:
-    """`-0.0` for `0.0`, or another NaN: no distance, but other bytes."""
-    allowed = allowed_text(tolerance_for(name, tolerances))
-    expected, actual = "the same numbers", "written as other bytes"
-    return Difference(name, expected, actual, 0.0, 0.0, allowed, within=allowed is not None)
-
-
-def _numbers(source: Array) -> Sequence[float]:
-    """An array's numbers in the order in which they are stored."""
-    code = _CODES.get(source.descr.lstrip("<>|="))
-    if code is None:
-        raise BadRecord(f"arrays of `{source.descr}` can't be looked into")
-    try:
-        if code == "e":
-            sign = ">" if source.descr.startswith(">") else "<"
-            return struct.unpack(f"{sign}{len(source.data) // 2}e", source.data)
-        numbers = array.array(code, source.data.tobytes())
-    except (ValueError, struct.error) as error:
-        raise BadRecord("the array is cut off") from error
-    if source.descr.startswith(">") != (sys.byteorder == "big") and source.descr[0] in "<>":
-        numbers.byteswap()
-    return numbers
-
-
-def _pairs(expected: Sequence[float], actual: Sequence[float]) -> Iterator[tuple[float, float]]:
-    """The numbers of two arrays side by side, without the blocks that are equal."""
-    if len(expected) != len(actual):
-        raise BadRecord("the array is cut off")
-    for start in range(0, len(expected), BLOCK):
-        one, two = expected[start : start + BLOCK], actual[start : start + BLOCK]
-        if one != two:
-            yield from zip(one, two, strict=True)
+    return header, 8 + len(count) + length

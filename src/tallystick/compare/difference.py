@@ -1,185 +1,158 @@
-"""How two files differ, in terms of what they hold: cells, keys, arrays, or only bytes."""
+"""How two files differ, in terms of what they hold: cells, keys, arrays, pixels, lines, or only bytes."""
 
-import csv
+import gzip
+import importlib
 import io
-import posixpath
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, BinaryIO
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
 
-from tallystick.compare.arrays import compare_npy, compare_npz
-from tallystick.compare.numbers import apart, other
+from tallystick.compare import arrays, delimited, keys, lines, pixels, safetensors
+from tallystick.compare.content import compare_bytes
+from tallystick.compare.numbers import Policy, reordered, rewritten
+from tallystick.compare.shown import LARGEST, Only
 from tallystick.errors import BadRecord
-from tallystick.records import values
-from tallystick.records.tolerance import Tolerance
-from tallystick.records.verdict import Difference
+from tallystick.frozen import dataclass
+from tallystick.records.values import suffix_of
+from tallystick.records.verdict import Difference, Kind
 
-LARGEST = 1 << 26
-"""Bytes of the largest text that is looked into."""
-
-PIECE = 1 << 20
 MOST = 50
 """Differences that are named one by one."""
 
-Tolerances = Mapping[str, Tolerance]
+LAYOUT = "layout"
+PACKED = ".gz"
+PICKLED = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")
+PICKLE = "it may hold a pickle, which is never loaded here"
+NO_PARQUET = "`pip install 'tallystick[parquet]'` would tell rows and columns"
+
+Compare = Callable[[BinaryIO, BinaryIO, Policy], Iterable[Difference] | Only]
 
 
-def differences(
-    path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances
-) -> tuple[Difference, ...]:
-    """How a file differs from what was expected; nothing when it only looks different."""
-    compare = _BY_SUFFIX.get(posixpath.splitext(path)[1].lower())
-    if compare is not None:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a comparison found, in which terms; `only` where nothing but order or layout differs."""
+
+    kind: Kind
+    differences: tuple[Difference, ...]
+    only: Only | None = None
+
+
+def compare_files(path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Policy) -> Found:
+    """How a file differs from what was expected, going by its name; else as text, else as bytes."""
+    suffix = suffix_of(path)
+    remark = PICKLE if suffix in PICKLED else ""
+    if suffix == PACKED:
         try:
-            return _bounded(list(compare(path, expected, actual, tolerances)))
-        except (BadRecord, UnicodeDecodeError, csv.Error):
-            # What can't be read as what its name says is still bytes.
-            expected.seek(0)
-            actual.seek(0)
-    return (_bytes(expected, actual),)
+            return compare_files(path[: -len(PACKED)], _unpacked(expected), _unpacked(actual), tolerances)
+        except BadRecord as error:
+            remark = error.message
+    for kind, compare in _ways(suffix):
+        expected.seek(0)
+        actual.seek(0)
+        try:
+            return _found(kind, compare(expected, actual, tolerances), tolerances)
+        except ImportError:
+            remark = NO_PARQUET
+        except (BadRecord, RecursionError) as error:
+            # What can't be read as what its name says is still text or bytes.
+            remark = remark or (error.message if kind != "text" and isinstance(error, BadRecord) else "")
+    expected.seek(0)
+    actual.seek(0)
+    return Found("bytes", (compare_bytes(expected, actual, remark),))
 
 
-def _bounded(found: list[Difference]) -> tuple[Difference, ...]:
-    """The differences that matter most: those no tolerance covers first."""
-    ranked = sorted(found, key=lambda each: each.within)
-    if len(ranked) <= MOST:
-        return tuple(ranked)
-    rest = ranked[MOST:]
-    return (
-        *ranked[:MOST],
-        Difference("", "", f"{len(rest)} more differences", within=all(each.within for each in rest)),
-    )
+def _ways(suffix: str) -> Iterator[tuple[Kind, Compare]]:
+    """How files of a kind can be compared, the one that tells most first."""
+    if suffix in _BY_SUFFIX:
+        yield _BY_SUFFIX[suffix]
+    yield "text", lines.compare_text
 
 
-def _values(path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances) -> Iterator[Difference]:
-    """Compare two files of keys and values."""
-    old, new = (_flat(values.load(_text(file), path)) for file in (expected, actual))
-    for key in dict.fromkeys((*old, *new)):
-        if key not in new:
-            yield other(key, _shown(old[key]), "nothing")
-        elif key not in old:
-            yield other(key, "nothing", _shown(new[key]))
-        elif _is_number(old[key]) and _is_number(new[key]):
-            difference = apart(key, [(old[key], new[key])], tolerances)
-            if difference is not None:
-                yield difference
-        elif old[key] != new[key] or type(old[key]) is not type(new[key]):
-            yield other(key, _shown(old[key]), _shown(new[key]))
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """A nested value as leaves by dotted key."""
-    if isinstance(value, dict) and value:
-        parts = value.items()
-    elif isinstance(value, list) and value:
-        parts = enumerate(value)  # type: ignore[assignment]
-    else:
-        return {prefix or "value": value}
-    flat: dict[str, Any] = {}
-    for key, part in parts:
-        flat.update(_flat(part, f"{prefix}.{key}" if prefix else str(key)))
-    return flat
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _table(delimiter: str) -> Callable[[str, BinaryIO, BinaryIO, Tolerances], Iterator[Difference]]:
-    """Make the comparison for tables with a line of column names."""
-
-    def compare(
-        _path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances
-    ) -> Iterator[Difference]:
-        old, new = (_rows(file, delimiter) for file in (expected, actual))
-        if old[:1] != new[:1]:
-            yield other("columns", ", ".join(old[0] if old else ()), ", ".join(new[0] if new else ()))
-        elif len(old) != len(new):
-            yield other("rows", str(len(old) - 1), str(len(new) - 1))
-        elif old:
-            for number, name in enumerate(old[0]):
-                yield from _column(name, _cells(old, number), _cells(new, number), tolerances)
-
-    return compare
-
-
-def _rows(file: BinaryIO, delimiter: str) -> list[list[str]]:
-    return list(csv.reader(io.StringIO(_text(file).decode()), delimiter=delimiter))
-
-
-def _cells(rows: list[list[str]], column: int) -> list[str]:
-    return [row[column] if column < len(row) else "" for row in rows[1:]]
-
-
-def _column(name: str, old: list[str], new: list[str], tolerances: Tolerances) -> Iterator[Difference]:
-    """Compare one column: as numbers where both cells are, else as text."""
-    pairs, texts = [], []
-    for one, two in zip(old, new, strict=True):
-        if one != two:
-            numbers = _number(one), _number(two)
-            if numbers[0] is None or numbers[1] is None:
-                texts.append((one, two))
-            else:
-                pairs.append((numbers[0], numbers[1]))
-    if texts:
-        yield other(name, _shown(texts[0][0]), f"{_shown(texts[0][1])} ({len(texts)} cells differ)")
-    difference = apart(name, pairs, tolerances)
-    if difference is not None:
-        yield difference
-
-
-def _number(text: str) -> float | None:
+def _unpacked(file: BinaryIO) -> BinaryIO:
+    """What was packed with gzip, never more of it than is looked into."""
     try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _text(file: BinaryIO) -> bytes:
-    """A whole file, unless it is too large to be looked into."""
-    data = file.read(LARGEST + 1)
+        data = gzip.GzipFile(fileobj=file).read(LARGEST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadRecord("it can't be unpacked") from error
     if len(data) > LARGEST:
         raise BadRecord("too large to be looked into")
-    return data
+    return io.BytesIO(data)
 
 
-def _bytes(expected: BinaryIO, actual: BinaryIO) -> Difference:
-    """Say from where on, and in how many bytes, two files differ."""
-    position, first, count = 0, None, 0
-    while True:
-        one, two = expected.read(PIECE), actual.read(PIECE)
-        if not one and not two:
-            break
-        if one != two:
-            at = [index for index, (old, new) in enumerate(zip(one, two, strict=False)) if old != new]
-            at.extend(range(min(len(one), len(two)), max(len(one), len(two))))
-            first = position + at[0] if first is None else first
-            count += len(at)
-        position += max(len(one), len(two))
-    return other(
-        "bytes", "the recorded bytes", f"{count:,} of {position:,} bytes differ, the first at {first}"
-    )
+def _found(kind: Kind, found: Iterable[Difference] | Only, tolerances: Policy) -> Found:
+    if found == "order":
+        return Found(kind, (reordered(tolerances),), "order")
+    differences = () if isinstance(found, str) else bounded(found)
+    if differences:
+        return Found(kind, differences)
+    # Whoever allows any number to be off does not mean the bytes.
+    return Found(kind, (rewritten(LAYOUT, None, within=bool(tolerances)),), "layout")
 
 
-def _npy(_path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances) -> Iterator[Difference]:
-    return compare_npy(expected, actual, tolerances)
+def bounded(found: Iterable[Difference]) -> tuple[Difference, ...]:
+    """The differences that matter most, those no tolerance covers first; the rest as one."""
+    beyond: list[Difference] = []
+    covered: list[Difference] = []
+    rest = _Rest()
+    for each in found:
+        place = covered if each.within else beyond
+        if len(place) < MOST:
+            place.append(each)
+        else:
+            rest.add(each)
+    for each in covered[MOST - len(beyond) :]:
+        rest.add(each)
+    named = (*beyond, *covered[: MOST - len(beyond)])
+    return (*named, rest.difference()) if rest.count else named
 
 
-def _npz(_path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Tolerances) -> Iterator[Difference]:
-    return compare_npz(expected, actual, tolerances)
+class _Rest:
+    """Counts differences that are not named one by one, and remembers the widest."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._within = True
+        self._absolute: float | None = 0.0
+        self._relative: float | None = 0.0
+
+    def add(self, each: Difference) -> None:
+        self.count += 1
+        self._within = self._within and each.within
+        self._absolute = _wider(self._absolute, each.absolute)
+        self._relative = _wider(self._relative, each.relative)
+
+    def difference(self) -> Difference:
+        """All of them as one, without a name; without a distance where one of them has none."""
+        actual = f"{self.count:,} more differences"
+        return Difference("", "", actual, self._absolute, self._relative, within=self._within)
 
 
-_BY_SUFFIX: dict[str, Callable[[str, BinaryIO, BinaryIO, Tolerances], Iterator[Difference]]] = {
-    ".json": _values,
-    ".yaml": _values,
-    ".yml": _values,
-    ".toml": _values,
-    ".csv": _table(","),
-    ".tsv": _table("\t"),
-    ".npy": _npy,
-    ".npz": _npz,
+def _wider(one: float | None, two: float | None) -> float | None:
+    return None if one is None or two is None else max(one, two)
+
+
+def _parquet(expected: BinaryIO, actual: BinaryIO, tolerances: Policy) -> Iterable[Difference] | Only:
+    """Loaded when there is such a file: pyarrow is an extra, and takes long."""
+    module = importlib.import_module("tallystick.compare.parquet")
+    found: Iterable[Difference] | Only = module.compare_parquet(expected, actual, tolerances)
+    return found
+
+
+_BY_SUFFIX: dict[str, tuple[Kind, Compare]] = {
+    ".json": ("keys", keys.compare_json),
+    ".yaml": ("keys", keys.compare_yaml),
+    ".yml": ("keys", keys.compare_yaml),
+    ".toml": ("keys", keys.compare_toml),
+    ".jsonl": ("table", keys.compare_lines),
+    ".ndjson": ("table", keys.compare_lines),
+    ".csv": ("table", delimited.compare_csv),
+    ".tsv": ("table", delimited.compare_tsv),
+    ".parquet": ("table", _parquet),
+    ".npy": ("arrays", arrays.compare_npy),
+    ".npz": ("arrays", arrays.compare_npz),
+    ".safetensors": ("arrays", safetensors.compare_safetensors),
+    ".png": ("image", pixels.compare_png),
+    ".pgm": ("image", pixels.compare_netpbm),
+    ".ppm": ("image", pixels.compare_netpbm),
+    ".bmp": ("image", pixels.compare_bmp),
 }

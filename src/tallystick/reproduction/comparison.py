@@ -4,10 +4,11 @@ import contextlib
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import BinaryIO
 
-from tallystick.compare.difference import MOST, differences
-from tallystick.compare.numbers import apart, other
+from tallystick.compare.difference import MOST, Found, bounded, compare_files
+from tallystick.compare.numbers import Policy, apart, other
 from tallystick.data.blobs import bring_blobs
 from tallystick.data.hashing import look
 from tallystick.digest import Digest
@@ -17,14 +18,17 @@ from tallystick.project import Project
 from tallystick.records import metrics as metrics_record
 from tallystick.records import tree
 from tallystick.records.receipt import Artifact, Receipt
-from tallystick.records.tolerance import Tolerance, Tolerances
+from tallystick.records.tolerance import Tolerances
 from tallystick.records.tree import Entry
-from tallystick.records.verdict import Comparison, Difference, Outcome
+from tallystick.records.verdict import Comparison, Difference
 from tallystick.reproduction.past import Past
 from tallystick.runs.inputs import out_now
 from tallystick.runs.pipelines import read_file
 from tallystick.runs.receipts import Recorded
 from tallystick.runs.staleness import same
+
+MOST_FILES = 10_000
+"""Files of a folder that are looked into where some of them may be off."""
 
 UNKNOWN = "the recorded bytes are in none of the places, so only the digests can be compared"
 
@@ -60,30 +64,34 @@ def _compare(halves: Halves, expected: Artifact) -> Comparison:
         return Comparison(expected.path, "missing", expected.digest, None)
     if same(actual, expected):
         return Comparison(expected.path, "identical", expected.digest, actual.digest)
-    found = tuple(_differences(halves, expected, actual))
-    outcome = _outcome(halves, expected, found)
-    return Comparison(expected.path, outcome, expected.digest, actual.digest, found)
+    found = _differences(halves, expected, actual)
+    if found.only is not None and expected.path in halves.receipt.metrics:
+        # A metrics file is its numbers, however it is written.
+        return Comparison(expected.path, "identical", expected.digest, actual.digest, (), found.kind)
+    return Comparison(
+        expected.path,
+        "within tolerance" if _covered(found) else "different",
+        expected.digest,
+        actual.digest,
+        found.differences,
+        found.kind,
+        found.only == "order",
+    )
 
 
-def _outcome(halves: Halves, expected: Artifact, found: tuple[Difference, ...]) -> Outcome:
-    """What differences come to; a metrics file is its numbers, however it is written."""
-    if not found and expected.path in halves.receipt.metrics:
-        return "identical"
-    if not found:
-        return "within tolerance" if expected.path in halves.tolerance else "different"
-    return "within tolerance" if all(each.within for each in found) else "different"
+def _covered(found: Found) -> bool:
+    """Whether a tolerance covers all that differs; where nobody can say what does, none covers it."""
+    return bool(found.differences) and all(each.within for each in found.differences)
 
 
-def _differences(halves: Halves, expected: Artifact, actual: Artifact) -> Iterator[Difference]:
-    tolerances = halves.tolerance.get(expected.path, {})
+def _differences(halves: Halves, expected: Artifact, actual: Artifact) -> Found:
     if actual.kind != expected.kind:
-        yield other("kind", _kind(expected), _kind(actual))
-    elif actual.digest == expected.digest:
-        yield other("executable", _flag(expected), _flag(actual))
-    elif expected.kind == "tree":
-        yield from _in_tree(halves, expected, tolerances)
-    else:
-        yield from _in_file(halves, expected, tolerances)
+        return Found("bytes", (other("kind", _kind(expected), _kind(actual)),))
+    if actual.digest == expected.digest:
+        return Found("bytes", (other("executable", _flag(expected), _flag(actual)),))
+    if expected.kind == "tree":
+        return _in_tree(halves, expected)
+    return _in_file(halves, expected, halves.tolerance.get(expected.path, {}))
 
 
 def _kind(artifact: Artifact) -> str:
@@ -94,27 +102,30 @@ def _flag(artifact: Artifact) -> str:
     return "executable" if artifact.executable else "not executable"
 
 
-def _in_file(halves: Halves, expected: Artifact, tolerances: Mapping[str, Tolerance]) -> Iterator[Difference]:
+def _in_file(halves: Halves, expected: Artifact, tolerances: Policy) -> Found:
     """How one file differs, from the recorded bytes, or at least from the recorded metrics."""
     known = recorded_bytes(halves, expected)
     if known is not None:
         with known, open(halves.inner.git.root / expected.path, "rb") as now:
-            yield from differences(expected.path, known, now, tolerances)
-    elif expected.path in halves.receipt.metrics:
-        yield from _in_metrics(halves, expected, tolerances)
-    else:
-        yield other("bytes", str(expected.digest), UNKNOWN)
+            return compare_files(expected.path, known, now, tolerances)
+    if expected.path in halves.receipt.metrics:
+        return _in_metrics(halves, expected, tolerances)
+    return Found("bytes", (other("bytes", str(expected.digest), UNKNOWN),))
 
 
-def _in_metrics(
-    halves: Halves, expected: Artifact, tolerances: Mapping[str, Tolerance]
-) -> Iterator[Difference]:
+def _in_metrics(halves: Halves, expected: Artifact, tolerances: Policy) -> Found:
     old = halves.receipt.metrics[expected.path]
     try:
         new = metrics_record.read(read_file(halves.inner, expected.path) or b"", expected.path)
     except BadRecord as error:
-        yield other("metrics", "numbers", error.message)
-        return
+        return Found("keys", (other("metrics", "numbers", error.message),))
+    found = bounded(_between_metrics(old, new, tolerances))
+    return Found("keys", found, None if found else "layout")
+
+
+def _between_metrics(
+    old: Mapping[str, float], new: Mapping[str, float], tolerances: Policy
+) -> Iterator[Difference]:
     for key in dict.fromkeys((*old, *new)):
         if key not in old or key not in new:
             yield other(key, str(old.get(key, "nothing")), str(new.get(key, "nothing")))
@@ -141,39 +152,47 @@ def bytes_in_git(halves: Halves, artifact: Artifact) -> bytes | None:
     return None
 
 
-def _in_tree(halves: Halves, expected: Artifact, tolerances: Mapping[str, Tolerance]) -> Iterator[Difference]:
-    """Which files of a folder differ, and how the first of them do."""
+def _in_tree(halves: Halves, expected: Artifact) -> Found:
+    """Which files of a folder differ, and how."""
     text = recorded_bytes(halves, expected)
     if text is None:
-        yield other("bytes", str(expected.digest), UNKNOWN)
-        return
+        return Found("folder", (other("bytes", str(expected.digest), UNKNOWN),))
     with text:
         old = {entry.path: entry for entry in tree.parse(text.read(), expected.path)}
     now = look(halves.inner, expected.path)
     new = {entry.path: entry for entry in (now.entries if now is not None else ())}
     changed = [path for path in sorted(old.keys() | new.keys()) if old.get(path) != new.get(path)]
-    for path in changed[:MOST]:
-        yield from _in_entry(halves, expected.path, old.get(path), new.get(path), tolerances)
-    if len(changed) > MOST:
-        yield other("files", "the same", f"{len(changed) - MOST} more files differ")
+    looked = changed[: MOST_FILES if _tolerated(halves, expected.path) else MOST]
+    _bring(halves, expected.path, [old[path] for path in looked if path in old])
+    each = [_in_entry(halves, expected.path, old.get(path), new.get(path)) for path in looked]
+    left = [other("files", "the same", f"{len(changed) - len(looked):,} more files differ")]
+    found = bounded(chain(*(one.differences for one in each), left if len(changed) > len(looked) else ()))
+    unordered = len(changed) == len(looked) > 0 and all(one.only == "order" for one in each)
+    return Found("folder", found, "order" if unordered else None)
 
 
-def _in_entry(
-    halves: Halves,
-    folder: str,
-    old: Entry | None,
-    new: Entry | None,
-    tolerances: Mapping[str, Tolerance],
-) -> Iterator[Difference]:
+def _tolerated(halves: Halves, folder: str) -> bool:
+    """Whether files of a folder may be off: only then is each of them looked into, whatever that takes."""
+    return any(path == folder or path.startswith(f"{folder}/") for path in halves.tolerance)
+
+
+def _bring(halves: Halves, folder: str, entries: list[Entry]) -> None:
+    """Bring what is to be looked at at once; what nobody has is told file by file."""
+    with contextlib.suppress(ObjectMissing, Refused):
+        bring_blobs(halves.project, {entry.digest: folder for entry in entries if entry.mode in "fx"})
+
+
+def _in_entry(halves: Halves, folder: str, old: Entry | None, new: Entry | None) -> Found:
     """How one file of a folder differs, each difference named after the file."""
     name = (old or new or Entry("f", Digest.of(b""), 0, b"")).path.decode("utf-8", "backslashreplace")
     if old is None or new is None:
-        yield other(name, "nothing" if old is None else "a file", "nothing" if new is None else "a file")
-    elif old.mode != new.mode or old.mode not in "fx":
-        yield other(
-            name, f"mode {old.mode}", f"mode {new.mode}" if old.mode != new.mode else "another target"
-        )
-    else:
-        part = Artifact(f"{folder}/{name}", "file", old.digest, old.size)
-        for difference in _in_file(halves, part, tolerances):
-            yield replace(difference, name=f"{name}: {difference.name}")
+        said = other(name, "nothing" if old is None else "a file", "nothing" if new is None else "a file")
+        return Found("bytes", (said,))
+    if old.mode != new.mode or old.mode not in "fx":
+        now = f"mode {new.mode}" if old.mode != new.mode else "another target"
+        return Found("bytes", (other(name, f"mode {old.mode}", now),))
+    path = f"{folder}/{name}"
+    policy = {**halves.tolerance.get(folder, {}), **halves.tolerance.get(path, {})}
+    found = _in_file(halves, Artifact(path, "file", old.digest, old.size), policy)
+    named = (replace(each, name=f"{name}: {each.name}", file=name) for each in found.differences)
+    return replace(found, differences=tuple(named))
