@@ -14,7 +14,7 @@ FLOORS = (
     {"runs"},
     {"data"},
     {"project"},
-    {"git", "worktree", "envs", "store", "compare", "tracing"},
+    {"git", "worktree", "envs", "store", "compare", "tracing", "trackers"},
     {"records"},
     {"copying", "crew", "digest", "files", "frozen", "paths", "process", "progress"},
     {"errors"},
@@ -39,6 +39,7 @@ DOORS = {
     "pyfastcdc": ("store.chunker",),
     "zstandard": ("store.pack",),
     "uv": ("envs",),
+    "urllib.request": ("trackers.web",),
     # Lazy loading: start-up, the table of commands, the progress bar, the table of backends, YAML, captures.
     "importlib": (
         "",
@@ -125,7 +126,7 @@ def test_every_outside_library_has_one_door() -> None:
     for module in modules():
         for found in module.imports():
             outside = found.module.split(".")[0]
-            doors = DOORS.get(outside)
+            doors = DOORS.get(found.module) or DOORS.get(outside)
             if doors and not _within(module.name, doors):
                 offences.append(f"{module.at(found.line)}: {outside} is only for {', '.join(doors)}")
     assert not offences, "\n".join(offences)

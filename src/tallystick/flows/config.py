@@ -7,8 +7,15 @@ from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.project.settings import Change, Setting, apply, key_name, listed
 
-KEYS = ("core.remote", "core.repository", "core.jobs", "store.link", "remote.<name>.<option>")
-_KNOWN = re.compile(r"core\.(remote|repository|jobs)|store\.link|remote\..+\..+")
+KEYS = (
+    "core.remote",
+    "core.repository",
+    "core.jobs",
+    "store.link",
+    "mlflow.uri",
+    "remote.<name>.<option>",
+)
+_KNOWN = re.compile(r"core\.(remote|repository|jobs)|store\.link|mlflow\.uri|remote\..+\..+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ _CONNECTION = re.compile(
 )
 """Words in a key that no repository may set for whoever clones it, whatever the section."""
 
+_OWN = re.compile(r"mlflow\.", re.IGNORECASE)
+"""Sections that say where the user's runs are sent to."""
+
 _SCP = re.compile(r"[\w.-]+@[\w.-]+:(?!//)")
 _SIGNATURE = re.compile(
     r"x-amz-(signature|credential|security-token)|x-goog-(signature|credential)|sig|signature|se|"
@@ -94,7 +97,8 @@ def check_shared(key: str, value: str) -> None:
     """Raise BadRecord unless a setting may stand in a file that git tracks."""
     name, option = _remote_key(key, SHARED)
     word = option if option is not None else key.rpartition(".")[2]
-    if _CONNECTION.search(word) or (option is not None and option not in SHARED_OPTIONS):
+    own = _CONNECTION.search(word) or _OWN.match(key)
+    if own or (option is not None and option not in SHARED_OPTIONS):
         raise BadRecord(f"`{key}` counts only from the user's own settings", SHARED, hint=_local(key))
     if option == "url":
         _refuse_secrets(name, check_url(value, SHARED))
