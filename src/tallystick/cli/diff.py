@@ -8,11 +8,16 @@ import click
 
 from tallystick.cli import render
 from tallystick.cli.changes import change_lines, counts
-from tallystick.cli.context import context
+from tallystick.cli.context import Context, context
 from tallystick.cli.options import chosen_paths, targets_argument
-from tallystick.cli.revisions import told_apart
-from tallystick.cli.text import size_text, style, table
-from tallystick.flows.diff import WORKTREE, Diff, PathDiff, ValueDiff, diff
+from tallystick.cli.revisions import could_be_path, is_commit, told_apart
+from tallystick.cli.text import seconds_text, size_text, style, table
+from tallystick.errors import WrongUsage
+from tallystick.flows.diff import WORKTREE, Diff, RunsDiff, Side, diff, diff_runs, is_run
+from tallystick.runs.contrast import Contrast, FileDiff, PathDiff, ValueDiff
+
+FEW = 8
+"""Digits with which some run or other begins by chance, where there are many: they mean the commit."""
 
 _KINDS = {"added": "good", "removed": "bad", "changed": "changed"}
 
@@ -30,17 +35,45 @@ def command(ctx: click.Context, arguments: Sequence[str], exit_code: bool) -> No
     tally diff OLD NEW         two commits; OLD..NEW is the same
     tally diff OLD NEW PATH... only the data there
 
+    OLD and NEW can be ids of runs from `tally log`. Then all that differs between the two runs is shown, code
+    and machine among it; a commit, or without NEW the worktree, stands for its receipt of the same stage.
+
     \b
     Example:
       tally diff HEAD~1
       tally diff v1.0 v1.1 data/images
+      tally diff 3f2a91c0 77ab0e12
     """
     current = context(ctx)
+    if any(_means_run(current, word) for word in _split(arguments)[:2]):
+        same = _show_runs(current, _split(arguments))
+        render.finish(1 if exit_code and not same else 0)
+        return
     revs, targets = told_apart(current, _split(arguments), most=2)
     old, new = (*revs, None, None)[:2]
     result = diff(current.project(), old, new, chosen_paths(current, targets), progress=current.progress())
     render.show(current, result, lambda whole: _lines(whole, verbose=current.verbose))
     render.finish(1 if exit_code and not result.same else 0)
+
+
+def _means_run(current: Context, word: str) -> bool:
+    """Whether a word is the id of a run; raise WrongUsage for one that may be a commit, too."""
+    if not is_run(current.project(), word) or could_be_path(current, word):
+        return False
+    if word.startswith("blake3:") or not is_commit(current, word):
+        return True
+    if len(word) < FEW:
+        return False
+    hint = f"write `blake3:{word}` for the run, `{word}^0` for the commit, or give more digits"
+    raise WrongUsage(f"`{word}` is a run and a commit", hint=hint)
+
+
+def _show_runs(current: Context, words: Sequence[str]) -> bool:
+    if len(words) > 2:
+        raise WrongUsage("runs are compared whole, two at a time", hint="tally diff RUN RUN")
+    result = diff_runs(current.project(), *words)
+    render.show(current, result, lambda whole: _run_lines(whole, verbose=current.verbose))
+    return result.same
 
 
 def _split(arguments: Sequence[str]) -> Sequence[str]:
@@ -54,10 +87,7 @@ def _split(arguments: Sequence[str]) -> Sequence[str]:
 def _lines(result: Diff, *, verbose: bool) -> Iterator[str]:
     new = result.new if result.new == WORKTREE else result.new[:10]
     yield f"{result.old[:10]} -> {new}{': nothing differs' if result.same else ''}"
-    if result.data:
-        yield style("Data", "strong")
-        for path in result.data:
-            yield from _path_lines(path, verbose)
+    yield from _paths("Data", result.data, verbose)
     for title, values in (("Params", result.params), ("Metrics", result.metrics)):
         if values:
             yield style(title, "strong")
@@ -69,6 +99,65 @@ def _lines(result: Diff, *, verbose: bool) -> Iterator[str]:
             yield f"  {environment.lock}"
             yield from (f"    {change}" for change in environment.changes)
     yield from (f"note: {note}" for note in result.notes)
+
+
+def _run_lines(result: RunsDiff, *, verbose: bool) -> Iterator[str]:
+    yield from table([_side(mark, side) for mark, side in (("-", result.old), ("+", result.new))])
+    if result.same:
+        yield "Nothing differs."
+    found = result.differs
+    yield from _values("Run", found.facts)
+    yield from _code(found)
+    files = {each.path for each in found.code}
+    yield from _paths("Deps", [each for each in found.deps if each.path not in files], verbose)
+    yield from _values("Features", found.features)
+    yield from _values("Params", found.params)
+    yield from _values("Variables", found.variables)
+    if found.environment:
+        yield style("Environment", "strong")
+        yield from (f"  {change}" for change in found.environment)
+    yield from _values("Settings that change numbers", found.settings)
+    yield from _values("Machine", found.machine)
+    yield from _paths("Outs", found.outs, verbose)
+    yield from _values("Metrics", found.metrics)
+    yield from (f"note: {note}" for note in result.notes)
+
+
+def _side(mark: str, side: Side) -> list[str]:
+    commit = ("none" if side.commit is None else side.commit[:10]) + ("*" if side.dirty else "")
+    started, where = side.started[:19].replace("T", " "), "" if side.place == "ledger" else side.place[:10]
+    status = style(side.status, "good" if side.status == "succeeded" else "bad")
+    return [mark, side.run.short, started, side.stage, status, commit, seconds_text(side.seconds), where]
+
+
+def _values(title: str, values: Sequence[ValueDiff]) -> Iterator[str]:
+    """The values that differ; the file and the difference only where there are any."""
+    if not values:
+        return
+    yield style(title, "strong")
+    file, difference = any(each.file for each in values), any(each.difference is not None for each in values)
+    kept = [file, True, True, True, difference]
+    rows = [[cell for cell, keep in zip(_row(value), kept, strict=True) if keep] for value in values]
+    yield from table([[f"  {row[0].strip()}", *row[1:]] for row in rows])
+
+
+def _code(found: Contrast) -> Iterator[str]:
+    """The files that differ, with the lines that came and went."""
+    if found.code:
+        yield style("Code", "strong")
+        yield from table([_file(each) for each in found.code])
+
+
+def _file(each: FileDiff) -> list[str]:
+    lines = "not text" if each.added is None or each.removed is None else f"+{each.added} -{each.removed}"
+    return [f"  {style(each.state, _KINDS[each.state])}", each.path, lines]
+
+
+def _paths(title: str, paths: Sequence[PathDiff], verbose: bool) -> Iterator[str]:
+    if paths:
+        yield style(title, "strong")
+        for path in paths:
+            yield from _path_lines(path, verbose)
 
 
 def _path_lines(path: PathDiff, verbose: bool) -> Iterator[str]:

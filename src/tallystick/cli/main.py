@@ -56,15 +56,18 @@ SECTIONS: dict[str, dict[str, Verb]] = {
             _verb("checkout", "Bring back a commit's code, data and environment."),
             _verb("diff", "Compare data, params, metrics and environment."),
             _verb("log", "List the runs, newest first."),
+            _verb("plots", "Draw metrics and plots, of several runs over each other."),
         ]
     ),
     "Run and reproduce": dict(
         [
             _verb("run", "Execute the stages that are out of date."),
+            _verb("sweep", "Run stages at every point of a grid of parameters."),
             _verb("dag", "Show which stages wait for which."),
             _verb("features", "Name what a view means, version by version."),
             _verb("repro", "Rebuild a past run, execute it again and compare."),
             _verb("show", "Show one run, stage or path in full."),
+            _verb("env", "Record, compare, build and keep environments."),
             _verb("check", "Check that everything is tracked, stored and receipted."),
         ]
     ),

@@ -24,7 +24,7 @@ def told_apart(
 
 def _is_path(current: Context, word: str) -> bool:
     """Whether a word is a path, not a commit."""
-    path, commit = _could_be_path(current, word), _is_commit(current, word)
+    path, commit = could_be_path(current, word), is_commit(current, word)
     if path and commit:
         raise WrongUsage(
             f"`{word}` is a commit and a path",
@@ -37,14 +37,15 @@ def _is_path(current: Context, word: str) -> bool:
     return path
 
 
-def _could_be_path(current: Context, word: str) -> bool:
+def could_be_path(current: Context, word: str) -> bool:
     """Whether something stands there, or should: it has a pointer, or lies in a folder that has one."""
     parents = [str(parent) for parent in PurePath(word).parents[:-1]]
     pointers = [f"{path}{SUFFIX}" for path in (word, *parents)]
     return any(os.path.lexists(current.directory / path) for path in (word, *pointers))
 
 
-def _is_commit(current: Context, word: str) -> bool:
+def is_commit(current: Context, word: str) -> bool:
+    """Whether a word names a commit that can be checked out."""
     if word == "-":
         return True
     try:

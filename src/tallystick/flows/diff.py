@@ -1,10 +1,9 @@
-"""Compare two states side by side: data, params, metrics, environment."""
+"""Compare two states, or two runs, side by side: code, data, params, metrics, environment."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
 
 from tallystick.data.blobs import bring_lists
-from tallystick.data.changes import Changes, changes
+from tallystick.data.changes import changes
 from tallystick.data.tracked import Selected, entries_of
 from tallystick.digest import Digest
 from tallystick.errors import ObjectsError, Refused, RemoteUnreachable
@@ -12,34 +11,15 @@ from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records.environment import Lock, compare
+from tallystick.records.receipt import Receipt
 from tallystick.records.tree import Entry
-from tallystick.runs.states import State, Values, Version, state_at, state_now
+from tallystick.runs import ledger
+from tallystick.runs.contrast import Contrast, PathDiff, ValueDiff, contrast, values
+from tallystick.runs.pipelines import load, load_at
+from tallystick.runs.receipts import recorded, recorded_at
+from tallystick.runs.states import State, Version, state_at, state_now
 
 WORKTREE = "worktree"
-
-
-@dataclass(frozen=True, slots=True)
-class PathDiff:
-    """A tracked path that differs; sizes and digests are None where it isn't there."""
-
-    path: str
-    state: Literal["added", "removed", "changed"]
-    old_size: int | None
-    new_size: int | None
-    old_digest: Digest | None
-    new_digest: Digest | None
-    changes: Changes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ValueDiff:
-    """A parameter or metric that differs; None where it isn't there; `difference` of numbers."""
-
-    file: str
-    key: str
-    old: Any
-    new: Any
-    difference: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +44,31 @@ class Diff:
     same: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two runs: where it was found, and how it can be told from others."""
+
+    run: Digest
+    place: str
+    stage: str
+    started: str
+    status: str
+    seconds: float
+    commit: str | None
+    dirty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunsDiff:
+    """Everything that differs between two runs."""
+
+    old: Side
+    new: Side
+    differs: Contrast
+    notes: tuple[str, ...]
+    same: bool
+
+
 def diff(
     project: Project,
     old: str | None = None,
@@ -83,11 +88,62 @@ def diff(
     notes: list[str] = []
     data = tuple(_data(project, before, after, targets, notes))
     whole = not targets
-    params = tuple(_values(before.params, after.params)) if whole else ()
-    metrics = tuple(_values(before.metrics, after.metrics)) if whole else ()
+    params = tuple(values(before.params, after.params)) if whole else ()
+    metrics = tuple(values(before.metrics, after.metrics)) if whole else ()
     environment = tuple(_environment(before.locks, after.locks)) if whole else ()
     same = not (data or params or metrics or environment)
     return Diff(first, second or WORKTREE, data, params, metrics, environment, tuple(notes), same)
+
+
+def diff_runs(project: Project, old: str, new: str | None = None) -> RunsDiff:
+    """Compare two runs, each given by (the beginning of) its id; one of them may be a commit.
+
+    A commit, or without `new` the worktree, stands for its receipt of the stage that the other run is of.
+    Raises Refused where there is none.
+    """
+    given = [word if word is not None and is_run(project, word) else None for word in (old, new)]
+    found = [None if word is None else ledger.find(project, word) for word in given]
+    stage = next((run.receipt.stage for run in found if run is not None), None)
+    if stage is None:
+        raise Refused(f"`{old}` is no run", hint="see `tally log`")
+    sides = []
+    for word, run in zip((old, new), found, strict=True):
+        if run is not None:
+            sides.append((_side(run.id, run.receipt, "ledger"), run.receipt))
+        else:
+            sides.append(_committed(project, stage, word))
+    notes: list[str] = []
+    (first, before), (second, after) = sides
+    differs = contrast(project, before, after, notes)
+    if before.stage != after.stage:
+        notes.insert(0, f"these are runs of different stages: `{before.stage}` and `{after.stage}`")
+    return RunsDiff(first, second, differs, tuple(notes), differs.same)
+
+
+def is_run(project: Project, word: str) -> bool:
+    """Whether a word is (the beginning of) the id of runs in the ledger."""
+    return ledger.seems_run(word) and ledger.knows(project, word)
+
+
+def _committed(project: Project, stage: str, commit: str | None) -> tuple[Side, Receipt]:
+    """The receipt of a stage that a commit holds, or the worktree."""
+    if commit is None:
+        place, graph = WORKTREE, load(project)
+        step = graph.steps.get(stage)
+        found = None if step is None else recorded(project, step)
+    else:
+        place = project.git.resolve(commit)
+        found = recorded_at(project, place, load_at(project, place)).get(stage)
+    if found is None:
+        where = "the worktree" if commit is None else f"commit `{commit}`"
+        raise Refused(f"{where} holds no receipt of stage `{stage}`", hint="see `tally log` for its runs")
+    return _side(found.id, found.receipt, place), found.receipt
+
+
+def _side(run: Digest, receipt: Receipt, place: str) -> Side:
+    code = receipt.code
+    facts = (receipt.stage, receipt.started, receipt.status, receipt.seconds, code.commit, code.dirty)
+    return Side(run, place, *facts)
 
 
 def _data(
@@ -140,21 +196,6 @@ def _entries(project: Project, version: Version | None) -> Iterable[Entry]:
         return version.held.entries
     bring_lists(project, [Selected(version.tracked)])
     return entries_of(project, version.tracked)
-
-
-def _values(old: Values, new: Values) -> Iterator[ValueDiff]:
-    """The values that differ; one that is not there is None."""
-    for file, key in sorted(old.keys() | new.keys()):
-        before, after = old.get((file, key)), new.get((file, key))
-        if before != after or type(before) is not type(after):
-            yield ValueDiff(file, key, before, after, _difference(before, after))
-
-
-def _difference(old: Any, new: Any) -> float | None:
-    numbers = [
-        value for value in (old, new) if isinstance(value, (int, float)) and not isinstance(value, bool)
-    ]
-    return numbers[1] - numbers[0] if len(numbers) == 2 else None
 
 
 def _environment(old: Mapping[str, Lock], new: Mapping[str, Lock]) -> Iterator[EnvironmentDiff]:
