@@ -52,6 +52,18 @@ def test_whatever_is_a_whole_number_counts_as_a_step_and_nothing_else(stage: Pat
     assert (stage / "plots/train.csv").read_text() == "step,loss\n7,inf\n"
 
 
+def test_a_tensor_is_taken_out_of_its_graph_of_gradients(stage: Path) -> None:
+    class Tensor:
+        def detach(self) -> float:
+            return 0.25
+
+        def __float__(self) -> float:
+            raise AssertionError("a warning on every step")
+
+    tallystick.log(loss=Tensor())
+    assert (stage / "plots/train.csv").read_text() == "step,loss\n0,0.25\n"
+
+
 @pytest.mark.parametrize("address", ["train@a:b", "sub:train@a:b"])
 def test_the_series_of_one_stage_of_many_is_named_like_it(
     stage: Path, monkeypatch: pytest.MonkeyPatch, address: str

@@ -129,7 +129,7 @@ def _machine_facts(receipt: Receipt) -> Iterator[tuple[str, str]]:
     machine, host = receipt.hardware, receipt.host
     yield "machine", f"{machine.cpu}, {count_text(machine.cores, 'core')}, {size_text(machine.memory)}"
     yield "processor has", " ".join(machine.flags)
-    yield "cards", f"{', '.join(machine.gpus)} ({', '.join(machine.drivers)})" if machine.gpus else ""
+    yield "cards", f"{', '.join(machine.gpus)} ({', '.join(machine.drivers)})" if machine.gpus else "none"
     if host is not None:
         where = " in a container" if host.container else ""
         yield "system", f"{host.system} {host.kernel}{where}, {host.libc or 'unknown libc'}"

@@ -112,13 +112,20 @@ def log(*, step: int | None = None, file: str | os.PathLike[str] | None = None, 
         return
     path = Path(file) if file is not None else Path("plots", f"{_name(stage)}.csv")
     series = _series.setdefault(path.absolute(), Series(path.absolute()))
-    numbers = {name: repr(float(value)) for name, value in metrics.items()}
+    floats = {name: _float(value) for name, value in metrics.items()}
+    numbers = {name: repr(value) for name, value in floats.items()}
     number = series.steps if step is None else operator.index(step)
     series.append({"step": str(number), **numbers})
     _keep(number, numbers)
-    line = ", ".join(f"{name} {float(value):.6g}" for name, value in numbers.items())
+    line = ", ".join(f"{name} {value:.6g}" for name, value in floats.items())
     sys.stdout.write(f"step {number}: {line}\n")
     sys.stdout.flush()
+
+
+def _float(value: Number) -> float:
+    """A value as a float; PyTorch warns where a tensor still belongs to a graph of gradients."""
+    detach = getattr(value, "detach", None)
+    return float(value if detach is None else detach())
 
 
 def _name(stage: str) -> str:

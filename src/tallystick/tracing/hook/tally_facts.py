@@ -22,6 +22,7 @@ _ASKED = {
         "torch deterministic algorithms": "are_deterministic_algorithms_enabled",
         "torch default dtype": "get_default_dtype",
         "torch matmul precision": "get_float32_matmul_precision",
+        "torch cuda available": "cuda.is_available",
         "torch cudnn": "backends.cudnn.version",
         "torch cudnn benchmark": "backends.cudnn.benchmark",
         "torch cudnn deterministic": "backends.cudnn.deterministic",
