@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tallystick.envs import remembered
+from tallystick.envs import stamps
 from tallystick.envs.capture import capture, wheel_data
 from tallystick.envs.captured import Captured
 from tallystick.envs.remembered import capture_once
@@ -26,7 +26,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return capture(interpreter, *args, **options)
 
     monkeypatch.setattr("tallystick.envs.capture.capture", noting)
-    monkeypatch.setattr(remembered, "SETTLED", 0.0)
+    monkeypatch.setattr(stamps, "SETTLED", 0.0)
     return made
 
 
@@ -144,7 +144,7 @@ def test_an_edit_of_an_installed_package_that_is_kept_is_noticed(
 def test_right_after_a_change_nothing_is_remembered(
     index: Path, venv: Make, once: Once, asked: list[str], monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    monkeypatch.setattr(remembered, "SETTLED", 3600.0)
+    monkeypatch.setattr(stamps, "SETTLED", 3600.0)
     made = venv("alpha")
     once(made)
     once(made)

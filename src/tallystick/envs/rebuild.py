@@ -15,6 +15,7 @@ from tallystick.envs.installer import installer
 from tallystick.envs.interpreter import interpreter_of
 from tallystick.envs.probe import probe
 from tallystick.envs.requirements import Read, alone, installer_settings, requirement
+from tallystick.envs.standing import Standing, remember, standing
 from tallystick.envs.stock import Stock, Stocked, empty
 from tallystick.errors import DiskFull, EnvironmentNotRebuilt, Refused
 from tallystick.files import lock as locked
@@ -86,31 +87,24 @@ def rebuild(
     started = time.monotonic()
     settings = installer_settings(os.environ if env is None else env)
     settings |= {"UV_PYTHON_DOWNLOADS": "never"} | ({"UV_OFFLINE": "1"} if offline else {})
+    order = _Order(lock, folder, settings, python, any_python)
     vaulted = 0
     with locked(folder.with_name(f"{folder.name}.lock"), what="the environment", wait=600.0):
-        reused = _is_complete(lock, folder, any_python)
+        known = _known(order)
+        reused = known is not None or _is_complete(order)
         if not reused:
             progress.say(f"rebuilding the environment: Python {lock.python}, {len(lock.packages)} packages")
             progress.begin("rebuilding the environment", files=len(lock.packages))
-            vaulted = _build(_Order(lock, folder, settings, python, any_python), read, stock)
+            vaulted = _build(order, read, stock)
             progress.advance(files=len(lock.packages))
             progress.end()
-        answered = probe(str(folder / "bin" / "python"), {"PATH": os.defpath}, folder)
+        known = known or _asked(folder)
     seconds = time.monotonic() - started
-    programs, version = folder / "bin", answered.python
-    stand_in = None if version == lock.python else lock.python
+    stand_in = None if known.python == lock.python else lock.python
+    programs = folder / "bin"
     return Rebuilt(
-        programs / "python", programs, reused, seconds, version, answered.platform, vaulted, stand_in
+        programs / "python", programs, reused, seconds, known.python, known.platform, vaulted, stand_in
     )
-
-
-def _is_complete(lock: Lock, folder: Path, any_python: bool) -> bool:
-    """Whether an environment stands there whole, from this lock, and nobody has changed it since."""
-    try:
-        marked = (folder / MARKER).read_bytes() == record.render(lock)
-    except OSError:
-        return False
-    return marked and (folder / "bin/python").exists() and not _objections(lock, folder, any_python)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +116,35 @@ class _Order:
     env: Mapping[str, str]
     python: str | None
     any_python: bool
+
+
+def _known(order: _Order) -> Standing | None:
+    """What is remembered of the environment that stands there, if it is the wanted one."""
+    known = standing(order.folder) if _is_marked(order) else None
+    fits = known is not None and (order.any_python or known.python == order.lock.python)
+    return known if fits else None
+
+
+def _asked(folder: Path) -> Standing:
+    """Ask a whole environment's Python what it is."""
+    answered = probe(str(folder / "bin" / "python"), {"PATH": os.defpath}, folder)
+    found = Standing(answered.python, answered.platform)
+    remember(folder, found)
+    return found
+
+
+def _is_marked(order: _Order) -> bool:
+    """Whether what stands there was built from this lock, to its end."""
+    try:
+        return (order.folder / MARKER).read_bytes() == record.render(order.lock)
+    except OSError:
+        return False
+
+
+def _is_complete(order: _Order) -> bool:
+    """Whether an environment stands there whole, from this lock, and nobody has changed it since."""
+    python = order.folder / "bin/python"
+    return _is_marked(order) and python.exists() and not _objections(order)
 
 
 def _build(order: _Order, read: Read, stock: Stock) -> int:
@@ -138,7 +161,7 @@ def _build(order: _Order, read: Read, stock: Stock) -> int:
         _make(order)
         if lines:
             _install(order, lines, stocked, Path(scratch))
-    if objections := _objections(lock, folder, order.any_python):
+    if objections := _objections(order):
         shutil.rmtree(folder, ignore_errors=True)
         raise EnvironmentNotRebuilt(
             f"the rebuilt environment is not the recorded one: {'; '.join(objections)}",
@@ -246,9 +269,10 @@ def _uv(words: list[str], cwd: Path, env: Mapping[str, str]) -> Completed:
     return run([installer(), *words], cwd=cwd, env=env, check=False)
 
 
-def _objections(lock: Lock, folder: Path, any_python: bool) -> list[str]:
+def _objections(order: _Order) -> list[str]:
     """In what an environment differs from its lock, found by reading alone."""
-    objections = [] if any_python else _of_python(lock, folder)
+    lock, folder = order.lock, order.folder
+    objections = [] if order.any_python else _of_python(lock, folder)
     site = [str(path) for path in folder.glob("lib*/*/site-packages")]
     present = {each.name: each for each in distributions(site)}
     for package in lock.packages:

@@ -1,8 +1,6 @@
 """Remember captures: an environment that nobody has touched need not be asked again."""
 
 import json
-import os
-import time
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +10,7 @@ from tallystick.digest import Digest
 from tallystick.envs.captured import Captured, KeptWheel
 from tallystick.envs.editable import Root
 from tallystick.envs.installed import Distribution
+from tallystick.envs.stamps import is_settled, stamp
 from tallystick.errors import TallyError
 from tallystick.files import write_atomic
 from tallystick.records import environment as record
@@ -19,15 +18,10 @@ from tallystick.records import environment as record
 FORMAT = 2
 """Raised when what is remembered, or how a capture is made, changes."""
 
-SETTLED = 2.0
-"""Seconds since the last change: right after one, another could leave the same time behind."""
-
 MAKING = "tallystick.envs.capture"
 """What makes a capture: loaded where none is remembered, as it takes a tenth of a short command's time."""
 
 _DECISIVE = ("PYTHON", "VIRTUAL_ENV", "CONDA", "PYENV")
-
-Stamp = list[Any]
 
 
 def capture_once(
@@ -58,7 +52,7 @@ def _recalled(file: Path) -> Captured | None:
     """What was captured, if nothing it was read from has changed."""
     try:
         kept = json.loads(file.read_bytes())
-        fresh = all(_stamp(stamp[0]) == stamp for stamp in kept["stamps"])
+        fresh = all(stamp(each[0]) == each for each in kept["stamps"])
         return _captured(kept["captured"]) if fresh else None
     except (OSError, ValueError, LookupError, TypeError, TallyError):
         return None
@@ -69,19 +63,9 @@ def _remember(file: Path, interpreter: str, captured: Captured, watched: Iterabl
     if _is_script(interpreter):
         # A version manager's shim may start another Python next time.
         return
-    stamps = [_stamp(path) for path in dict.fromkeys(watched)]
-    newest = max((stamp[1] for stamp in stamps if len(stamp) > 1), default=0)
-    if newest < (time.time() - SETTLED) * 1e9:
+    stamps = [stamp(path) for path in dict.fromkeys(watched)]
+    if is_settled(stamps):
         write_atomic(file, json.dumps({"captured": _values(captured), "stamps": stamps}).encode())
-
-
-def _stamp(path: str) -> Stamp:
-    """What would differ if a file or folder had changed; its path alone if there is none."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return [path]
-    return [path, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]
 
 
 def _is_script(interpreter: str) -> bool:
