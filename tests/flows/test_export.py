@@ -86,7 +86,8 @@ def test_a_second_time_nothing_is_doubled(logged: Stages, server: Strict) -> Non
     again = export(logged, server, "train")
     assert repr(server.only) == before
     assert again["id"] == first["id"]
-    assert (again["new"], again["params"], again["metrics"], again["artifacts"]) == (False, 0, 0, [])
+    assert again["new"] is False
+    assert [again[what] for what in ("params", "metrics", "inputs", "artifacts")] == [0, 0, 0, []]
     shown = logged.tally("export", "mlflow", "train", "--uri", server.url).out
     assert "was there already as" in shown
 
@@ -110,7 +111,7 @@ def test_an_export_that_breaks_off_is_finished_by_the_next(logged: Stages, serve
         server.broken = None
         export(logged, server, "train")
         assert repr(server.only) == expected
-    assert whole == 12
+    assert whole == 12, "the last one is the word that it has ended"
 
 
 def test_results_of_a_modest_size_go_along_when_asked_for(logged: Stages, server: Strict) -> None:

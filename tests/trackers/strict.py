@@ -65,7 +65,12 @@ class Run:
             step, moment, value = max(points, key=lambda point: point[:2])
             latest.append({"key": key, "value": value, "timestamp": str(moment), "step": str(step)})
         data = {"metrics": latest, "params": listed(self.params), "tags": listed(self.tags)}
-        return {"info": info, "data": {name: value for name, value in data.items() if value}}
+        inputs = {"dataset_inputs": list(self.inputs.values())} if self.inputs else {}
+        return {
+            "info": info,
+            "data": {name: value for name, value in data.items() if value},
+            "inputs": inputs,
+        }
 
 
 def listed(values: dict[str, str]) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -47,6 +47,7 @@ class Known:
     artifacts: str
     params: frozenset[str] = frozenset()
     metrics: frozenset[str] = frozenset()
+    inputs: frozenset[tuple[str, str]] = frozenset()
     new: bool = False
 
 
@@ -117,6 +118,7 @@ class MLflow:
             info.line("artifact_uri"),
             frozenset(each.text("key") for each in data.each("params")),
             frozenset(each.text("key") for each in data.each("metrics")),
+            frozenset(_inputs(run)),
             new,
         )
 
@@ -165,9 +167,10 @@ class MLflow:
             query["page_token"] = page
 
     def log_inputs(self, run: Known, inputs: Iterable[Input]) -> int:
-        """Tell which data the run read; the server knows what it was told before."""
+        """Tell data that the run read and the server doesn't know of; say how many."""
         count = 0
-        for portion in batches([each.told() for each in inputs], MOST_INPUTS):
+        lacking = [each.told() for each in inputs if (each.name, each.digest) not in run.inputs]
+        for portion in batches(lacking, MOST_INPUTS):
             self._post("runs/log-inputs", {"run_id": run.id, "datasets": portion})
             count += len(portion)
         return count
@@ -228,6 +231,13 @@ class MLflow:
             if not _ID.fullmatch(found):
                 fields.bad(f"`{key}` is no id")
         return found
+
+
+def _inputs(run: Fields) -> Iterator[tuple[str, str]]:
+    """Names and digests of the data sets that a run is known to have read."""
+    for each in run.fields("inputs").each("dataset_inputs") if run.has("inputs") else ():
+        dataset = each.fields("dataset")
+        yield dataset.text("name"), dataset.text("digest")
 
 
 def _whole(fields: Fields, key: str) -> int:
