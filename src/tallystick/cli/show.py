@@ -78,8 +78,10 @@ def _receipt_lines(run: Digest, receipt: Receipt) -> Iterator[str]:
     yield from _values("metrics", receipt.metrics)
     yield from _values("settings that change numbers", {"": receipt.environment.settings})
     yield from _paths("other packages than locked", receipt.environment.drift)
-    yield from _paths("read without being declared", receipt.undeclared)
-    yield from _paths("written without being declared", receipt.undeclared_writes)
+    # Under `enforce` most of it was denied, but for what lies in a folder that is open for an out.
+    read, written = ("tried to read", "tried to write") if receipt.trace == "enforce" else ("read", "written")
+    yield from _paths(f"{read} without being declared", receipt.undeclared)
+    yield from _paths(f"{written} without being declared", receipt.undeclared_writes)
 
 
 def _paths(title: str, paths: Sequence[str]) -> Iterator[str]:
