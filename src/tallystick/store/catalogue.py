@@ -65,6 +65,11 @@ class Catalogue:
         """How many bytes these blobs have, as far as they lie in packs."""
         return self.relied(set(wanted))[1]
 
+    def mostly(self, wanted: set[Digest]) -> Iterator[PackName]:
+        """The packs nearly all of which is among these blobs."""
+        for rows, index in self._hits(wanted):
+            yield from index.mostly(rows)
+
     def _hits(self, wanted: set[Digest]) -> Iterator[tuple[Sequence[int], Index]]:
         """Each index with the rows of those blobs that no earlier one has."""
         left = wanted

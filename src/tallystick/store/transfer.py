@@ -11,6 +11,7 @@ from tallystick.digest import Digest
 from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, RemoteUnreachable, TallyError
 from tallystick.progress import Progress, silent
 from tallystick.store import index as indexes
+from tallystick.store.adopting import Adopted, adopt
 from tallystick.store.directory import Directory
 from tallystick.store.glance import Held
 from tallystick.store.incoming import Located, Received, Run, file_runs, receive, small_runs
@@ -18,6 +19,7 @@ from tallystick.store.index import Index, PackName, Place
 from tallystick.store.local import LocalStore
 from tallystick.store.nearby import Recipes, Spot, nearby
 from tallystick.store.outgoing import Outgoing, Parcel
+from tallystick.store.pack import PACK_SIZE
 from tallystick.store.parallel import ordered
 from tallystick.store.quarantine import LIMIT, Damaged, Quarantine
 from tallystick.store.remote import RemoteStore, pack_path
@@ -30,7 +32,6 @@ PACKS_AT_A_TIME = 2
 _TOLD = 3
 """How many damaged blobs an error describes."""
 NEAR_JOBS = 2
-"""Requests that are under way at a time to a directory."""
 _ROUNDS = 5
 """How often a push begins again when collections delete under its feet."""
 
@@ -284,6 +285,14 @@ class _Arrivals:
             self.here.add(file)
             self._progress.advance(files=1)
 
+    def adopt(self, adopted: Adopted, wanted: set[Digest]) -> None:
+        """Take a whole pack, most of which is wanted."""
+        self._writer.adopt(adopted.pack, adopted.rows, adopted.digests)
+        self.here.update(wanted.intersection(adopted.digests))
+        self.received += adopted.pack.size
+        self.size += adopted.size
+        self._progress.advance(len(adopted.digests), adopted.pack.size)
+
     def _take_small(self, remote: RemoteStore, received: Received) -> None:
         self.received += received.size
         taken = size = 0
@@ -331,7 +340,26 @@ def _fetch_from(remote: RemoteStore, wanted: set[Digest], arrivals: _Arrivals, j
             _bring(remote, glance.held(wanted), glance, wanted, arrivals, jobs)
         wanted = wanted - arrivals.here
     if wanted:
+        _adopt(remote, wanted, arrivals, _lanes(remote, jobs))
+        wanted = wanted - arrivals.here
+    if wanted:
         _bring(remote, remote.held(wanted), remote.catalogue, wanted, arrivals, jobs)
+
+
+def _lanes(remote: RemoteStore, jobs: int) -> int:
+    """How many requests to have under way: from a directory nearby more only take turns, and memory."""
+    return min(jobs, NEAR_JOBS) if isinstance(remote.backend, Directory) else jobs
+
+
+def _adopt(remote: RemoteStore, wanted: set[Digest], arrivals: _Arrivals, jobs: int) -> None:
+    """Take over the packs of which nearly all is wanted; the rest of what is wanted comes blob by blob."""
+    # Small ones are better joined.
+    packs = [pack for pack in remote.catalogue.mostly(wanted) if pack.size >= PACK_SIZE // 2]
+    if packs:
+        with arrivals.watched(0, sum(pack.size for pack in packs)):
+            for adopted in ordered(partial(adopt, remote, arrivals.local.packs), packs, jobs):
+                if adopted is not None:
+                    arrivals.adopt(adopted, wanted)
 
 
 def _bring(
@@ -340,10 +368,8 @@ def _bring(
     small = [(digest, place) for digest, place in held.places.items() if digest in wanted]
     size = sum(place.size for _, place in small) + sum(recipe.size for recipe in held.recipes.values())
     with arrivals.watched(len(small) + len(held.recipes), size):
-        # From a directory nearby more at a time only take turns, and memory.
-        lanes = min(jobs, NEAR_JOBS) if isinstance(remote.backend, Directory) else jobs
         here = nearby(arrivals.local, known, held.recipes)
-        received = ordered(partial(receive, remote), _runs(small, held, here), lanes)
+        received = ordered(partial(receive, remote), _runs(small, held, here), _lanes(remote, jobs))
         for file, group in groupby(received, key=lambda one: one.run.file):
             arrivals.take(remote, file, group)
 

@@ -113,6 +113,11 @@ class Writer:
         if self._end >= PACK_SIZE:
             self._seal()
 
+    def adopt(self, pack: PackName, rows: bytes, digests: Iterable[Digest]) -> None:
+        """Take in a pack that lies there already, durable, each of its blobs verified by the caller."""
+        self._seen.update(digests)
+        self.sealed.append((pack, rows))
+
     def put_pieces(self, digest: Digest, pieces: Iterable[Buffer]) -> None:
         """Store a large blob that comes in pieces; raise ObjectCorrupt if they make another."""
         if self._is_whole(digest):

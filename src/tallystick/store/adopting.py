@@ -1,0 +1,67 @@
+"""Whole packs of a remote that become packs of the local store: what a clone pulls mostly lies together."""
+
+from itertools import islice
+from operator import itemgetter
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from tallystick.digest import Digest, blake3_hasher, digests_of
+from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing
+from tallystick.files import atomic_file
+from tallystick.store.index import PackName
+from tallystick.store.pack import LARGE, RAW, ROW
+from tallystick.store.remote import RemoteStore
+
+SEALED = 0o444
+_PIECE = 8 << 20
+"""Bytes that are asked for at a time."""
+
+_Row = tuple[bytes, int, int, int, int]
+
+
+class Adopted(NamedTuple):
+    """A pack that lies in the local store now, all its blobs verified; `rows` are its table of contents."""
+
+    pack: PackName
+    rows: bytes
+    digests: list[Digest]
+    size: int
+
+
+def adopt(remote: RemoteStore, folder: Path, pack: PackName) -> Adopted | None:
+    """Copy a remote's pack into a folder; None, and nothing is left, unless all of it is right and as it is.
+
+    Raises RemoteUnreachable. What is wrong with the others is found out blob by blob.
+    """
+    rows = remote.table(pack)
+    if rows is None:
+        return None
+    entries: list[_Row] = list(ROW.iter_unpack(rows))
+    if any(encoding != RAW or size >= LARGE for _, _, _, size, encoding in entries):
+        return None
+    try:
+        with atomic_file(folder / f"{pack.digest.hex()}.pack", SEALED) as file:
+            _copy(remote, pack, entries, file)
+    except (BadRecord, ObjectMissing, ObjectCorrupt):
+        return None
+    digests = [Digest(entry[0]) for entry in entries]
+    return Adopted(pack, rows, digests, sum(map(itemgetter(3), entries)))
+
+
+def _copy(remote: RemoteStore, pack: PackName, entries: list[_Row], file: BinaryIO) -> None:
+    """Copy a pack piece by piece; raise ObjectCorrupt at the first blob that is not what its name says."""
+    whole, position = blake3_hasher(), 0
+    left = iter(entries)
+    per_piece = max(1, len(entries) * _PIECE // pack.size)
+    while position < pack.size:
+        some = list(islice(left, per_piece))
+        end = some[-1][1] + some[-1][2] if some else pack.size
+        piece = remote.read_range(pack.digest, position, end)
+        names = digests_of([piece[at - position : at - position + stored] for _, at, stored, _, _ in some])
+        if len(piece) != end - position or names != [entry[0] for entry in some]:
+            raise ObjectCorrupt(f"{pack.digest} is damaged in {remote.url}")
+        whole.update(piece)
+        file.write(piece)
+        position = end
+    if whole.digest() != pack.digest:
+        raise ObjectCorrupt(f"{pack.digest} is damaged in {remote.url}")
