@@ -216,16 +216,20 @@ def _started(fields: Fields) -> str:
 
 
 def _artifacts(fields: Fields, key: str) -> tuple[Artifact, ...]:
-    artifacts = tuple(_plain_artifact(item.value) or _artifact(item) for item in fields.each(key))
+    items = fields.value.get(key)
+    plain = [_plain_artifact(item) for item in items] if isinstance(items, list) else [None]
+    artifacts = tuple(each for each in plain if each is not None)
+    if len(artifacts) != len(plain):
+        artifacts = tuple(map(_artifact, fields.each(key)))
     paths = {artifact.path for artifact in artifacts}
     if len(paths) != len(artifacts):
         fields.bad(f"`{key}` names a path twice")
     return artifacts
 
 
-def _plain_artifact(item: Mapping[str, Any]) -> Artifact | None:
+def _plain_artifact(item: object) -> Artifact | None:
     """An artifact as almost all are, of which there may be ten thousand; None: look closer."""
-    if item.keys() != _ARTIFACT:
+    if not isinstance(item, dict) or item.keys() != _ARTIFACT:
         return None
     path, kind, digest, size = item["path"], item["kind"], item["digest"], item["size"]
     if type(path) is not str or type(kind) is not str or type(digest) is not str or type(size) is not int:

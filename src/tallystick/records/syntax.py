@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn, SupportsIndex
 
 from tallystick.errors import BadRecord
@@ -133,14 +133,17 @@ def _check_json(root: Any, source: str, surrogates: bool) -> None:
     for _ in range(DEEPEST + 1):
         if surrogates:
             _check_text(level, source)
-        level = [item for value in level if isinstance(value, dict | list) for item in _children(value)]
+        branches = [value for value in level if isinstance(value, dict | list)]
+        level = [item for branch in branches for item in _children(branch, surrogates)]
         if not level:
             return
     raise BadRecord(f"nested deeper than {DEEPEST} levels", source)
 
 
-def _children(value: dict[str, Any] | list[Any]) -> list[Any]:
-    return [*value.keys(), *value.values()] if isinstance(value, dict) else value
+def _children(value: dict[str, Any] | list[Any], names: bool) -> Iterable[Any]:
+    if isinstance(value, list):
+        return value
+    return [*value.keys(), *value.values()] if names else value.values()
 
 
 def _check_text(values: list[Any], source: str) -> None:

@@ -1,6 +1,6 @@
 """Gather all that a stage is made from, just before its command runs."""
 
-import posixpath
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +10,7 @@ from tallystick.envs.captured import Captured
 from tallystick.frozen import dataclass
 from tallystick.git.snapshots import too_large_or_secret
 from tallystick.project import Project
+from tallystick.records.pointer import SUFFIX
 from tallystick.records.provenance import Code, Feature
 from tallystick.records.receipt import Artifact
 from tallystick.runs.accounts import refuse_secrets
@@ -82,17 +83,27 @@ def _tracked(project: Project, deps: Sequence[Artifact]) -> Iterator[tuple[Artif
     """The deps that are tracked, with the path that is: the dep's own, one around it, or those inside."""
     pointers = pointers_of(project)
     owners: dict[str, Tracked | None] = {}
+    names: dict[str, frozenset[str]] = {}
     for dep in deps:
-        folder = posixpath.dirname(dep.path)
-        nearest = pointers.at(dep.path)
-        if nearest is None:
-            if folder not in owners:
-                owners[folder] = owner_of(pointers, dep.path)
-            nearest = owners[folder]
+        folder, _, name = dep.path.rpartition("/")
+        if folder not in owners:
+            # Ten thousand deps may lie in one folder: it is asked once which of them have pointers.
+            owners[folder], names[folder] = owner_of(pointers, dep.path), _names(project, folder)
+        own = pointers.at(dep.path) if name + SUFFIX in names[folder] else None
+        nearest = own or owners[folder]
         # Only a folder has something below it, and to look there costs a process of git's.
         inside = pointers.below(dep.path) if nearest is None and dep.kind == "tree" else ()
         below = [one for one in inside if isinstance(one, Tracked)]
         yield from ((dep, tracked) for tracked in ([nearest] if nearest else below))
+
+
+def _names(project: Project, folder: str) -> frozenset[str]:
+    """The names of the pointers in a folder."""
+    try:
+        names = os.listdir(os.path.join(project.git.root, folder))
+    except OSError:
+        return frozenset()
+    return frozenset(name for name in names if name.endswith(SUFFIX))
 
 
 def _code(project: Project, graph: Graph, surroundings: Surroundings) -> Code:

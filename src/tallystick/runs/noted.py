@@ -82,9 +82,10 @@ class Noted:
         """
         found: dict[str, Artifact | None] = {}
         unknown: list[str] = []
+        root = str(project.git.root)
         for path in paths:
             known = self._files.get(path)
-            if known is not None and known[0] == _signature(os.path.join(project.git.root, path)):
+            if known is not None and known[0] == _signature(f"{root}/{path}"):
                 found[path] = known[1]
             else:
                 unknown.append(path)

@@ -1,5 +1,6 @@
 """Whether stages can run at all: what they read is there, and what they write is free."""
 
+import os
 from collections.abc import Collection, Sequence
 
 from tallystick.data.tracked import owner_of, pointers_of
@@ -15,9 +16,10 @@ def require(project: Project, graph: Graph, steps: Sequence[Step]) -> None:
 
     A feature that isn't what it was published as is refused, too, and a container, which can't be run yet.
     """
+    root = str(project.git.root)
     for step in steps:
         for path in step.deps:
-            if not (project.git.root / path).exists() and not _is_made(graph, path, step):
+            if not os.path.exists(f"{root}/{path}") and not _is_made(graph, path, step):
                 raise absent(project, step, path)
 
     committed = project.git.tracked([out.path for step in steps for out in step.outs if out.cache])

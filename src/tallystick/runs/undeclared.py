@@ -114,9 +114,9 @@ def _environments(root: str, folder: str, depth: int) -> Iterator[str]:
     """The folders that hold a Python with its packages, as paths in the project."""
     with suppress(OSError), os.scandir(os.path.join(root, folder)) as entries:
         for entry in entries:
-            path = posixpath.join(folder, entry.name)
-            if entry.name == ".git" or not entry.is_dir(follow_symlinks=False):
+            if not entry.is_dir(follow_symlinks=False) or entry.name == ".git":
                 continue
+            path = posixpath.join(folder, entry.name)
             if any(os.path.lexists(os.path.join(entry.path, mark)) for mark in MARKS):
                 yield path
             elif depth > 1:

@@ -2,13 +2,12 @@
 
 import os
 import stat
-from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from tallystick.errors import Refused
-from tallystick.worktree.columns import LATEST, Column, Files, Identities
+from tallystick.worktree.columns import DIGEST, FINGERPRINT, LATEST, Files, Identities
 from tallystick.worktree.folders import Folders
 from tallystick.worktree.scan import Scan
 from tallystick.worktree.statcache import StatCache
@@ -49,13 +48,8 @@ def part(cache: StatCache, files: Files) -> StatCache:
     """What a cache remembers of some files."""
     if cache.files.paths == files.paths:
         return cache
-    paths = cache.files.paths
-    rows: Column = array("q")
-    for path in files.paths:
-        row = bisect_left(paths, path)
-        if row < len(paths) and paths[row] == path:
-            rows.append(row)
-    return StatCache(cache.stamp, *_selected(cache.files, cache.identities, rows))
+    runs = [(there, length) for _, there, length in files.matches(cache.files)]
+    return StatCache(cache.stamp, *_taken(cache.files, cache.identities, runs))
 
 
 def joined(cache: StatCache, seen: Scan, identities: Identities) -> StatCache:
@@ -63,28 +57,56 @@ def joined(cache: StatCache, seen: Scan, identities: Identities) -> StatCache:
 
     What was as young as the former look itself is left out: by the stamp of this one it would seem settled.
     """
-    new = array("q", [row for row, known in enumerate(identities.known) if known])
-    files, names = _selected(seen.files, identities, new)
-    newest = map(max, cache.files.mtimes, cache.files.ctimes)
-    told = enumerate(zip(cache.files.paths, newest, strict=True))
-    here, stamp = set(seen.files.paths), cache.stamp
-    old = array("q", [row for row, (path, time) in told if path not in here and time < stamp])
-    if not old or len(old) + len(new) > MOST:
-        return StatCache(seen.stamp, files, names)
-    others, theirs = _selected(cache.files, cache.identities, old)
-    files.extend(others, 0, len(others))
-    digests, fingerprints = names.digests + theirs.digests, names.fingerprints + theirs.fingerprints
-    every = Identities.of_all(files, digests, fingerprints)
-    order = array("q", sorted(range(len(files)), key=files.paths.__getitem__))
-    return StatCache(seen.stamp, *_selected(files, every, order))
+    found = seen.files, identities
+    if 0 in identities.known:
+        found = _taken(*found, [(row, 1) for row, known in enumerate(identities.known) if known])
+    others = _taken(cache.files, cache.identities, _others(cache, seen.files))
+    if others[0] and len(others[0]) + len(found[0]) <= MOST:
+        found = _merged(found, others)
+    return StatCache(seen.stamp, *found)
 
 
-def _selected(files: Files, identities: Identities, rows: Column) -> tuple[Files, Identities]:
-    """Some files, and who they are."""
-    chosen = files.select(rows)
-    names = Identities(chosen)
-    for row, other in enumerate(rows):
-        names.take(row, identities, other, 1)
+def _others(cache: StatCache, files: Files) -> list[tuple[int, int]]:
+    """The runs of a cache's files that are not among some files, and were settled when it was made."""
+    rest, start = [], 0
+    for _, there, length in files.matches(cache.files):
+        rest.append((start, there - start))
+        start = there + length
+    rest.append((start, len(cache.files) - start))
+    if cache.files.newest < cache.stamp:
+        return [run for run in rest if run[1]]
+    rows = (row for start, length in rest for row in range(start, start + length))
+    mtimes, ctimes = cache.files.mtimes, cache.files.ctimes
+    return [(row, 1) for row in rows if max(mtimes[row], ctimes[row]) < cache.stamp]
+
+
+def _merged(one: tuple[Files, Identities], other: tuple[Files, Identities]) -> tuple[Files, Identities]:
+    """Two sorted lists of files, of which none is in both, as one."""
+    files, digests, fingerprints = Files(), bytearray(), bytearray()
+    taken, waiting = (0, *one), (0, *other)
+    while taken[0] < len(taken[1]):
+        start, from_files, names = taken
+        end = len(from_files)
+        if waiting[0] < len(waiting[1]):
+            end = bisect_left(from_files.paths, waiting[1].paths[waiting[0]], start)
+        files.extend(from_files, start, end)
+        digests += names.digests[start * DIGEST : end * DIGEST]
+        fingerprints += names.fingerprints[start * FINGERPRINT : end * FINGERPRINT]
+        taken, waiting = waiting, (end, from_files, names)
+        if taken[0] == len(taken[1]):
+            taken, waiting = waiting, taken
+    return files, Identities.of_all(files, digests, fingerprints)
+
+
+def _taken(files: Files, identities: Identities, runs: Sequence[tuple[int, int]]) -> tuple[Files, Identities]:
+    """Some files, and who they are: runs of them, each by its first row and its length."""
+    chosen = Files()
+    for row, length in runs:
+        chosen.extend(files, row, row + length)
+    names, at = Identities(chosen), 0
+    for row, length in runs:
+        names.take(at, identities, row, length)
+        at += length
     return chosen, names
 
 
