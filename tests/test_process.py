@@ -136,3 +136,34 @@ def test_a_program_in_a_thread_is_ended_by_an_event(tmp_path: Path) -> None:
         process.stream(
             ["sh", "-c", "echo up; sleep 60"], cwd=tmp_path, env=dict(os.environ), output=seen, stop=stop
         )
+
+
+def test_a_program_that_has_the_terminal_to_itself_reads_and_writes_there(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom tallystick.process import hand_over\n"
+        "argv = ['sh', '-c', 'read word; echo $word in $(pwd); exit 7']\n"
+        f"sys.exit(hand_over(argv, cwd=Path({str(tmp_path)!r}), env=os.environ))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input="hello\n", capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == (f"hello in {tmp_path}\n", 7)
+
+
+def test_ctrl_c_is_for_the_program_that_has_the_terminal(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom tallystick.process import hand_over\n"
+        "argv = [sys.executable, '-c', 'import time\\ntry:\\n print(1, flush=True); time.sleep(60)"
+        "\\nexcept KeyboardInterrupt:\\n raise SystemExit(9)']\n"
+        f"sys.exit(hand_over(argv, cwd=Path({str(tmp_path)!r}), env=os.environ))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        os.killpg(child.pid, signal.SIGINT)
+        assert child.wait(30) == 9
+
+
+def test_a_program_that_can_not_be_started_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="`no-such-program` can't be started: No such file"):
+        process.hand_over(["no-such-program"], cwd=tmp_path, env={"PATH": "/nowhere"})

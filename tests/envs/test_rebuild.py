@@ -159,6 +159,35 @@ def test_a_package_that_the_index_no_longer_has_is_named(
     assert caught.value.exit_code == 17
 
 
+def test_a_package_that_was_yanked_is_installed_still(
+    take: Take, index: Path, folder: Path, tmp_path: Path
+) -> None:
+    captured = take("alpha")
+    page = tmp_path / "simple/alpha/index.html"
+    page.parent.mkdir(parents=True)
+    (wheel,) = index.glob("alpha*")
+    page.write_text(f'<a href="{wheel.as_uri()}" data-yanked="it was bad">{wheel.name}</a>')
+    env = {**os.environ, "UV_DEFAULT_INDEX": page.parent.parent.as_uri()}
+    env = {**env, "UV_CACHE_DIR": str(tmp_path / "another cache")}
+    del env["UV_FIND_LINKS"], env["UV_OFFLINE"]
+    rebuild(captured.lock, folder, read=nothing, env=env)
+    assert Venv(folder).run("import alpha; print(alpha.NAME)") == "alpha"
+
+
+def test_a_package_that_the_index_has_for_other_machines_only_is_named(
+    take: Take, index: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captured = take("alpha")
+    (wheel,) = index.glob("alpha*")
+    wheel.rename(index / "alpha-1.0-py3-none-macosx_11_0_arm64.whl")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "another cache"))
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.delenv("UV_OFFLINE")
+    with pytest.raises(EnvironmentNotRebuilt, match="alpha") as caught:
+        again(captured, folder)
+    assert "no wheel of it for this machine" in (caught.value.hint or ""), caught.value.message
+
+
 def test_an_index_that_does_not_answer_is_named_without_its_password(folder: Path) -> None:
     env = {**os.environ, "UV_DEFAULT_INDEX": "http://ada:secret@127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
     del env["UV_OFFLINE"]

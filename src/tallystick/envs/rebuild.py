@@ -29,13 +29,16 @@ from tallystick.records.environment import Lock
 MARKER = "tally-environment.json"
 """The lock that an environment was built from; written last, so that a half-built one is never used."""
 
+VAULTED = "tally-vaulted"
+"""How many of its packages came from the vault."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """An environment that is equal to the recorded one; `reused` if it stood there already.
 
-    `vaulted` is how many of its packages came from the vault, when it was built now. `stand_in` is the
-    recorded Python, where another one took its place.
+    `vaulted` is how many of its packages came from the vault. `stand_in` is the recorded Python, where
+    another one took its place.
     """
 
     python: Path
@@ -88,14 +91,13 @@ def rebuild(
     settings = installer_settings(os.environ if env is None else env)
     settings |= {"UV_PYTHON_DOWNLOADS": "never"} | ({"UV_OFFLINE": "1"} if offline else {})
     order = _Order(lock, folder, settings, python, any_python)
-    vaulted = 0
     with locked(folder.with_name(f"{folder.name}.lock"), what="the environment", wait=600.0):
         known = _known(order)
         reused = known is not None or _is_complete(order)
         if not reused:
             progress.say(f"rebuilding the environment: Python {lock.python}, {len(lock.packages)} packages")
             progress.begin("rebuilding the environment", files=len(lock.packages))
-            vaulted = _build(order, read, stock)
+            _build(order, read, stock)
             progress.advance(files=len(lock.packages))
             progress.end()
         known = known or _asked(folder)
@@ -103,7 +105,14 @@ def rebuild(
     stand_in = None if known.python == lock.python else lock.python
     programs = folder / "bin"
     return Rebuilt(
-        programs / "python", programs, reused, seconds, known.python, known.platform, vaulted, stand_in
+        programs / "python",
+        programs,
+        reused,
+        seconds,
+        known.python,
+        known.platform,
+        _vaulted(folder),
+        stand_in,
     )
 
 
@@ -123,6 +132,13 @@ def _known(order: _Order) -> Standing | None:
     known = standing(order.folder) if _is_marked(order) else None
     fits = known is not None and (order.any_python or known.python == order.lock.python)
     return known if fits else None
+
+
+def _vaulted(folder: Path) -> int:
+    try:
+        return int((folder / VAULTED).read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def _asked(folder: Path) -> Standing:
@@ -147,8 +163,8 @@ def _is_complete(order: _Order) -> bool:
     return _is_marked(order) and python.exists() and not _objections(order)
 
 
-def _build(order: _Order, read: Read, stock: Stock) -> int:
-    """Build it anew; say how many packages came out of the stock."""
+def _build(order: _Order, read: Read, stock: Stock) -> None:
+    """Build it anew."""
     lock, folder = order.lock, order.folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -167,8 +183,8 @@ def _build(order: _Order, read: Read, stock: Stock) -> int:
             f"the rebuilt environment is not the recorded one: {'; '.join(objections)}",
             hint=_blamed(objections, stocked),
         )
+    write_atomic(folder / VAULTED, str(len(stocked)).encode())
     write_atomic(folder / MARKER, record.render(lock))
-    return len(stocked)
 
 
 def _blamed(objections: list[str], stocked: Collection[str]) -> str:

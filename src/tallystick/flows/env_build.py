@@ -13,7 +13,7 @@ from tallystick.runs.locks import find_lock, require_lock_grant
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """Where an environment stands; `vaulted` of its packages came from the vault when it was built now.
+    """Where an environment stands; `vaulted` of its packages came from the vault.
 
     `stand_in_for` is the recorded Python, where another one was allowed to take its place.
     """
