@@ -24,6 +24,10 @@ with open("plots/loss.csv", "w") as file:
 """
 
 
+ELSEWHERE = "2026-01-31T12:00:00Z"
+"""When a run began that this repository's ledger doesn't have."""
+
+
 def judged(stages: Stages, *args: str, code: int = 0, cwd: Path | None = None) -> dict[str, Any]:
     """The verdict's stages by name, with outs by path."""
     ran = stages.tally("repro", "--json", *args, code=code, cwd=cwd)
@@ -205,6 +209,7 @@ def test_a_python_that_is_not_here_is_17_and_named(done: Stages) -> None:
     for stage in ("prepare", "train"):
         receipt = done.receipt(stage)
         receipt["environment"] |= {"lock": digest, "digest": digest}
+        receipt["started"] = ELSEWHERE
         done.repo.write(f"receipts/{stage}.json", json.dumps(receipt, indent=2, sort_keys=True) + "\n")
     done.repo.write("environment.lock", text)
     done.repo.commit()
@@ -309,6 +314,7 @@ def test_links_in_a_commit_lead_nothing_out_of_the_worktree(done: Stages, tmp_pa
     (precious / "model.bin").write_text("mine")
     receipt = done.receipt("train")
     receipt["outs"][0]["path"] = "link/model.bin"
+    receipt["started"] = ELSEWHERE
     done.repo.write("receipts/train.json", json.dumps(receipt, indent=2, sort_keys=True) + "\n")
     (done.repo.path / "link").symlink_to(precious)
     done.repo.commit()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -10,10 +11,15 @@ from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import context
 from tallystick.cli.options import to_project_path, trust_option
 from tallystick.cli.prompt import with_grant
-from tallystick.cli.text import seconds_text, style
+from tallystick.cli.text import seconds_text, style, table
+from tallystick.errors import WrongUsage
 from tallystick.flows.repro import REPRODUCED, Reproduced, Request
 from tallystick.flows.repro import repro as reproduce
-from tallystick.records.verdict import Comparison, Difference, Outcome, StageVerdict
+from tallystick.records.verdict import Comparison, Difference, Outcome, StageVerdict, Verdict
+from tallystick.reproduction.attempt import Manner
+from tallystick.reproduction.confinement import Limits
+
+MOST_REPETITIONS = 1000
 
 
 @click.command("repro")
@@ -26,29 +32,59 @@ from tallystick.records.verdict import Comparison, Difference, Outcome, StageVer
     help="Repeat only this stage, on its recorded inputs.",
     shell_complete=complete_stages,
 )
-@click.option("--keep", is_flag=True, help="Keep the files of the temporary worktree.")
+@click.option(
+    "-n",
+    "--repetitions",
+    metavar="N",
+    type=click.IntRange(1, MOST_REPETITIONS),
+    default=1,
+    help="Repeat each stage N times, and say how far its numbers lay apart.",
+)
+@click.option("--write-tolerance", is_flag=True, help="Write what -n measured into `tally.yaml`.")
+@click.option(
+    "--explain",
+    metavar="[OTHER]",
+    is_flag=False,
+    flag_value="",
+    help="Say which of environment, data, code, params and seed makes the difference to OTHER, a commit or "
+    "run; without one, to what stands in the worktree now.",
+)
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    help="End a command that takes longer.",
+)
+@click.option(
+    "--no-isolation", is_flag=True, help="Let commands see and write everything; the verdict says so."
+)
+@click.option(
+    "--python-any", is_flag=True, help="Take another patch version of Python, too; the verdict says so."
+)
 @click.option("--no-rebuild", is_flag=True, help="Use the Python at hand; the verdict says so.")
+@click.option("--keep", is_flag=True, help="Keep the files of the temporary worktree.")
 @trust_option()
 @click.pass_context
-def command(
-    ctx: click.Context, target: str, stages: tuple[str, ...], keep: bool, no_rebuild: bool, trust: bool
-) -> None:
+def command(ctx: click.Context, /, target: str, stages: tuple[str, ...], trust: bool, **options: Any) -> None:
     """Rebuild a past run, execute it again and compare.
 
     TARGET is a commit (HEAD without) or a run's id from `tally log`. Code, data and environment are
-    rebuilt in a temporary worktree; yours stays as it is. Exit code 0 says reproduced, 1 that results
-    differ, 13 that data is missing, 17 that the environment can't be rebuilt, 18 that a command failed.
+    rebuilt in a temporary worktree, without a network; yours stays as it is. Exit code 0 says reproduced, 1
+    that results differ, 13 that data is missing, 17 that the environment can't be rebuilt, 18 that a
+    command failed or took too long.
 
     \b
     Examples:
       tally repro HEAD~1
       tally repro 3f2a91c0 --keep
       tally repro v1.0 --stage train
+      tally repro v1.0 --explain HEAD
+      tally repro -n 5 --write-tolerance
     """
     current = context(ctx)
     project = current.project()
     folder = to_project_path(project, ".", current.directory)
-    request = Request(target, stages, "" if folder == "." else folder, rebuild=not no_rebuild, keep=keep)
+    request = _request(target, stages, "" if folder == "." else folder, options)
     result = with_grant(
         current,
         trust,
@@ -64,12 +100,34 @@ def command(
     render.finish(result.exit_code)
 
 
+def _request(target: str, stages: tuple[str, ...], folder: str, options: dict[str, Any]) -> Request:
+    if options["write_tolerance"] and options["repetitions"] == 1:
+        raise WrongUsage("`--write-tolerance` needs several repetitions to measure: add `-n 5`")
+    return Request(
+        target,
+        stages,
+        folder,
+        keep=options["keep"],
+        manner=Manner(
+            rebuild=not options["no_rebuild"],
+            any_python=options["python_any"],
+            limits=Limits(not options["no_isolation"], options["timeout"]),
+            repetitions=options["repetitions"],
+        ),
+        explain=options["explain"],
+        write_tolerance=options["write_tolerance"],
+    )
+
+
 def lines(result: Reproduced) -> Iterator[str]:
     """The verdict for people: what, then why, then all in a word."""
     verdict = result.verdict
     for stage in verdict.stages:
         yield from stage_lines(stage)
+    yield from spread_lines(verdict)
     yield from (f"note: {note}" for note in result.notes)
+    yield from (f"note: {fact}" for fact in verdict.enforced if fact.startswith("not "))
+    yield from (f"written: {path}" for path in result.written)
     if result.kept is not None:
         yield f"kept: {result.kept}"
     commit = f" (commit {verdict.commit[:10]})" if verdict.commit is not None else ""
@@ -91,6 +149,17 @@ def stage_lines(stage: StageVerdict) -> Iterator[str]:
         yield f"  {stage.reason}"
     for comparison in stage.comparisons:
         yield from _comparison_lines(comparison)
+    if stage.axes:
+        yield "  with one thing of the other run each:"
+        yield from (f"    {axis.name}: {outcome_text(axis.outcome)} ({axis.detail})" for axis in stage.axes)
+
+
+def spread_lines(verdict: Verdict) -> Iterator[str]:
+    """How far the numbers of several repetitions lay from the record."""
+    if verdict.repetitions > 1:
+        found = [(path, name, far) for path, names in verdict.spread.items() for name, far in names.items()]
+        yield f"{verdict.repetitions} repetitions: {'off by at most' if found else 'no number differed'}"
+        yield from table([[f"  {path}", name, f"{far:.3g}"] for path, name, far in found])
 
 
 def _comparison_lines(comparison: Comparison) -> Iterator[str]:

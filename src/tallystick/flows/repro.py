@@ -1,25 +1,25 @@
 """Rebuild a past run, execute it again in isolation, and say whether the halves match."""
 
-import sysconfig
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import field, replace
 from pathlib import Path
 
-from tallystick import __version__
 from tallystick.digest import Digest
-from tallystick.errors import CommandFailed, EnvironmentNotRebuilt, ObjectMissing, TallyError
+from tallystick.errors import Refused
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.project.trust import require_grant
-from tallystick.records.verdict import Outcome, StageVerdict, Verdict, worst
-from tallystick.reproduction.comparison import Halves
-from tallystick.reproduction.isolation import Surrounding, isolated, surrounding
+from tallystick.records.verdict import Outcome, Verdict
+from tallystick.reproduction.attempt import Attempt, Manner, Trial
+from tallystick.reproduction.explaining import explain, present_past
+from tallystick.reproduction.judging import carry_out, verdict_of
 from tallystick.reproduction.past import Past, command_of, past
-from tallystick.reproduction.reenactment import UNBUILT, Judged, bring_roots, reenact
+from tallystick.reproduction.policies import write_policies
 from tallystick.runs import ledger
 from tallystick.runs.execution import now
-from tallystick.runs.receipts import NO_PYTHON, Recorded
+from tallystick.runs.pipelines import load
 
 REPRODUCED: tuple[Outcome, ...] = ("identical", "within tolerance")
 """Outcomes that are a yes."""
@@ -27,18 +27,26 @@ REPRODUCED: tuple[Outcome, ...] = ("identical", "within tolerance")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be repeated, and how: a commit or run, some of its stages, in which environment."""
+    """What is to be repeated, and how: a commit or run, some of its stages, in which manner.
+
+    With `explain` its axes are swapped with those of another commit or run; `""` is the present worktree.
+    """
 
     target: str = "HEAD"
     stages: tuple[str, ...] = ()
     folder: str = ""
-    rebuild: bool = True
     keep: bool = False
+    manner: Manner = field(default_factory=Manner)
+    explain: str | None = None
+    write_tolerance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reproduced:
-    """The verdict, its id in the ledger, and the exit code it comes to; `kept` is the worktree if wanted."""
+    """The verdict, its id in the ledger, and the exit code it comes to; `kept` is the worktree if wanted.
+
+    `written` are the pipelines that the measured spread was written into.
+    """
 
     verdict: Verdict
     id: Digest
@@ -46,29 +54,7 @@ class Reproduced:
     kept: str | None = None
     hint: str | None = None
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """Everything that the steps of one reproduction need."""
-
-    project: Project
-    past: Past
-    inner: Project
-    request: Request
-    variables: Mapping[str, str]
-    output: Callable[[bytes], None]
-    progress: Progress
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt:
-    """What came of it: a verdict on each stage, and what ended it early."""
-
-    stages: tuple[StageVerdict, ...]
-    around: Surrounding | None
-    failure: TallyError | None
-    notes: tuple[str, ...]
+    written: tuple[str, ...] = ()
 
 
 def repro(
@@ -81,103 +67,51 @@ def repro(
 ) -> Reproduced:
     """Repeat a commit's stages, or one run, in a worktree and environment of their own, and compare.
 
-    The user's worktree, index and receipts stay as they are. Raises NotTrusted before anything runs.
+    The user's worktree, index and receipts stay as they are, but for the tolerance that they ask to be
+    written. Raises NotTrusted before anything runs.
     """
     found = past(project, request.target, request.stages, request.folder)
     require_grant(project, [command_of(each) for each in found.recorded.values()])
+    other = _other(project, request, found, variables)
     started = now()
     keep = _place_to_keep(project, found) if request.keep else None
-    with isolated(project, found.treeish, keep) as inner:
-        attempt = _attempt(_Call(project, found, inner, request, variables, output, progress))
-    verdict = _verdict(found, attempt, started)
+    trial = Trial(project, found, request.manner, variables, output, progress)
+    made = carry_out(trial, keep)
+    if other is not None:
+        made = replace(made, stages=explain(trial, made, other))
+    verdict = verdict_of(trial, made, started)
     return Reproduced(
         verdict,
         ledger.append_verdict(project, verdict),
-        _exit_code(verdict, attempt),
+        _exit_code(verdict, made),
         None if keep is None else str(keep),
-        None if attempt.failure is None else attempt.failure.hint,
-        attempt.notes,
+        None if made.failure is None else made.failure.hint,
+        made.notes,
+        write_policies(trial, made) if request.write_tolerance and made.failure is None else (),
     )
 
 
-def _attempt(call: _Call) -> _Attempt:
-    """Repeat stage after stage, until one can't be repeated."""
-    judged: list[StageVerdict] = []
-    around: list[Surrounding] = []
-    try:
-        bring_roots(call.project, call.past, call.inner, call.progress)
-        for each in call.past.recorded.values():
-            around.append(_surrounding(call, each))
-            one = _reenact(call, each, around[-1])
-            judged.append(one.verdict)
-            if one.exit_code:
-                return _attempted(call, judged, around, _failed(each, one))
-    except (ObjectMissing, EnvironmentNotRebuilt) as error:
-        return _attempted(call, judged, around, error)
-    return _attempted(call, judged, around, None)
+def _other(project: Project, request: Request, found: Past, variables: Mapping[str, str]) -> Past | None:
+    """The run whose axes are swapped in; raise NotTrusted if its commands may not run either."""
+    if request.explain is None:
+        return None
+    if request.explain:
+        other = past(project, request.explain, request.stages, request.folder)
+        require_grant(project, [command_of(each) for each in other.recorded.values()])
+    else:
+        steps = load(project).steps
+        require_grant(project, [steps[address].command for address in found.recorded if address in steps])
+        other = present_past(project, found, variables)
+    if not other.recorded.keys() & found.recorded.keys():
+        raise Refused(
+            f"`{other.target}` and `{found.target}` have no stage in common", hint="see `tally log --all`"
+        )
+    return other
 
 
-def _surrounding(call: _Call, recorded: Recorded) -> Surrounding:
-    return surrounding(
-        call.project,
-        call.inner.git.root,
-        recorded.receipt,
-        call.variables,
-        rebuild_environment=call.request.rebuild,
-        progress=call.progress,
-    )
-
-
-def _reenact(call: _Call, recorded: Recorded, around: Surrounding) -> Judged:
-    call.progress.say(f"repeating `{recorded.receipt.stage}`: {command_of(recorded)}")
-    halves = Halves(call.project, call.past, call.inner, recorded)
-    return reenact(halves, around.variables, output=call.output, progress=call.progress)
-
-
-def _failed(recorded: Recorded, judged: Judged) -> CommandFailed:
-    return CommandFailed(
-        f"stage `{recorded.receipt.stage}` ended with exit code {judged.exit_code}",
-        hint="repeat with `--keep` to look at the worktree where it failed",
-    )
-
-
-def _attempted(
-    call: _Call, judged: list[StageVerdict], around: list[Surrounding], failure: TallyError | None
-) -> _Attempt:
-    """Add the stages that it did not come to, with the reason."""
-    left = list(call.past.recorded.values())[len(judged) :]
-    reasons = [
-        failure.message if failure is not None else "",
-        *["a stage before it could not be repeated"] * len(left),
-    ]
-    if failure is not None and judged and judged[-1].outcome == UNBUILT:
-        reasons = reasons[1:]
-    unbuilt = [
-        StageVerdict(each.receipt.stage, each.id, UNBUILT, (), 0.0, reason)
-        for each, reason in zip(left, reasons, strict=False)
-    ]
-    notes = dict.fromkeys(note for each in around for note in each.notes)
-    return _Attempt((*judged, *unbuilt), around[-1] if around else None, failure, tuple(notes))
-
-
-def _verdict(found: Past, attempt: _Attempt, started: str) -> Verdict:
-    around = attempt.around
-    return Verdict(
-        outcome=worst(each.outcome for each in attempt.stages),
-        target=found.target,
-        commit=found.commit,
-        stages=attempt.stages,
-        started=started,
-        python=NO_PYTHON if around is None else around.python,
-        platform=sysconfig.get_platform() if around is None else around.platform,
-        environment=None if around is None else around.environment,
-        tool=f"tally {__version__}",
-    )
-
-
-def _exit_code(verdict: Verdict, attempt: _Attempt) -> int:
-    if attempt.failure is not None:
-        return attempt.failure.exit_code
+def _exit_code(verdict: Verdict, made: Attempt) -> int:
+    if made.failure is not None:
+        return made.failure.exit_code
     return 0 if verdict.outcome in REPRODUCED else 1
 
 

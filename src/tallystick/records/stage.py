@@ -72,7 +72,7 @@ class Stage:
     features: tuple[Use, ...] = ()
     trace: Trace = DEFAULT_TRACE
     image: str | None = None
-    network: bool = True
+    network: bool = False
     frozen: bool = False
     always_changed: bool = False
     desc: str | None = None
@@ -104,7 +104,7 @@ def read_stage(name: str, bodies: Fields) -> Stage:
         features=_features(fields),
         trace=fields.choice("trace", TRACES) if fields.has("trace") else DEFAULT_TRACE,
         image=_image(fields),
-        network=fields.flag("network", True),
+        network=fields.flag("network"),
         frozen=fields.flag("frozen"),
         always_changed=fields.flag("always_changed"),
         desc=fields.optional("desc", fields.text),
@@ -151,9 +151,9 @@ def _paths(key: str, fields: Fields) -> Iterator[str]:
 
 
 def _unique(key: str, values: tuple[str, ...], fields: Fields) -> tuple[str, ...]:
-    for position, value in enumerate(values):
-        if value in values[:position]:
-            fields.bad(f"`{key}` names `{value}` twice", key)
+    if len(set(values)) != len(values):
+        value = next(value for position, value in enumerate(values) if value in values[:position])
+        fields.bad(f"`{key}` names `{value}` twice", key)
     return values
 
 

@@ -37,7 +37,7 @@ def _settings(stage: Stage) -> dict[str, str | list[str]]:
         "features": [quoted(str(use)) for use in stage.features],
         "trace": None if stage.trace == DEFAULT_TRACE else stage.trace,
         "environment": None if stage.image is None else f"{{image: {_text(stage.image)}}}",
-        "network": None if stage.network else "false",
+        "network": "true" if stage.network else None,
         "frozen": "true" if stage.frozen else None,
         "always_changed": "true" if stage.always_changed else None,
         "meta": None if stage.meta is None else scalar(stage.meta),

@@ -4,17 +4,18 @@ import os
 import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from shutil import rmtree
 
 from tallystick.data.blobs import bring_blobs
 from tallystick.digest import Digest
-from tallystick.envs.activate import stand_in
+from tallystick.envs.activate import MARKS, stand_in
 from tallystick.envs.activate import variables as activated
 from tallystick.envs.capture import capture
 from tallystick.envs.interpreter import interpreter_of
-from tallystick.envs.rebuild import folder_of, rebuild
+from tallystick.envs.rebuild import Rebuilt, folder_of, rebuild
+from tallystick.envs.settings import settings
 from tallystick.errors import EnvironmentNotRebuilt
 from tallystick.frozen import dataclass
 from tallystick.git.plumbing import Git
@@ -24,6 +25,7 @@ from tallystick.records import environment as environments
 from tallystick.records.environment import Lock
 from tallystick.records.receipt import Receipt
 from tallystick.runs.receipts import NO_PYTHON
+from tallystick.runs.vaults import stock_of
 from tallystick.worktree import Worktree
 
 AT_HAND = ("PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH")
@@ -35,13 +37,20 @@ KEPT = ("HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TMPDIR", "TZ", "TERM")
 
 @dataclass(frozen=True, slots=True)
 class Surrounding:
-    """What a repeated stage's command sees, and what a verdict says of it."""
+    """What a repeated stage's command sees, and what a verdict says of it.
+
+    `interpreter` is its Python, `settings` are libraries and switches that change numbers, `facts` are for
+    an auditor.
+    """
 
     variables: Mapping[str, str]
     python: str
     platform: str
     environment: Digest | None
     notes: tuple[str, ...] = ()
+    interpreter: str | None = None
+    facts: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -71,6 +80,7 @@ def surrounding(
     base: Mapping[str, str],
     *,
     rebuild_environment: bool,
+    any_python: bool = False,
     progress: Progress,
 ) -> Surrounding:
     """Rebuild the environment of a receipt, and strip the variables to what a program needs.
@@ -80,7 +90,7 @@ def surrounding(
     if receipt.environment.lock is None:
         plain = minimal(base) | {"PATH": _without_environments(base)}
         return Surrounding(plain, NO_PYTHON, sysconfig.get_platform(), None)
-    lock = _lock(project, receipt.environment.lock)
+    lock = lock_of(project, receipt.environment.lock)
     if not rebuild_environment:
         return _at_hand(place, receipt, lock, base)
     folder = folder_of(project.home / "environments", lock)
@@ -90,8 +100,10 @@ def surrounding(
         lock,
         folder,
         read=lambda wheel: _wheel(project, wheel),
+        stock=stock_of(project, place=place, progress=progress),
         env=base,
         python=at_hand,
+        any_python=any_python,
         progress=progress,
     )
     cwd = place / receipt.wdir
@@ -101,7 +113,24 @@ def surrounding(
     used = interpreter_of(receipt.cmd, chosen, cwd)
     if used is not None and not os.path.samefile(os.path.dirname(used), rebuilt.bin):
         return _found(used, chosen, lock, place, cwd, f"the command names a Python of its own, `{used}`")
-    return Surrounding(chosen, rebuilt.version, rebuilt.platform, receipt.environment.lock)
+    site = [str(path) for path in rebuilt.bin.parent.glob("lib*/*/site-packages")]
+    return Surrounding(
+        chosen,
+        rebuilt.version,
+        rebuilt.platform,
+        receipt.environment.lock,
+        notes=_stand_in_notes(rebuilt),
+        interpreter=str(rebuilt.python) if used is None else used,
+        facts=("environment from the vault",) if 0 < rebuilt.vaulted == len(lock.packages) else (),
+        settings=settings(lock, site, chosen),
+    )
+
+
+def _stand_in_notes(rebuilt: Rebuilt) -> tuple[str, ...]:
+    """That another Python took the recorded one's place, if one did."""
+    if rebuilt.stand_in is None:
+        return ()
+    return (f"Python {rebuilt.version} stood in for the recorded {rebuilt.stand_in}",)
 
 
 def _at_hand(place: Path, receipt: Receipt, lock: Lock, base: Mapping[str, str]) -> Surrounding:
@@ -121,7 +150,15 @@ def _found(
     found = capture(interpreter, chosen, place, cwd=cwd)
     unlike = "; ".join(environments.compare(lock, found.lock)) or "it equals the recorded one"
     identity = environments.identity(found.lock)
-    return Surrounding(chosen, found.python, found.platform, identity, (f"{why} ({unlike})",))
+    return Surrounding(
+        chosen,
+        found.python,
+        found.platform,
+        identity,
+        notes=(f"{why} ({unlike})",),
+        interpreter=interpreter,
+        settings=settings(found.lock, found.paths, chosen),
+    )
 
 
 def minimal(base: Mapping[str, str]) -> dict[str, str]:
@@ -139,10 +176,11 @@ def _without_environments(base: Mapping[str, str]) -> str:
 
 def _is_environment(folder: str) -> bool:
     parent = os.path.dirname(folder.rstrip("/"))
-    return any(os.path.exists(os.path.join(parent, mark)) for mark in ("pyvenv.cfg", "conda-meta"))
+    return any(os.path.exists(os.path.join(parent, mark)) for mark in MARKS)
 
 
-def _lock(project: Project, digest: Digest) -> Lock:
+def lock_of(project: Project, digest: Digest) -> Lock:
+    """A recorded environment, fetched if need be; raise ObjectMissing if nobody has it."""
     bring_blobs(project, {digest: environments.FILE})
     return environments.parse(project.store.read(digest), str(digest))
 

@@ -2,6 +2,9 @@
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import field
+from threading import Event, Timer
 
 from tallystick.data.blobs import bring
 from tallystick.data.placing import place_all
@@ -14,22 +17,49 @@ from tallystick.records.pointer import Pointer
 from tallystick.records.receipt import Artifact
 from tallystick.records.verdict import Comparison, Outcome, StageVerdict, worst
 from tallystick.reproduction.comparison import Halves, bytes_in_git, compare_outs
+from tallystick.reproduction.confinement import Limits, confined
+from tallystick.reproduction.isolation import Surrounding
 from tallystick.reproduction.past import Past
 from tallystick.runs.execution import Execution, execute, stage_variables
 from tallystick.runs.inputs import Surroundings, dep_now, params_now
 from tallystick.runs.receipts import Recorded
+from tallystick.runs.recording import passing
 from tallystick.runs.staleness import same
-from tallystick.runs.writing import make_folders
+from tallystick.runs.writing import make_folders, write_record
+from tallystick.tracing.tracer import Tracer
 
 UNBUILT: Outcome = "could not be rebuilt"
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A stage's verdict, and the exit code that its command ended with."""
+    """A stage's verdict; the exit code that its command ended with, and what was enforced meanwhile.
+
+    `complaint` says why the command came to no end that could be judged.
+    """
 
     verdict: StageVerdict
     exit_code: int
+    enforced: tuple[str, ...] = ()
+    complaint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Where and how a stage is performed again; `edits` are files that are not as in the past's code."""
+
+    around: Surrounding
+    limits: Limits = field(default_factory=Limits)
+    edits: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How a command ended; `late` if it had to be ended."""
+
+    execution: Execution
+    enforced: tuple[str, ...]
+    late: bool
 
 
 def bring_roots(project: Project, past: Past, inner: Project, progress: Progress) -> None:
@@ -53,60 +83,98 @@ def _roots(project: Project, past: Past) -> Iterator[Selected]:
             yield Selected(found[path])
 
 
-def reenact(
-    halves: Halves,
-    variables: Mapping[str, str],
-    *,
-    output: Callable[[bytes], None],
-    progress: Progress,
-) -> Judged:
+def reenact(halves: Halves, scene: Scene, *, output: Callable[[bytes], None], progress: Progress) -> Judged:
     """Run one stage of the past in its worktree and compare what it makes with its receipt.
 
     Raises ObjectMissing when an input can't be had, KeyboardInterrupt when the user ends it.
     """
     recorded, receipt = halves.recorded, halves.receipt
+    for path, data in scene.edits.items():
+        write_record(halves.inner, path, data)
     remarks = [*_prepare(halves, receipt.deps, progress), *_unlike(halves, recorded)]
     _clear(halves.inner, receipt.outs)
-    execution = execute(
-        halves.inner,
-        receipt.cmd,
-        cwd=halves.inner.git.root / receipt.wdir,
-        variables=stage_variables(variables, receipt.stage, receipt.seed, receipt.variables),
-        output=output,
-    )
+    ending = _performed(halves, scene, output)
+    execution = ending.execution
+    if ending.late:
+        remarks = [*remarks, f"the command did not end within {scene.limits.timeout:g} s"]
+        return _judged(recorded, UNBUILT, (), ending, remarks)
     if execution.interrupted:
         raise KeyboardInterrupt
     if execution.exit_code != receipt.exit_code or receipt.status != "succeeded":
-        return _ended(recorded, execution, remarks)
+        return _ended(recorded, ending, remarks)
     comparisons = compare_outs(halves)
     outcome = worst(each.outcome for each in comparisons)
-    return _judged(recorded, outcome, comparisons, execution, remarks)
+    return _judged(recorded, outcome, comparisons, ending, remarks)
 
 
-def _ended(recorded: Recorded, execution: Execution, remarks: list[str]) -> Judged:
+def _performed(halves: Halves, scene: Scene, output: Callable[[bytes], None]) -> _Ending:
+    """Run the command within its walls, for as long as it may take."""
+    receipt, around = halves.receipt, scene.around
+    with passing(halves.project) as record, _deadline(scene.limits.timeout) as stop:
+        walls = confined(
+            halves.project,
+            halves.inner,
+            around,
+            record.folder,
+            network=halves.recorded.step.stage.network,
+            limits=scene.limits,
+        )
+        execution = execute(
+            halves.inner,
+            receipt.cmd,
+            cwd=halves.inner.git.root / receipt.wdir,
+            variables=stage_variables(around.variables, receipt.stage, receipt.seed, receipt.variables),
+            output=output,
+            record=record,
+            stop=stop,
+            tracer=Tracer("none", walls.before, walls.variables),
+        )
+        late = execution.interrupted and stop is not None and stop.is_set()
+        return _Ending(execution, walls.facts, late)
+
+
+@contextmanager
+def _deadline(seconds: float | None) -> Iterator[Event | None]:
+    """An event that is set once the time is over; None without a limit."""
+    if seconds is None:
+        yield None
+        return
+    stop = Event()
+    timer = Timer(seconds, stop.set)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield stop
+    finally:
+        timer.cancel()
+
+
+def _ended(recorded: Recorded, ending: _Ending, remarks: list[str]) -> Judged:
     """Judge a command that failed now or then, by how it ended: there are no outs to compare."""
-    then, now = recorded.receipt.exit_code, execution.exit_code
+    then, now = recorded.receipt.exit_code, ending.execution.exit_code
     if recorded.receipt.status == "succeeded":
         remarks = [*remarks, f"the command ended with exit code {now}"]
-        return _judged(recorded, UNBUILT, (), execution, remarks)
+        return _judged(recorded, UNBUILT, (), ending, remarks)
     if then == now:
         remarks = [*remarks, f"it failed again, as recorded, with exit code {now}"]
-        return _judged(recorded, "identical", (), execution, remarks)
+        return _judged(recorded, "identical", (), ending, remarks)
     remarks = [*remarks, f"it had failed with exit code {then}; now it ended with {now}"]
-    return _judged(recorded, "different", (), execution, remarks)
+    return _judged(recorded, "different", (), ending, remarks)
 
 
 def _judged(
     recorded: Recorded,
     outcome: Outcome,
     comparisons: tuple[Comparison, ...],
-    execution: Execution,
+    ending: _Ending,
     remarks: list[str],
 ) -> Judged:
     reason = "; ".join(remarks) or None
-    stage, seconds = recorded.receipt.stage, execution.seconds
-    verdict = StageVerdict(stage, recorded.id, outcome, comparisons, seconds, reason)
-    return Judged(verdict, execution.exit_code if outcome == UNBUILT else 0)
+    stage, execution = recorded.receipt.stage, ending.execution
+    verdict = StageVerdict(stage, recorded.id, outcome, comparisons, execution.seconds, reason)
+    if outcome != UNBUILT:
+        return Judged(verdict, 0, ending.enforced)
+    return Judged(verdict, execution.exit_code, ending.enforced, f"stage `{stage}`: {remarks[-1]}")
 
 
 def _prepare(halves: Halves, deps: Sequence[Artifact], progress: Progress) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""Walls around a command, where the system has them."""
