@@ -40,3 +40,10 @@ def test_what_processes_say_of_themselves_is_gathered_without_secrets(tmp_path: 
 def test_a_cause_is_one_line_without_secrets() -> None:
     assert cause_of(None, Redactor()) is None
     assert cause_of("failed:\n  --password hunter22", Redactor()) == "failed:   --password [secret]"
+
+
+def test_a_token_before_the_host_of_a_tracker_is_hidden(tmp_path: Path) -> None:
+    told = {"trackers": [{"kind": "mlflow", "id": "ab", "uri": "https://sometoken@host:5000/x"}]}
+    (tmp_path / "facts-1.json").write_text(json.dumps(told))
+    (tracker,) = Record(tmp_path).trackers(Redactor())
+    assert tracker.uri == "https://***@host:5000/x"

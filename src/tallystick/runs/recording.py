@@ -15,6 +15,7 @@ from tallystick.digest import Digest
 from tallystick.files import translated
 from tallystick.frozen import dataclass
 from tallystick.project import Project
+from tallystick.records.config import redacted
 from tallystick.records.fields import single_line
 from tallystick.records.provenance import Tracker
 from tallystick.records.receipt import TAIL
@@ -95,7 +96,7 @@ class Record:
             said = note.get("trackers")
             for one in said if isinstance(said, list) else ():
                 if isinstance(one, dict) and one.get("kind") in _KINDS and one.get("id"):
-                    uri = plain_line(redactor.text(str(one.get("uri") or "")))
+                    uri = plain_line(redactor.text(redacted(str(one.get("uri") or ""))))
                     found.append(Tracker(one["kind"], plain_line(str(one["id"])), uri))
         return tuple(dict.fromkeys(found))
 
