@@ -72,7 +72,9 @@ def test_a_view_that_changed_stops_its_stages_until_it_is_published_anew(bare: S
     assert bare.states() == {"s": "up to date"}
     bare.repo.write("users.sql", "select 2\n")
     assert "publish v4" in bare.tally("run", code=3).err
-    assert "publish v4" in bare.tally("check", code=1).out
+    (problem,) = bare.tally("check", "--json", code=1).json()["problems"]
+    assert problem["what"] == "feature can't be used: view `users` changed, but is still called v3"
+    assert problem["hint"] == "publish v4: tally features publish users"
     assert "publish v4" in bare.tally("status").out
     assert "users@v4 is published" in bare.tally("features", "publish", "users").out
     assert "`users` is at v4" in bare.tally("run", code=12).err

@@ -76,7 +76,7 @@ def test_after_a_failure_the_others_go_on_and_those_that_need_it_are_named(diamo
         assert states == {"top": "succeeded", "left": "failed", "right": "succeeded", "bottom": "skipped"}
     shown = diamond.tally("run", "-k", code=18).out
     assert "bottom: skipped: it needs `left`, which failed" in shown
-    assert "left: failed: stage `left` failed: its command ended with exit code 127" in shown
+    assert "left: failed: its command ended with exit code 127" in shown
 
 
 def test_without_keep_going_a_failure_begins_nothing_new(diamond: Stages) -> None:

@@ -149,6 +149,13 @@ def test_a_command_given_as_a_list_meets_no_shell(bare: Stages) -> None:
     assert bare.repo.read("o") == b"$HOME; x\n"
 
 
+def test_a_list_of_commands_or_of_words_for_a_shell_is_told(bare: Stages) -> None:
+    bare.pipeline('stages:\n  a: {cmd: ["echo one", "echo two"]}\n  b: {cmd: [echo, x, ">", y]}\n')
+    failed = bare.tally("run", "a", code=18).err
+    assert "no program is called `echo one`; a list is one command, word by word" in failed
+    assert "note: `>` is a word like any other in a list" in bare.tally("run", "b").out
+
+
 def test_output_is_shown_and_kept(stages: Stages) -> None:
     ran = stages.tally("run", "prepare")
     assert "prepared 100\n" in ran.out
@@ -307,6 +314,13 @@ def test_an_out_that_git_tracks_is_refused_before_anything_runs(bare: Stages) ->
 def test_an_out_inside_a_tracked_folder_is_refused(stages: Stages) -> None:
     stages.pipeline("stages: {a: {cmd: echo > data/o, outs: [data/o]}}")
     assert "lies in the tracked folder `data`" in stages.tally("run", code=3).err
+
+
+@pytest.mark.parametrize("text", ["{}", '{"accuracy": "0.93"}'])
+def test_metrics_without_any_number_are_told(bare: Stages, text: str) -> None:
+    bare.repo.write("text", text)
+    bare.pipeline("stages: {a: {cmd: cp text m.json, deps: [text], metrics: [m.json]}}")
+    assert "note: `m.json` holds no number" in bare.tally("run").out
 
 
 def test_a_dep_that_changes_during_the_run_is_told(bare: Stages) -> None:

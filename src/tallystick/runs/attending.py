@@ -160,4 +160,5 @@ def _told(graph: Graph, outcome: StageRun | Failed | Skipped) -> StageRun:
         )
     error: TallyError = outcome.error
     run = Digest.parse(error.run) if isinstance(error, CommandFailed) and error.run else None
-    return StageRun(outcome.address, "failed", (), command, run=run, complaint=error.message, hint=error.hint)
+    complaint = error.message.removeprefix(f"stage `{outcome.address}` failed: ")
+    return StageRun(outcome.address, "failed", (), command, run=run, complaint=complaint, hint=error.hint)

@@ -50,6 +50,12 @@ from tallystick.runs.undeclared import denial, found, observed, remarks
 from tallystick.runs.writing import make_folders, write_record
 from tallystick.tracing.accesses import Undeclared
 
+NOT_FOUND = 127
+"""The exit code for a program that isn't there."""
+
+SHELLS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1", "&>"})
+"""Words that mean something to a shell, and nothing in a command that is a list."""
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -187,7 +193,7 @@ def _executed(
 def _made(project: Project, step: Step, execution: Execution, progress: Progress) -> Made:
     """Take in what the command wrote, unless it failed."""
     if execution.interrupted or execution.exit_code != 0:
-        ended = f"failed: its command ended with exit code {execution.exit_code}"
+        ended = f"failed: its command ended with exit code {execution.exit_code}{_several(step, execution)}"
         complaint = "was interrupted" if execution.interrupted else ended
         return Made(metrics=partial_metrics(project, step), complaint=complaint)
     if execution.log_cut is not None:
@@ -199,6 +205,14 @@ def _made(project: Project, step: Step, execution: Execution, progress: Progress
         return Made(metrics=partial_metrics(project, step), complaint=f"failed: {error.message}")
     outs, written = zip(*taken, strict=True) if taken else ((), ())
     return Made(outs, metrics, tuple(chain.from_iterable(written)))
+
+
+def _several(step: Step, execution: Execution) -> str:
+    """Why a list of commands, as DVC knows it, can't be found."""
+    cmd = step.stage.cmd
+    if execution.exit_code != NOT_FOUND or isinstance(cmd, str) or " " not in cmd[0]:
+        return ""
+    return f": no program is called `{cmd[0]}`; a list is one command, word by word"
 
 
 def _metrics(project: Project, out: Output) -> Mapping[str, float]:
@@ -299,6 +313,11 @@ def _became(project: Project, path: str) -> str:
 
 def _notes(project: Project, receipt: Receipt, inputs: Inputs) -> tuple[str, ...]:
     notes = [f"`{path}` {_became(project, path)} while `{receipt.stage}` ran" for path in receipt.changed]
+    notes += [
+        f"`{word}` is a word like any other in a list: for the shell, write the command as a text"
+        for word in receipt.cmd
+        if not isinstance(receipt.cmd, str) and word in SHELLS
+    ]
     notes += [f"`{path}` holds no number" for path, numbers in receipt.metrics.items() if not numbers]
     notes += [f"`{path}` is not what its pointer says: `tally add {path}`" for path in inputs.unadded]
     if receipt.code.left_out:
