@@ -48,8 +48,8 @@ stages:
 """
 
 
-def asked(server: RealServer, path: str, **query: str) -> Any:
-    url = f"{server.url}/api/2.0/mlflow/{path}?{urllib.parse.urlencode(query)}"
+def asked(server: RealServer, question: str, **query: str) -> Any:
+    url = f"{server.url}/api/2.0/mlflow/{question}?{urllib.parse.urlencode(query)}"
     with urllib.request.urlopen(url, timeout=60) as answer:
         return json.load(answer)
 

@@ -172,7 +172,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(receipts, steps), min_size=1, max_size=3, unique_by=lambda pair: identity(pair[0])))
 def test_a_strict_server_takes_whatever_receipts_may_say(runs: list[tuple[Receipt, list[Step]]]) -> None:
     with running() as strict:

@@ -69,6 +69,14 @@ def test_what_is_no_address_of_a_server_is_refused(uri: str) -> None:
     assert "abcdefgh" not in str(caught.value)
 
 
+def test_a_login_is_exposed_on_a_way_that_others_can_read() -> None:
+    exposed = [address_of(uri, token="t").exposes_login for uri in ("http://host", "http://127.host.org")]
+    assert exposed == [True, True]
+    hidden = ("https://host", "http://localhost:5000", "http://127.0.0.1", "http://[::1]:5000")
+    assert not any(address_of(uri, token="t").exposes_login for uri in hidden)
+    assert not address_of("http://host").exposes_login
+
+
 def test_a_token_that_would_smuggle_a_header_in_is_refused() -> None:
     for token in ("a\r\nX-Y: z", "ä"):
         with pytest.raises(Refused, match="token"):

@@ -74,7 +74,7 @@ def export(
     experiment = destination.experiment or variables.get("MLFLOW_EXPERIMENT_NAME") or project.git.root.name
     mlflow = MLflow(Server(address, f"tallystick/{__version__}", LOGIN))
     redactor = Redactor.of(variables)
-    notes: list[str] = []
+    notes = ["the login went there unencrypted: https would hide it"] if address.exposes_login else []
     attached = attachments(project, receipt, largest_out, progress, notes)
     content = content_of(run, receipt, _series(project, receipt, notes), _held(project, receipt), redactor)
     with files.lock(project.home / "locks" / "export", what="an export", wait=PATIENCE):

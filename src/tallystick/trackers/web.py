@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException, IncompleteRead
@@ -22,6 +23,7 @@ PATIENCE = 60
 LARGEST = 32 << 20
 """Bytes of an answer; what is longer is no answer."""
 
+_HERE = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
 _LONGEST_WORDS = 300
 _MOVED = range(300, 400)
 _BUSY = (429, 503)
@@ -37,9 +39,11 @@ class Address:
     authorization: str | None = None
 
     @property
-    def host(self) -> str:
-        """The name of its machine."""
-        return urlsplit(self.url).hostname or ""
+    def exposes_login(self) -> bool:
+        """Whether others on the way can read the login."""
+        parts = urlsplit(self.url)
+        here = _HERE.fullmatch(parts.hostname or "")
+        return self.authorization is not None and parts.scheme == "http" and here is None
 
 
 def address_of(uri: str, user: str = "", password: str = "", token: str = "") -> Address:
