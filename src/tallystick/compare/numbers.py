@@ -87,7 +87,8 @@ def furthest(pairs: Iterable[tuple[float, float]], tolerance: Tolerance) -> Furt
             continue
         differing += 1
         share = share_of(gap, expected)
-        within = within and covers(tolerance, gap, share, lambda: ulps_of(expected, actual))  # noqa: B023
+        ulps = 0 if tolerance.ulps is None else ulps_of(expected, actual)
+        within = within and covers(tolerance, gap, share, ulps)
         relative = max(relative, share)
         if gap > distance:
             distance, widest, position = gap, (expected, actual), at
@@ -96,7 +97,7 @@ def furthest(pairs: Iterable[tuple[float, float]], tolerance: Tolerance) -> Furt
     return Furthest(*widest, distance, relative, within, differing, position)
 
 
-def covers(tolerance: Tolerance, gap: float, share: float, ulps: Callable[[], int]) -> bool:
+def covers(tolerance: Tolerance, gap: float, share: float, ulps: int) -> bool:
     """Whether one bound of a tolerance covers a distance; what can't be measured none does."""
     bound = tolerance.distance
     if not math.isfinite(gap):
@@ -105,7 +106,7 @@ def covers(tolerance: Tolerance, gap: float, share: float, ulps: Callable[[], in
         return True
     if tolerance.relative is not None and share <= tolerance.relative:
         return True
-    return tolerance.ulps is not None and ulps() <= tolerance.ulps
+    return tolerance.ulps is not None and ulps <= tolerance.ulps
 
 
 def gap_of(expected: float, actual: float) -> float:

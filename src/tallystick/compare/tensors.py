@@ -1,9 +1,9 @@
 """Two arrays of numbers side by side, block by block: only blocks that differ are looked into."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import compress
+from itertools import compress, repeat
 from operator import sub, truediv
 from typing import BinaryIO
 
@@ -21,7 +21,7 @@ from tallystick.compare.numbers import (
 )
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
-from tallystick.records.tolerance import Tolerance
+from tallystick.records.tolerance import MOST_ULPS, Tolerance
 from tallystick.records.verdict import Difference
 
 LARGEST = 1 << 32
@@ -154,34 +154,35 @@ class _Gathered:
     def add(self, position: int, one: bytes, two: bytes) -> None:
         """Add a block that begins with the number at a position."""
         self.blocks += 1
-        old, new = self._form.read(one), self._form.read(two)
+        old, new = list(self._form.read(one)), list(self._form.read(two))
         gaps = list(map(abs, map(sub, new, old)))
         if not math.isfinite(sum(gaps)):
             gaps = list(map(gap_of, old, new))
         top = max(gaps)
         if not top:
             return
-        shares = _shares(gaps, old)
         at = gaps.index(top)
-        within = (self.furthest is None or self.furthest.within) and self._covered(gaps, shares, one, two)
-        differing = len(gaps) - gaps.count(0)
-        found = Furthest(old[at], new[at], top, max(shares), within, differing, position + at)
+        wide = gaps if all(gaps) else list(compress(gaps, gaps))
+        shares = _shares(wide, old if wide is gaps else compress(old, gaps), math.isfinite(top))
+        within = self.furthest is None or self.furthest.within
+        within = within and self._covered(wide, shares, lambda: compress(self._steps(one, two), gaps))
+        found = Furthest(old[at], new[at], top, max(shares), within, len(wide), position + at)
         self.furthest = found if self.furthest is None else _further(self.furthest, found)
 
-    def _covered(self, gaps: Sequence[float], shares: Sequence[float], one: bytes, two: bytes) -> bool:
-        """Whether the tolerance covers every number of a block."""
-        tolerance, bound = self._tolerance, self._tolerance.distance
-        if bound is not None and max(gaps) <= bound:
-            return True
-        if tolerance.relative is not None and max(shares) <= tolerance.relative:
-            return True
-        if tolerance == Tolerance(any_order=tolerance.any_order):
+    def _covered(self, gaps: list[float], shares: list[float], steps: Callable[[], Iterable[int]]) -> bool:
+        """Whether the tolerance covers every number of a block: all of them by one bound, or each by any."""
+        tolerance, top = self._tolerance, max(gaps)
+        if not tolerance.bounds_numbers or not math.isfinite(top):
             return False
-        steps: Sequence[int] = [0] * len(gaps)
-        if tolerance.ulps is not None:
-            steps = list(map(abs, map(sub, self._form.ranks(one), self._form.ranks(two))))
-        found = zip(compress(gaps, gaps), shares, compress(steps, gaps), strict=True)
-        return all(covers(tolerance, gap, share, lambda: step) for gap, share, step in found)  # noqa: B023
+        if covers(tolerance, top, max(shares), MOST_ULPS + 1):
+            return True
+        ulps = [0] * len(gaps) if tolerance.ulps is None else list(steps())
+        if tolerance.ulps is not None and max(ulps) <= tolerance.ulps:
+            return True
+        return all(map(covers, repeat(tolerance), gaps, shares, ulps))
+
+    def _steps(self, one: bytes, two: bytes) -> Iterable[int]:
+        return map(abs, map(sub, self._form.ranks(one), self._form.ranks(two)))
 
 
 def _further(one: Furthest, two: Furthest) -> Furthest:
@@ -194,9 +195,7 @@ def _further(one: Furthest, two: Furthest) -> Furthest:
     )
 
 
-def _shares(gaps: Sequence[float], old: Sequence[float]) -> list[float]:
-    """The distances that are not 0, as shares of what was expected."""
-    wide, sizes = list(compress(gaps, gaps)), list(map(abs, compress(old, gaps)))
-    if 0 in sizes or not math.isfinite(sum(wide)):
-        return list(map(share_of, wide, sizes))
-    return list(map(truediv, wide, sizes))
+def _shares(gaps: Iterable[float], old: Iterable[float], finite: bool) -> list[float]:
+    """Distances as shares of what was expected."""
+    sizes = list(map(abs, old))
+    return list(map(truediv if finite and all(sizes) else share_of, gaps, sizes))
