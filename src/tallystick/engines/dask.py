@@ -31,7 +31,8 @@ _LOST = (CancelledError, distributed.comm.core.CommClosedError, OSError, Timeout
 def connect(place: str) -> Iterator["Dask"]:
     """A client of the scheduler at `host:port`; raise RemoteUnreachable if there is none."""
     # It would tell of each attempt to connect, with tracebacks; what matters becomes an error of ours.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client", "distributed.comm"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = distributed.Client(f"tcp://{place}", timeout=PATIENCE, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
@@ -142,6 +143,8 @@ def perform(work: Work, task: Task, number: int, topic: str) -> Task:
     worker = distributed.get_worker()
     stop, over = Event(), Event()
     asked = distributed.Event(topic, client=distributed.get_client())
+    if asked.is_set():
+        stop.set()
     watch = Thread(target=_watch, args=(asked, stop, over), daemon=True)
     watch.start()
     # A worker's process begins in dask, not in our command line: so its environment is read here.
