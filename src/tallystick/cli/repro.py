@@ -9,13 +9,14 @@ import click
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import context
+from tallystick.cli.differences import difference_text
 from tallystick.cli.options import to_project_path, trust_option
 from tallystick.cli.prompt import with_grant
 from tallystick.cli.text import seconds_text, style, table
 from tallystick.errors import WrongUsage
 from tallystick.flows.repro import REPRODUCED, Reproduced, Request
 from tallystick.flows.repro import repro as reproduce
-from tallystick.records.verdict import Comparison, Difference, Outcome, StageVerdict, Verdict
+from tallystick.records.verdict import Comparison, Outcome, StageVerdict, Verdict
 from tallystick.reproduction.attempt import Manner
 from tallystick.reproduction.confinement import Limits
 
@@ -163,29 +164,6 @@ def spread_lines(verdict: Verdict) -> Iterator[str]:
 
 
 def _comparison_lines(comparison: Comparison) -> Iterator[str]:
-    yield f"  {comparison.path}: {outcome_text(comparison.outcome)}"
-    yield from (f"    {_difference_text(each)}" for each in comparison.differences)
-
-
-def _difference_text(difference: Difference) -> str:
-    name = f"{difference.name}: " if difference.name else ""
-    text = f"{name}{_value(difference.expected)} -> {_value(difference.actual)}"
-    if difference.absolute is None:
-        return text
-    share = "" if difference.relative is None else f", {_share(difference)}"
-    allowed = "" if difference.allowed is None else f"; allowed {difference.allowed}"
-    return f"{text} (off by {difference.absolute:.3g}{share}{allowed})"
-
-
-def _share(difference: Difference) -> str:
-    """The largest relative distance, which of many numbers need not be that of the furthest one."""
-    relative, expected = difference.relative or 0.0, difference.expected
-    share = f"{relative * 100:.3g}%"
-    if isinstance(expected, (int, float)) and expected and difference.absolute is not None:
-        here = difference.absolute / abs(expected)
-        return share if abs(here - relative) <= 1e-6 * relative else f"elsewhere up to {share}"
-    return share
-
-
-def _value(value: object) -> str:
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+    order = ", but for the order the same" if comparison.unordered else ""
+    yield f"  {comparison.path}: {outcome_text(comparison.outcome)}{order}"
+    yield from (f"    {difference_text(each)}" for each in comparison.differences)
