@@ -159,6 +159,21 @@ def test_a_package_that_the_index_no_longer_has_is_named(
     assert caught.value.exit_code == 17
 
 
+def test_a_file_that_somebody_edited_through_the_installers_cache_is_named(
+    take: Take, folder: Path, tmp_path: Path
+) -> None:
+    captured = take("alpha", "beta")
+    cached = [path for path in (tmp_path / "cache").rglob("alpha.py") if path.is_file()]
+    assert cached
+    for path in cached:
+        path.write_text("NAME = 'edited'\n")
+    with pytest.raises(
+        EnvironmentNotRebuilt, match=r"`alpha` 1\.0 has an altered file, `alpha\.py`"
+    ) as caught:
+        again(captured, folder)
+    assert "uv cache clean" in (caught.value.hint or "")
+
+
 def test_a_package_that_was_yanked_is_installed_still(
     take: Take, index: Path, folder: Path, tmp_path: Path
 ) -> None:

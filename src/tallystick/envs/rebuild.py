@@ -5,13 +5,14 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tallystick.envs.capture import installed_record
 from tallystick.envs.installed import distributions, normalised
 from tallystick.envs.installer import installer
+from tallystick.envs.intact import altered
 from tallystick.envs.interpreter import interpreter_of
 from tallystick.envs.probe import probe
 from tallystick.envs.requirements import Read, alone, installer_settings, requirement
@@ -177,7 +178,7 @@ def _build(order: _Order, read: Read, stock: Stock) -> None:
         _make(order)
         if lines:
             _install(order, lines, stocked, Path(scratch))
-    if objections := _objections(order):
+    if objections := [*_objections(order), *_altered(folder)]:
         shutil.rmtree(folder, ignore_errors=True)
         raise EnvironmentNotRebuilt(
             f"the rebuilt environment is not the recorded one: {'; '.join(objections)}",
@@ -187,8 +188,20 @@ def _build(order: _Order, read: Read, stock: Stock) -> None:
     write_atomic(folder / MARKER, record.render(lock))
 
 
+def _altered(folder: Path) -> Iterator[str]:
+    """The same for files that are not what their own package's record says."""
+    for found, path in altered(distributions(_sites(folder))):
+        yield f"`{found.name}` {found.version} has an altered file, `{path}`"
+
+
+def _sites(folder: Path) -> list[str]:
+    return [str(path) for path in folder.glob("lib*/*/site-packages")]
+
+
 def _blamed(objections: list[str], stocked: Collection[str]) -> str:
     """Who brought what was not recorded."""
+    if any("altered file" in objection for objection in objections):
+        return "somebody may have edited a file that uv's cache shares: `uv cache clean`, and repeat"
     if any(f"`{name}`" in objection for name in stocked for objection in objections):
         return "the vault holds another wheel than it says: make it anew where that environment still stands"
     return "the package index no longer gives what was recorded; another index may (UV_INDEX)"
@@ -289,8 +302,7 @@ def _objections(order: _Order) -> list[str]:
     """In what an environment differs from its lock, found by reading alone."""
     lock, folder = order.lock, order.folder
     objections = [] if order.any_python else _of_python(lock, folder)
-    site = [str(path) for path in folder.glob("lib*/*/site-packages")]
-    present = {each.name: each for each in distributions(site)}
+    present = {each.name: each for each in distributions(_sites(folder))}
     for package in lock.packages:
         found = present.pop(normalised(package.name), None)
         if found is None:
