@@ -56,9 +56,10 @@ def command(
 
 
 def _lines(result: Pushed) -> Iterator[str]:
-    whole = f"{count_text(result.blobs, 'blob')} of {count_text(result.paths, 'path')}"
+    of = count_text(result.paths, "path") if result.paths else "receipts, locks and vaults"
+    whole = f"{count_text(result.blobs, 'blob')} of {of}"
     size = size_text(result.sent_bytes)
-    if not result.paths:
+    if not result.paths and not result.blobs:
         yield "Nothing is tracked yet: `tally add <data>`"
     elif result.dry_run:
         yield f"Would send {count_text(result.sent_blobs, 'blob')} ({size} before compression), of {whole}"
