@@ -80,7 +80,9 @@ def export(
     with files.lock(project.home / "locks" / "export", what="an export", wait=PATIENCE):
         home = mlflow.experiment(experiment)
         known = mlflow.find(home, str(run)) or mlflow.create(home, content)
+        progress.begin("sending params and metrics")
         told = _tell(mlflow, known, content)
+        progress.end()
         sent = _send(project, mlflow, known, attached, redactor, progress, notes)
         mlflow.end(known, content)
     return Exported(
