@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.sandbox import Repo, Tally
 
-PROGRAMS = ("sh", "awk", "sed", "cat", "mkdir", "git", "bwrap", "od", "tr", "true")
+PROGRAMS = ("sh", "awk", "sed", "cat", "mkdir", "git", "bwrap", "od", "tr", "sleep", "ip", "unshare")
 """All that the stages need: where there is no Python on PATH, no environment has to be rebuilt."""
 
 HELPER = "factor=2\n"
@@ -77,7 +77,7 @@ class Corpus:
     def __init__(self, folder: Path) -> None:
         self.repo = Repo(folder / "repo")
         self.tally = Tally(self.repo.path)
-        self.path = str(_programs(folder))
+        self.path = str(without_python(folder))
         self.commits: dict[str, str] = {}
 
     def build(self) -> None:
@@ -162,8 +162,8 @@ def _set(variables: Mapping[str, str | None]) -> None:
             os.environ[name] = value
 
 
-def _programs(folder: Path) -> Path:
-    """A folder with links to some programs, and no Python among them."""
+def without_python(folder: Path) -> Path:
+    """Make a folder with links to some programs, and no Python among them."""
     programs = folder / "programs"
     programs.mkdir()
     for name in PROGRAMS:

@@ -9,7 +9,7 @@ from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import context
 from tallystick.cli.options import to_project_path
-from tallystick.cli.repro import outcome_text, stage_lines
+from tallystick.cli.repro import outcome_text, spread_lines, stage_lines
 from tallystick.cli.text import count_text, seconds_text, size_text, style, table
 from tallystick.data.tracked import Tracked
 from tallystick.digest import Digest
@@ -175,11 +175,16 @@ def _verdict_lines(identity: Digest, verdict: Verdict) -> Iterator[str]:
             ["  started", verdict.started],
             ["  Python", f"{verdict.python} on {verdict.platform}"],
             ["  environment", str(verdict.environment or "none")],
+            *([["  by", verdict.author]] if verdict.author else []),
+            *([["  machine", verdict.hardware.cpu]] if verdict.hardware else []),
+            *(["  enforced", fact] for fact in verdict.enforced),
+            *(["  not as recorded", line] for line in verdict.unlike),
             ["  outcome", outcome_text(verdict.outcome)],
         ]
     )
     for stage in verdict.stages:
         yield from stage_lines(stage)
+    yield from spread_lines(verdict)
 
 
 def _output_lines(found: Shown) -> Iterator[str]:

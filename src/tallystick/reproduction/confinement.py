@@ -8,7 +8,7 @@ from pathlib import Path
 from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.reproduction.isolation import Surrounding
-from tallystick.sandbox import bubblewrap
+from tallystick.sandbox import namespaces
 from tallystick.sandbox.room import Room, Walls, open_room
 
 TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - they are hidden, not used
@@ -31,17 +31,20 @@ def confined(
     """Walls around one command, which keeps its own record in a folder."""
     if not limits.isolate:
         return open_room("`--no-isolation`")
-    return bubblewrap.walls(_room(project, inner, around, record, network))
+    return namespaces.walls(_room(project, inner, around, record, network))
 
 
 def _room(project: Project, inner: Project, around: Surrounding, record: Path, network: bool) -> Room:
     """The temporary worktree and its history; the environment; of all else only the system."""
     home, root = around.variables.get("HOME", ""), os.path.realpath(project.git.root)
     scratch = {place: str(_folder(record, number)) for number, place in enumerate(_private(home))}
-    hidden = tuple(path for path in (root, os.path.realpath(project.home)) if path not in scratch)
-    closed = {*scratch, *hidden}
+    history = os.path.realpath(project.git.common)
+    # The user may be in a linked worktree; then the main one lies around the history.
+    main = os.path.dirname(history) if os.path.basename(history) == ".git" else root
+    hidden = tuple(each for each in (root, main, os.path.realpath(project.home)) if each not in scratch)
+    closed = {*scratch, root, main}
     needs = () if around.interpreter is None else _needs_of(around.interpreter)
-    shown = [os.path.realpath(project.git.common), *needs, *_on_path(around.variables)]
+    shown = [history, *needs, *_on_path(around.variables)]
     return Room(
         writable=(str(inner.git.root), str(record)),
         shown=tuple(path for path in dict.fromkeys(shown) if not _opens(path, closed)),

@@ -31,7 +31,7 @@ def past(project: Project, target: str, stages: Sequence[str] = (), folder: str 
     """Find a commit's receipts, or one run; raise Refused if there is none to repeat."""
     commit = _commit(project, target)
     if commit is None:
-        return _of_run(project, target, ledger.find(project, target))
+        return _of_run(project, target, _run(project, target))
     graph = load_at(project, commit)
     found = recorded_at(project, commit, graph)
     wanted = _wanted(graph, found, stages, folder)
@@ -48,10 +48,25 @@ def _commit(project: Project, target: str) -> str | None:
     """The commit that a word means; None if it can only mean a run. Raises Refused if it means neither."""
     try:
         return project.git.resolve(target)
-    except Refused:
+    except Refused as error:
         if not ledger.seems_run(target):
-            raise
+            raise _or_shallow(project, error) from None
         return None
+
+
+def _run(project: Project, target: str) -> Run:
+    try:
+        return ledger.find(project, target)
+    except Refused as error:
+        raise _or_shallow(project, error) from None
+
+
+def _or_shallow(project: Project, error: Refused) -> Refused:
+    """What is not here may only not have been cloned."""
+    if not (project.git.common / "shallow").is_file():
+        return error
+    hint = "this clone is shallow: `git fetch --unshallow` brings the commits that it lacks"
+    return Refused(error.message, hint=hint)
 
 
 def _wanted(
