@@ -9,13 +9,13 @@ def test_a_text_says_how_many_lines_differ_and_shows_the_first() -> None:
     told = found("log.txt", b"a\nb\nc\nd\n", b"a\nx\nc\ny\n")
     (one,) = told.differences
     assert (told.kind, one.name, one.expected, one.actual, one.where) == ("text", "lines", "b", "x", "line 2")
-    assert (one.differing, one.values) == (2, 5)
+    assert (one.differing, one.values) == (2, 4)
 
 
 def test_lines_that_came_and_went_are_counted() -> None:
     first, count = between("log", b"a\nb\n", b"a\nnew\nb\nnewer\n")
     assert (first.expected, first.actual, first.where) == ("b", "new", "line 2")
-    assert (count.name, count.expected, count.actual) == ("number of lines", "3", "5: 0 gone, 2 new")
+    assert (count.name, count.expected, count.actual) == ("number of lines", "2", "4: 0 gone, 2 new")
 
 
 @pytest.mark.parametrize("new", [b"a\r\nb\r\n", b"a\nb", b"a\r\nb"])

@@ -16,12 +16,12 @@ NO_LINE = "the end"
 def compare_text(expected: BinaryIO, actual: BinaryIO, _tolerances: Policy) -> list[Difference] | Only:
     """How two texts differ; raise BadRecord if one is none."""
     one, two = _text(expected), _text(actual)
-    old, new = one.split("\n"), two.split("\n")
+    old, new = _lines(one), _lines(two)
+    if old == new:
+        return "layout"
     gone, come = Counter(old) - Counter(new), Counter(new) - Counter(old)
     if not gone and not come:
-        return "layout" if old == new else "order"
-    if _without_ends(old) == _without_ends(new):
-        return "layout"
+        return "order"
     return list(_differences(old, new, gone.total(), come.total()))
 
 
@@ -35,10 +35,10 @@ def _text(file: BinaryIO) -> str:
         raise BadRecord("not a text") from error
 
 
-def _without_ends(lines: Sequence[str]) -> list[str]:
+def _lines(text: str) -> list[str]:
     """Lines however they end: with a carriage return or not, the last one with a break or not."""
-    plain = [line.rstrip("\r") for line in lines]
-    return plain[:-1] if plain and not plain[-1] else plain
+    lines = [line.rstrip("\r") for line in text.split("\n")]
+    return lines if lines[-1] else lines[:-1]
 
 
 def _differences(old: Sequence[str], new: Sequence[str], gone: int, come: int) -> Iterator[Difference]:

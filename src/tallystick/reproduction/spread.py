@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import ROUND_UP, Context
 from typing import NamedTuple
 
 from tallystick.records.tolerance import EVERY, Measured, Tolerance, Tolerances
@@ -9,6 +10,9 @@ from tallystick.records.verdict import Comparison, Difference
 
 Spread = Mapping[str, Mapping[str, float]]
 """Path of a file -> name of its number, or EVERY -> the largest distance."""
+
+
+_THREE_DIGITS = Context(prec=3, rounding=ROUND_UP)
 
 
 class _Number(NamedTuple):
@@ -41,13 +45,20 @@ def unmeasured(repetitions: Iterable[Iterable[Comparison]]) -> tuple[str, ...]:
 
 
 def policy(measured: Spread, runs: int, folder: str = "") -> Tolerances:
-    """A spread as the tolerances of a stage; its paths are made relative to the folder that it runs in."""
+    """A spread as the tolerances of a stage; its paths are made relative to the folder that it runs in.
+
+    Three digits are enough, if they are rounded up.
+    """
     return {
         posixpath.relpath(path, folder or "."): {
-            name: Tolerance(measured=Measured(distance, runs)) for name, distance in names.items()
+            name: Tolerance(measured=Measured(_rounded_up(far), runs)) for name, far in names.items()
         }
         for path, names in measured.items()
     }
+
+
+def _rounded_up(distance: float) -> float:
+    return float(_THREE_DIGITS.create_decimal_from_float(distance))
 
 
 def _all(repetitions: Iterable[Iterable[Comparison]]) -> Iterator[tuple[Comparison, Difference]]:
