@@ -26,49 +26,84 @@ _WORDS = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
 
 _VALUE = rb"""(?![$<\[{*(]|None\b|null\b|True\b|False\b|os\.)([^\s"',;&]{4,})"""
 
-_FORMATS: tuple[tuple[str, bytes], ...] = (
-    ("an AWS access key", rb"\b((?:AKIA|ASIA|AROA|AIDA|ANPA)[A-Z0-9]{16})\b"),
-    ("an AWS secret key", rb"(?i)aws[^\n]{0,40}?[=:\s\"']([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"),
-    ("a GitHub token", rb"\b(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{20,})"),
-    ("a GitLab token", rb"\b(gl(?:pat|ptt|dt|rt|cbt)-[A-Za-z0-9_-]{20,})"),
-    ("a Hugging Face token", rb"\b((?:hf|api_org)_[A-Za-z0-9]{24,})"),
-    ("an API key", rb"(?<![A-Za-z0-9_-])(sk-(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{20,})"),
-    ("a Stripe key", rb"\b((?:[sr]k|whsec)_(?:live_|test_)?[A-Za-z0-9]{20,})"),
-    ("a Slack token", rb"\b(xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,})"),
-    ("a Slack address", rb"hooks\.slack\.com/services/([A-Za-z0-9/]{20,})"),
-    ("a Google key", rb"\b(AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,})"),
-    ("a token", rb"\b(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?)"),
-    ("an npm token", rb"\b(npm_[A-Za-z0-9]{30,})"),
-    ("a PyPI token", rb"\b(pypi-[A-Za-z0-9_-]{40,})"),
-    ("a SendGrid key", rb"\b(SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})"),
-    ("a DigitalOcean token", rb"\b(do[opr]_v1_[a-f0-9]{40,})"),
-    ("a Databricks token", rb"\b(dapi[a-f0-9]{32})"),
-    ("an Azure key", rb"(?i)(?:AccountKey|SharedAccessKey|SharedAccessSignature)=([A-Za-z0-9+/=%&_-]{16,})"),
-    ("a password in a URL", rb"://[^/\s:@\"']*:([^/\s@\"'$<{][^/\s@\"']*)@"),
+_FORMATS: tuple[tuple[str, str, bytes], ...] = (
+    ("an AWS access key", "akia asia aroa aida anpa", rb"\b((?:AKIA|ASIA|AROA|AIDA|ANPA)[A-Z0-9]{16})\b"),
+    ("an AWS secret key", "aws", rb"(?i)aws[^\n]{0,40}?[=:\s\"']([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"),
+    (
+        "a GitHub token",
+        "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
+        rb"\b(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{20,})",
+    ),
+    (
+        "a GitLab token",
+        "glpat- glptt- gldt- glrt- glcbt-",
+        rb"\b(gl(?:pat|ptt|dt|rt|cbt)-[A-Za-z0-9_-]{20,})",
+    ),
+    ("a Hugging Face token", "hf_ api_org_", rb"\b((?:hf|api_org)_[A-Za-z0-9]{24,})"),
+    ("an API key", "sk-", rb"(?<![A-Za-z0-9_-])(sk-(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{20,})"),
+    ("a Stripe key", "sk_ rk_ whsec_", rb"\b((?:[sr]k|whsec)_(?:live_|test_)?[A-Za-z0-9]{20,})"),
+    ("a Slack token", "xox xapp-", rb"\b(xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,})"),
+    ("a Slack address", "hooks.slack.com/services/", rb"hooks\.slack\.com/services/([A-Za-z0-9/]{20,})"),
+    (
+        "a Google key",
+        "aiza ya29. gocspx-",
+        rb"\b(AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,})",
+    ),
+    ("a token", "eyj", rb"\b(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?)"),
+    ("an npm token", "npm_", rb"\b(npm_[A-Za-z0-9]{30,})"),
+    ("a PyPI token", "pypi-", rb"\b(pypi-[A-Za-z0-9_-]{40,})"),
+    ("a SendGrid key", "sg.", rb"\b(SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})"),
+    ("a DigitalOcean token", "_v1_", rb"\b(do[opr]_v1_[a-f0-9]{40,})"),
+    ("a Databricks token", "dapi", rb"\b(dapi[a-f0-9]{32})"),
+    (
+        "an Azure key",
+        "accountkey= sharedaccess",
+        rb"(?i)(?:AccountKey|SharedAccessKey|SharedAccessSignature)=([A-Za-z0-9+/=%&_-]{16,})",
+    ),
+    ("a password in a URL", "://", rb"://[^/\s:@\"']*:([^/\s@\"'$<{][^/\s@\"']*)@"),
     (
         "a signature in a URL",
+        "? &",
         rb"(?i)[?&](?:X-Amz-(?:Signature|Security-Token|Credential)|X-Goog-Signature|signature|sig|code"
         rb"|(?:access_|auth_|api_)?token|api_?key|key|password|secret)=(?![$<{])([^&\s\"'<>]{4,})",
     ),
-    ("a login", rb"(?i)authorization[\"']?\s*[:=]\s*[\"']?(?:basic|bearer|token|digest)[ ]+([^\s\"']{6,})"),
-    ("a login", rb"\b[Bb]earer[ ]+(?=[^\s\"']*\d)([A-Za-z0-9._~+/=-]{16,})"),
+    (
+        "a login",
+        "authorization",
+        rb"(?i)authorization[\"']?\s*[:=]\s*[\"']?(?:basic|bearer|token|digest)[ ]+([^\s\"']{6,})",
+    ),
+    ("a login", "bearer", rb"\b[Bb]earer[ ]+(?=[^\s\"']*\d)([A-Za-z0-9._~+/=-]{16,})"),
     (
         "a password",
+        "passw passphrase secret token key",
         rb"(?i)(?<![A-Za-z0-9])--?(?:[a-z0-9]+[-_])*(?:password|passwd|passphrase|secret|token|api[-_]?key"
         rb"|(?:access|secret|private)[-_]key)(?:[ ]+|=)[\"']?" + _VALUE,
     ),
-    ("a password", rb"(?i)" + _NAMED.encode() + rb"(?:[_-][a-z]+)?[\"']?\s?[=:][ ]?[\"']?" + _VALUE),
-    ("a token", rb"(?i)\btoken[\"']?\s?[=:][ ]?[\"']?(?=[^\s\"']*\d)([A-Za-z0-9._~+/=-]{16,})"),
+    (
+        "a password",
+        "passw passphrase secret credential token key",
+        rb"(?i)" + _NAMED.encode() + rb"(?:[_-][a-z]+)?[\"']?\s?[=:][ ]?[\"']?" + _VALUE,
+    ),
+    ("a token", "token", rb"(?i)\btoken[\"']?\s?[=:][ ]?[\"']?(?=[^\s\"']*\d)([A-Za-z0-9._~+/=-]{16,})"),
 )
+"""What it is; words without one of which, in whatever case, there is none; how it looks."""
 
 _KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
 _KEY_ENDS = re.compile(rb"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
 
 
 @cache
-def _formats() -> tuple[tuple[str, re.Pattern[bytes]], ...]:
+def _formats() -> tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...]:
     """The patterns, made when the first text is looked at: most commands look at none."""
-    return tuple((what, re.compile(pattern)) for what, pattern in _FORMATS)
+    return tuple((what, tuple(words.encode().split()), re.compile(form)) for what, words, form in _FORMATS)
+
+
+def _formats_in(data: bytes) -> Iterator[tuple[str, re.Pattern[bytes]]]:
+    """The patterns that may fit: to look for a word is a hundred times as fast as to try a pattern."""
+    small = data.lower()
+    for what, words, pattern in _formats():
+        if any(word in small for word in words):
+            yield what, pattern
 
 
 def looks_secret(name: str) -> bool:
@@ -125,7 +160,7 @@ class Redactor:
         """The same without the secrets that stand on one line."""
         for value in self.values:
             data = data.replace(value, HIDDEN)
-        for _, pattern in _formats():
+        for _, pattern in _formats_in(data):
             data = pattern.sub(_hidden, data)
         return data
 
@@ -136,7 +171,7 @@ class Redactor:
             return "a private key"
         if any(_stands_alone(value).search(data) for value in self.values):
             return "the value of a secret environment variable"
-        return next((what for what, pattern in _formats() if pattern.search(data)), None)
+        return next((what for what, pattern in _formats_in(data) if pattern.search(data)), None)
 
 
 def _stands_alone(value: bytes) -> re.Pattern[bytes]:
@@ -192,7 +227,7 @@ class Redacting:
     def _spans(self, rest: bytes) -> Iterable[tuple[int, int]]:
         for value in self._redactor.values:
             yield from (found.span() for found in re.finditer(re.escape(value), rest))
-        for _, pattern in _formats():
+        for _, pattern in _formats_in(rest):
             yield from (found.span() for found in pattern.finditer(rest))
 
     def _redacted(self, data: bytes) -> bytes:

@@ -195,7 +195,8 @@ def _made(project: Project, step: Step, execution: Execution, progress: Progress
     if execution.interrupted or execution.exit_code != 0:
         ended = f"failed: its command ended with exit code {execution.exit_code}{_several(step, execution)}"
         complaint = "was interrupted" if execution.interrupted else ended
-        return Made(metrics=partial_metrics(project, step), complaint=complaint)
+        more = "" if execution.log_cut is None else f"; {execution.log_cut}"
+        return Made(metrics=partial_metrics(project, step), complaint=complaint + more)
     if execution.log_cut is not None:
         return Made(metrics=partial_metrics(project, step), complaint=f"failed: {execution.log_cut}")
     try:
