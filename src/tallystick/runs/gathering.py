@@ -47,7 +47,7 @@ def gather(project: Project, graph: Graph, step: Step, surroundings: Surrounding
     params, variables = params_now(project, step, surroundings), variables_now(step, surroundings)
     refuse_secrets([step], params, variables, surroundings.variables)
     deps = _deps(project, step, surroundings)
-    return Inputs(
+    inputs = Inputs(
         code=_code(project, graph, surroundings),
         deps=deps,
         params=params,
@@ -57,6 +57,9 @@ def gather(project: Project, graph: Graph, step: Step, surroundings: Surrounding
         unadded=tuple(_unadded(project, deps)),
         features=features_now(project, step),
     )
+    # What runs now may bring programs along.
+    surroundings.noted.interpreters.clear()
+    return inputs
 
 
 def _deps(project: Project, step: Step, surroundings: Surroundings) -> tuple[Artifact, ...]:

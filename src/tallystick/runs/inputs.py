@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import field
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -10,7 +9,6 @@ from tallystick.data.hashing import look
 from tallystick.data.singles import digest_now
 from tallystick.data.tracked import pointers_of
 from tallystick.envs.captured import Captured
-from tallystick.envs.interpreter import interpreter_of
 from tallystick.envs.remembered import capture_once
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
@@ -94,11 +92,11 @@ def artifact_pointed(project: Project, path: str) -> Artifact | None:
 
 def environment_now(project: Project, step: Step, surroundings: Surroundings) -> Captured | None:
     """The environment of the interpreter that a stage's command uses; None where it uses no Python."""
-    cwd = Path(project.git.root / step.cwd)
-    interpreter = interpreter_of(step.stage.cmd, surroundings.variables, cwd)
+    interpreter = surroundings.noted.interpreter(project, step, surroundings.variables)
     if interpreter is None:
         return None
     if interpreter not in surroundings.captured:
+        cwd = project.git.root / step.cwd
         surroundings.captured[interpreter] = capture_once(
             interpreter, surroundings.variables, project.git.root, project.home / "captured", cwd=cwd
         )

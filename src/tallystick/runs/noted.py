@@ -2,11 +2,12 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tallystick.data.singles import files_now
 from tallystick.digest import Digest
 from tallystick.envs.captured import Captured
+from tallystick.envs.interpreter import interpreter_of, programs_in
 from tallystick.project import Project
 from tallystick.project.grants import Allowed
 from tallystick.records import environment as environments
@@ -30,6 +31,7 @@ class Noted:
         self._files: dict[str, tuple[Signature, Artifact]] = {}
         self._recorded: dict[str, Recorded] = {}
         self._originals: dict[Digest, Digest | None] = {}
+        self.interpreters: dict[tuple[str, ...], str | None] = {}
 
     def granted(self, project: Project, command: str) -> bool:
         """Whether a command may run; what was allowed when the first was asked for counts."""
@@ -44,6 +46,20 @@ class Noted:
             # The capture is kept beside: as long as it lives, no other has its `id`.
             known = self._identities[id(captured)] = captured, environments.identity(captured.lock)
         return known[1]
+
+    def interpreter(self, project: Project, step: Step, variables: Mapping[str, str]) -> str | None:
+        """The Python that a stage's command uses; commands that begin with the same programs use the same.
+
+        A program that is named by its path may be somebody's own, and come or go with what stages write;
+        when a stage has run, `interpreters` are forgotten.
+        """
+        programs = (step.cwd, *programs_in(step.stage.cmd))
+        if programs in self.interpreters:
+            return self.interpreters[programs]
+        found = interpreter_of(step.stage.cmd, variables, project.git.root / step.cwd)
+        if not any("/" in program for program in programs[1:]):
+            self.interpreters[programs] = found
+        return found
 
     def params(self, data: bytes, path: str) -> params_record.Values:
         """The values of a parameters file, read anew only where its bytes are others."""

@@ -2,9 +2,11 @@
 
 import difflib
 import fnmatch
+import os
 import posixpath
 import re
 import shlex
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tallystick.digest import Digest
@@ -231,8 +233,11 @@ def _is_pipeline(path: str) -> bool:
 def read_file(project: Project, path: str) -> bytes | None:
     """A small file of the worktree; None if there is none. Raises BadRecord if it can't be read."""
     try:
-        with open(project.git.root / path, "rb") as file:
-            data = file.read(LARGEST + 1)
+        # A thousand receipts are read so: to ask for the most that may come would make room for it each time.
+        with open(f"{project.git.root}/{path}", "rb") as file:
+            status = os.fstat(file.fileno())
+            size = status.st_size if stat.S_ISREG(status.st_mode) else LARGEST
+            data = file.read(min(size, LARGEST) + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
