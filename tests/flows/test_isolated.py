@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from tests.flows.conftest import Stages
 
@@ -128,3 +129,20 @@ def test_ctrl_c_ends_it_and_takes_the_worktree_away(apart: Stages) -> None:
 
 def test_no_stage_is_written_in_isolation(apart: Stages) -> None:
     assert apart.tally("run", "--isolated", "-n", "new", "--", "true", code=2).err.startswith("error: ")
+
+
+def test_an_environment_in_the_project_is_the_one_that_runs_apart(bare: Stages) -> None:
+    """`.venv/bin/python` is hidden from git, so the temporary worktree doesn't have it by itself."""
+    words = [find_uv_bin(), "venv", "--quiet", "--no-project", "--python", sys.executable, ".venv"]
+    subprocess.run(words, cwd=bare.repo.path, check=True)
+    bare.repo.write(".gitignore", ".venv/\n")
+    bare.pipeline("stages: {a: {cmd: .venv/bin/python where.py, deps: [where.py], outs: [where.txt]}}")
+    bare.repo.write("where.py", "import sys\nopen('where.txt', 'w').write(sys.prefix)\n")
+    bare.repo.commit("A stage with a Python of its own")
+    assert bare.states("--isolated") == {"a": "succeeded"}
+    assert bare.repo.read("where.txt").decode().endswith("/.venv")
+    receipt = bare.receipt("a")
+    assert receipt["isolated"]
+    assert (receipt["code"]["dirty"], receipt["undeclared"]) == (False, [])
+    assert bare.states() == {"a": "up to date"}
+    assert _leftovers(bare) == []
