@@ -10,7 +10,7 @@ from scripts.commands import page
 
 from tallystick import errors
 from tallystick.cli.main import VERBS, program
-from tallystick.records import environment, pointer, provenance, receipt, root, verdict
+from tallystick.records import environment, pointer, provenance, receipt, root, vault, verdict
 from tests.source import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/*.md")])
@@ -97,6 +97,8 @@ RECORDS = (
     environment.Lock,
     environment.Package,
     environment.CondaPackage,
+    vault.Vault,
+    vault.VaultedWheel,
     verdict.Verdict,
     verdict.StageVerdict,
     verdict.Comparison,
@@ -107,5 +109,5 @@ RECORDS = (
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
 def test_every_key_of_a_record_is_described(record: type) -> None:
-    described = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs/format.md").read_text("utf-8")))
+    described = set(re.findall(r"`([a-z_0-9]+)`", (ROOT / "docs/format.md").read_text("utf-8")))
     assert not {field.name for field in dataclasses.fields(record)} - described

@@ -82,12 +82,7 @@ def rebuild(
     not here. Installs wheels only, so nothing is executed before the result has been compared with the
     lock. Raises EnvironmentNotRebuilt, or what `read` and `stock` raise.
     """
-    if lock.conda:
-        raise EnvironmentNotRebuilt(
-            f"the run was made in a conda environment ({len(lock.conda)} packages), which tally records "
-            "but can't rebuild yet",
-            hint="`environment.lock` names each package's file; activate such an environment yourself",
-        )
+    _refuse_conda(lock)
     started = time.monotonic()
     settings = installer_settings(os.environ if env is None else env)
     settings |= {"UV_PYTHON_DOWNLOADS": "never"} | ({"UV_OFFLINE": "1"} if offline else {})
@@ -102,19 +97,16 @@ def rebuild(
             progress.advance(files=len(lock.packages))
             progress.end()
         known = known or _asked(folder)
-    seconds = time.monotonic() - started
-    stand_in = None if known.python == lock.python else lock.python
-    programs = folder / "bin"
-    return Rebuilt(
-        programs / "python",
-        programs,
-        reused,
-        seconds,
-        known.python,
-        known.platform,
-        _vaulted(folder),
-        stand_in,
-    )
+    return _rebuilt(order, known, reused, time.monotonic() - started)
+
+
+def _refuse_conda(lock: Lock) -> None:
+    if lock.conda:
+        raise EnvironmentNotRebuilt(
+            f"the run was made in a conda environment ({len(lock.conda)} packages), which tally records "
+            "but can't rebuild yet",
+            hint="`environment.lock` names each package's file; activate such an environment yourself",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +118,20 @@ class _Order:
     env: Mapping[str, str]
     python: str | None
     any_python: bool
+
+
+def _rebuilt(order: _Order, found: Standing, reused: bool, seconds: float) -> Rebuilt:
+    programs = order.folder / "bin"
+    return Rebuilt(
+        python=programs / "python",
+        bin=programs,
+        reused=reused,
+        seconds=seconds,
+        version=found.python,
+        platform=found.platform,
+        vaulted=_vaulted(order.folder),
+        stand_in=None if found.python == order.lock.python else order.lock.python,
+    )
 
 
 def _known(order: _Order) -> Standing | None:
