@@ -93,12 +93,11 @@ def surrounding(
     lock = lock_of(project, receipt.environment.lock)
     if not rebuild_environment:
         return _at_hand(place, receipt, lock, base)
-    folder = folder_of(project.home / "environments", lock)
     # The Python that the stage would use today is often the recorded one, wherever it is installed.
     at_hand = interpreter_of(receipt.cmd, base, project.git.root / receipt.wdir)
     rebuilt = rebuild(
         lock,
-        folder,
+        folder_of(project.home / "environments", lock),
         read=lambda wheel: _wheel(project, wheel),
         stock=stock_of(project, place=place, progress=progress),
         env=base,
@@ -106,6 +105,13 @@ def surrounding(
         any_python=any_python,
         progress=progress,
     )
+    return _within(rebuilt, place, receipt, lock, base)
+
+
+def _within(
+    rebuilt: Rebuilt, place: Path, receipt: Receipt, lock: Lock, base: Mapping[str, str]
+) -> Surrounding:
+    """What a command sees of an environment that was rebuilt for it, unless it names another one."""
     cwd = place / receipt.wdir
     stand_in(rebuilt, receipt.cmd, cwd, place)
     plain = minimal(base) | {"PATH": _without_environments(base)}
