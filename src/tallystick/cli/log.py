@@ -11,8 +11,8 @@ import click
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import Context, context, line_width
-from tallystick.cli.repro import outcome_text
 from tallystick.cli.text import columns_that_fit, seconds_text, style, table
+from tallystick.cli.verdicts import outcome_text
 from tallystick.errors import WrongUsage
 from tallystick.flows import follow as following
 from tallystick.flows import log as flow

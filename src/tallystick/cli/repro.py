@@ -9,14 +9,12 @@ import click
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import context
-from tallystick.cli.differences import difference_text
 from tallystick.cli.options import to_project_path, trust_option
 from tallystick.cli.prompt import with_grant
-from tallystick.cli.text import seconds_text, style, table
+from tallystick.cli.verdicts import outcome_text, spread_lines, stage_lines
 from tallystick.errors import WrongUsage
-from tallystick.flows.repro import REPRODUCED, Reproduced, Request
+from tallystick.flows.repro import Reproduced, Request
 from tallystick.flows.repro import repro as reproduce
-from tallystick.records.verdict import Comparison, Outcome, StageVerdict, Verdict
 from tallystick.reproduction.attempt import Manner
 from tallystick.reproduction.confinement import Limits
 
@@ -135,35 +133,3 @@ def lines(result: Reproduced) -> Iterator[str]:
     yield f"{verdict.target}{commit}: {outcome_text(verdict.outcome)} (verdict {result.id.short})"
     if result.hint is not None:
         yield f"hint: {result.hint}"
-
-
-def outcome_text(outcome: Outcome) -> str:
-    """An outcome in its colour."""
-    return style(outcome, "good" if outcome in REPRODUCED else "bad")
-
-
-def stage_lines(stage: StageVerdict) -> Iterator[str]:
-    """One stage of a verdict, with every out that did not come again as it was."""
-    took = f" in {seconds_text(stage.seconds)}" if stage.seconds else ""
-    yield f"{style(stage.stage, 'strong')}: {outcome_text(stage.outcome)}{took}"
-    if stage.reason is not None:
-        yield f"  {stage.reason}"
-    for comparison in stage.comparisons:
-        yield from _comparison_lines(comparison)
-    if stage.axes:
-        yield "  with one thing of the other run each:"
-        yield from (f"    {axis.name}: {outcome_text(axis.outcome)} ({axis.detail})" for axis in stage.axes)
-
-
-def spread_lines(verdict: Verdict) -> Iterator[str]:
-    """How far the numbers of several repetitions lay from the record."""
-    if verdict.repetitions > 1:
-        found = [(path, name, far) for path, names in verdict.spread.items() for name, far in names.items()]
-        yield f"{verdict.repetitions} repetitions: {'off by at most' if found else 'no number differed'}"
-        yield from table([[f"  {path}", name, f"{far:.3g}"] for path, name, far in found])
-
-
-def _comparison_lines(comparison: Comparison) -> Iterator[str]:
-    order = ", but for the order the same" if comparison.unordered else ""
-    yield f"  {comparison.path}: {outcome_text(comparison.outcome)}{order}"
-    yield from (f"    {difference_text(each)}" for each in comparison.differences)

@@ -9,8 +9,8 @@ from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import context
 from tallystick.cli.options import to_project_path
-from tallystick.cli.repro import outcome_text, spread_lines, stage_lines
 from tallystick.cli.text import count_text, seconds_text, size_text, style, table
+from tallystick.cli.verdicts import outcome_text, spread_lines, stage_lines
 from tallystick.data.tracked import Tracked
 from tallystick.digest import Digest
 from tallystick.flows.show import Shown

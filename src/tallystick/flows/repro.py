@@ -11,7 +11,7 @@ from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.project.trust import require_grant
-from tallystick.records.verdict import Outcome, Verdict
+from tallystick.records.verdict import REPRODUCED, Verdict
 from tallystick.reproduction.attempt import Attempt, Manner, Trial
 from tallystick.reproduction.explaining import explain, present_past
 from tallystick.reproduction.judging import carry_out, verdict_of
@@ -20,9 +20,6 @@ from tallystick.reproduction.policies import write_policies
 from tallystick.runs import ledger
 from tallystick.runs.execution import now
 from tallystick.runs.pipelines import load
-
-REPRODUCED: tuple[Outcome, ...] = ("identical", "within tolerance")
-"""Outcomes that are a yes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,10 @@ from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
 VERSION = 1
 
 Outcome = Literal["identical", "within tolerance", "different", "missing", "could not be rebuilt"]
+
+REPRODUCED: tuple[Outcome, ...] = ("identical", "within tolerance")
+"""Outcomes that are a yes."""
+
 OUTCOMES: dict[str, Outcome] = {
     "identical": "identical",
     "within tolerance": "within tolerance",

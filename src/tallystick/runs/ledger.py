@@ -21,7 +21,7 @@ THEIRS = "refs/tally/remotes/{}/ledger"
 SHORTEST = 4
 """Hex digits that are enough to mean a run."""
 
-PORTION = 100
+PORTION = 60
 """Receipts that are read at a time: the newest are often all that is wanted."""
 
 LARGER = 2000
