@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import BinaryIO
 
-from tallystick.compare.difference import MOST, Found, bounded, compare_files
+from tallystick.compare.difference import Found, bounded, compare_files
 from tallystick.compare.numbers import Policy, apart, other
 from tallystick.data.blobs import bring_blobs
 from tallystick.data.hashing import look
@@ -29,6 +29,9 @@ from tallystick.runs.staleness import same
 
 MOST_FILES = 10_000
 """Files of a folder that are looked into where some of them may be off."""
+
+MOST_STRICT = 1_000
+"""The same where none may: then one that differs is enough."""
 
 UNKNOWN = "the recorded bytes are in none of the places, so only the digests can be compared"
 
@@ -162,11 +165,12 @@ def _in_tree(halves: Halves, expected: Artifact) -> Found:
     now = look(halves.inner, expected.path)
     new = {entry.path: entry for entry in (now.entries if now is not None else ())}
     changed = [path for path in sorted(old.keys() | new.keys()) if old.get(path) != new.get(path)]
-    looked = changed[: MOST_FILES if _tolerated(halves, expected.path) else MOST]
+    looked = changed[: MOST_FILES if _tolerated(halves, expected.path) else MOST_STRICT]
     _bring(halves, expected.path, [old[path] for path in looked if path in old])
     each = [_in_entry(halves, expected.path, old.get(path), new.get(path)) for path in looked]
-    left = [other("files", "the same", f"{len(changed) - len(looked):,} more files differ")]
-    found = bounded(chain(*(one.differences for one in each), left if len(changed) > len(looked) else ()))
+    found = bounded(chain.from_iterable(one.differences for one in each))
+    if len(changed) > len(looked):
+        found += (other("files", "the same", f"{len(changed) - len(looked):,} more files differ"),)
     unordered = len(changed) == len(looked) > 0 and all(one.only == "order" for one in each)
     return Found("folder", found, "order" if unordered else None)
 
