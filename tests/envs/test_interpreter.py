@@ -49,6 +49,41 @@ def test_a_path_counts_from_the_folder_the_stage_runs_in(tmp_path: Path) -> None
     assert interpreter_of(".venv/bin/python x.py", {"PATH": ""}, tmp_path / "stage") == str(own)
 
 
+@pytest.mark.parametrize(
+    "cmd",
+    [
+        ". .venv/bin/activate && python train.py",
+        "source ./.venv/bin/activate; python3 train.py",
+        "uv run python train.py",
+        "uv run train.py",
+        ["poetry", "run", "python", "train.py"],
+    ],
+)
+def test_an_environment_that_the_command_enters_comes_first(
+    programs: Path, tmp_path: Path, cmd: str | list[str]
+) -> None:
+    own = program(tmp_path / "stage/.venv/bin/python")
+    program(tmp_path / "stage/.venv/bin/python3")
+    (tmp_path / "stage/.venv/pyvenv.cfg").touch()
+    found = interpreter_of(cmd, {"PATH": str(programs)}, tmp_path / "stage")
+    assert found is not None
+    assert Path(found).parent == own.parent
+
+
+def test_the_environment_of_a_project_is_looked_for_up_to_its_repository(
+    programs: Path, tmp_path: Path
+) -> None:
+    program(tmp_path / ".venv/bin/python")
+    (tmp_path / ".venv/pyvenv.cfg").touch()
+    (tmp_path / "repo/.git").mkdir(parents=True)
+    (tmp_path / "repo/stage").mkdir()
+    env = {"PATH": str(programs)}
+    assert interpreter_of("uv run python x.py", env, tmp_path / "repo/stage") == str(programs / "python")
+    own = program(tmp_path / "repo/.venv/bin/python")
+    (tmp_path / "repo/.venv/pyvenv.cfg").touch()
+    assert interpreter_of("uv run python x.py", env, tmp_path / "repo/stage") == str(own)
+
+
 def test_a_link_to_python_is_not_followed(programs: Path, tmp_path: Path) -> None:
     venv = tmp_path / "venv/bin"
     venv.mkdir(parents=True)

@@ -131,12 +131,13 @@ def test_no_stage_is_written_in_isolation(apart: Stages) -> None:
     assert apart.tally("run", "--isolated", "-n", "new", "--", "true", code=2).err.startswith("error: ")
 
 
-def test_an_environment_in_the_project_is_the_one_that_runs_apart(bare: Stages) -> None:
+@pytest.mark.parametrize("cmd", [".venv/bin/python where.py", ". .venv/bin/activate && python where.py"])
+def test_an_environment_in_the_project_is_the_one_that_runs_apart(bare: Stages, cmd: str) -> None:
     """`.venv/bin/python` is hidden from git, so the temporary worktree doesn't have it by itself."""
     words = [find_uv_bin(), "venv", "--quiet", "--no-project", "--python", sys.executable, ".venv"]
     subprocess.run(words, cwd=bare.repo.path, check=True)
     bare.repo.write(".gitignore", ".venv/\n")
-    bare.pipeline("stages: {a: {cmd: .venv/bin/python where.py, deps: [where.py], outs: [where.txt]}}")
+    bare.pipeline(f"stages: {{a: {{cmd: {cmd}, deps: [where.py], outs: [where.txt]}}}}")
     bare.repo.write("where.py", "import sys\nopen('where.txt', 'w').write(sys.prefix)\n")
     bare.repo.commit("A stage with a Python of its own")
     assert bare.states("--isolated") == {"a": "succeeded"}

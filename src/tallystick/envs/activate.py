@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tallystick.envs.interpreter import programs_in, pythons_in
+from tallystick.envs.interpreter import entered_by, programs_in, pythons_in
 from tallystick.envs.rebuild import Rebuilt
 from tallystick.paths import check_path
 from tallystick.records.environment import Lock
@@ -29,12 +29,12 @@ def stand_in(rebuilt: Rebuilt, cmd: str | Sequence[str], cwd: Path, worktree: Pa
 
     Only inside the worktree, and only where there is nothing.
     """
-    for word in pythons_in(cmd):
-        environment = Path(os.path.normpath(cwd / word)).parent.parent
+    named = [Path(os.path.normpath(cwd / word)).parent.parent for word in pythons_in(cmd) if "/" in word]
+    for environment in (*named, *map(Path, entered_by(cmd, cwd))):
         # The repository may hold a link at any of the folders above.
         parent = Path(os.path.realpath(environment.parent))
         inside = parent.is_relative_to(os.path.realpath(worktree))
-        if "/" in word and inside and not os.path.lexists(environment):
+        if inside and not os.path.lexists(environment):
             parent.mkdir(parents=True, exist_ok=True)
             os.symlink(rebuilt.bin.parent, parent / environment.name)
 
@@ -44,12 +44,12 @@ def lend(cmd: str | Sequence[str], folder: str, here: Path, there: Path) -> None
 
     Of links in a folder that git doesn't see: a link alone would be a new file to git.
     """
-    for word in programs_in(cmd):
-        program = os.path.normpath(os.path.join(folder, word))
-        environment = os.path.dirname(os.path.dirname(program))
-        if "/" not in word or os.path.isabs(program) or program.startswith("../") or not environment:
+    cwd = here / folder
+    named = [os.path.dirname(os.path.dirname(cwd / word)) for word in programs_in(cmd) if "/" in word]
+    for lent in map(Path, map(os.path.normpath, (*named, *entered_by(cmd, cwd)))):
+        if lent == here or not lent.is_relative_to(here):
             continue
-        lent, own = here / environment, there / environment
+        own = there / lent.relative_to(here)
         if os.path.lexists(own) or not any((lent / mark).exists() for mark in MARKS):
             continue
         own.mkdir(parents=True)

@@ -3,7 +3,8 @@
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 _PYTHON = re.compile(r"(python|pypy)(\d+(\.\d+)*t?)?")
@@ -11,17 +12,26 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:,@=%+ -]*")
 _SEPARATORS = {";", "&", "&&", "|", "||", "(", ")", "{", "}", "!", "\n", "if", "then", "else", "do", "while"}
 _WRAPPERS = {"exec", "env", "nice", "nohup", "time", "command", "stdbuf", "taskset", "ionice", "timeout"}
+_SOURCES = {".", "source"}
+_RUNNERS = {"uv", "poetry", "pdm", "rye", "pipenv", "hatch"}
 _SHEBANG = re.compile(rb"^(?:#!\s*|'''exec' \"?)(/[^\"\n]*?/(?:python|pypy)[0-9.]*t?)[\" \n]", re.MULTILINE)
 _LONGEST_HEAD = 512
+
+OWN = ".venv"
+"""The folder in which tools for projects keep a project's environment."""
 
 
 def interpreter_of(cmd: str | Sequence[str], env: Mapping[str, str], cwd: Path) -> str | None:
     """The absolute path of the Python that a command runs in; None where there is no Python at all.
 
     The first program that is called `python…` decides; then the first script whose first line names one
-    (`pytest`, `papermill`); then whatever `python3` or `python` is on PATH.
+    (`pytest`, `papermill`); then whatever `python3` or `python` is on PATH. An environment that the command
+    enters (`. .venv/bin/activate`, `uv run`) comes before all others on PATH.
     """
     programs = programs_in(cmd)
+    if entered := entered_by(cmd, cwd):
+        folders = [os.path.join(folder, "bin") for folder in reversed(entered)]
+        env = {**env, "PATH": os.pathsep.join([*folders, env.get("PATH", os.defpath)])}
     for word in _pythons(programs):
         if found := _which(word, env, cwd):
             return found
@@ -30,6 +40,28 @@ def interpreter_of(cmd: str | Sequence[str], env: Mapping[str, str], cwd: Path) 
         if script and (found := _named_by(script)):
             return found
     return _which("python", env, cwd) or _which("python3", env, cwd)
+
+
+def entered_by(cmd: str | Sequence[str], cwd: Path) -> list[str]:
+    """The environments that a command enters before it starts anything, in order."""
+    words = _words(cmd) if isinstance(cmd, str) else list(cmd)
+    found = []
+    for word, after in pairwise(words):
+        if word in _SOURCES and after.endswith("/bin/activate"):
+            found.append(os.path.normpath(os.path.join(cwd, os.path.expanduser(after), "../..")))
+        elif after == "run" and os.path.basename(word) in _RUNNERS:
+            found.extend(_own_environment(cwd))
+    return found
+
+
+def _own_environment(cwd: Path) -> Iterator[str]:
+    """The environment that a project's tool keeps in the project."""
+    for folder in (cwd, *cwd.parents):
+        if (folder / OWN / "pyvenv.cfg").is_file():
+            yield str(folder / OWN)
+            return
+        if (folder / ".git").exists():
+            return
 
 
 def pythons_in(cmd: str | Sequence[str]) -> list[str]:
