@@ -193,7 +193,9 @@ def test_the_vault_serves_a_fresh_clone_without_an_index(
     shutil.rmtree(venv.path)
     clone = ran.clone(tmp_path / "clone")
     assert {each["here"] for each in shown(Tally(clone.path)).values()} == {False}
-    assert "identical" in tally("repro", "HEAD", "--trust", cwd=clone.path).out
+    verdict = tally("repro", "HEAD", "--trust", "--json", cwd=clone.path).json()["verdict"]
+    assert verdict["outcome"] == "identical"
+    assert "environment from the vault" in verdict["enforced"]
 
 
 def test_a_vault_filled_later_serves_runs_of_before(
