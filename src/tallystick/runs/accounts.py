@@ -10,6 +10,7 @@ from tallystick.envs.settings import settings
 from tallystick.errors import BadRecord, Refused
 from tallystick.project import Project
 from tallystick.records import metrics as metrics_record
+from tallystick.records.environment import normalised
 from tallystick.records.provenance import EnvironmentRef
 from tallystick.records.receipt import Receipt
 from tallystick.records.secrets import Redactor, says_secret
@@ -23,6 +24,9 @@ UNFINISHED = "ended without a receipt: it was killed, or the disk was full"
 
 KILLED = 137
 """Its exit code, as shells tell of SIGKILL."""
+
+TELLING = frozenset({"numpy", "torch", "tensorflow"})
+"""Packages that tell their version in a process that has loaded them."""
 
 _INSTEAD = (
     "let the command read it from an environment variable that `variables` doesn't list, "
@@ -52,18 +56,34 @@ def concluded(
     record: Record,
     complaint: str | None,
     variables: Mapping[str, str],
+    captured: Captured | None,
 ) -> Receipt:
     """A receipt with how its run ended: why, the last lines of the output, and what its processes told."""
     redactor = Redactor.of(variables)
     said = record.settings(redactor)
+    environment = replace(
+        receipt.environment,
+        settings={**receipt.environment.settings, **said},
+        drift=(*receipt.environment.drift, *unlike(said, captured)),
+    )
     return replace(
         receipt,
         series=execution.series,
         cause=cause_of(complaint, redactor),
         tail=() if complaint is None else record.tail(),
         trackers=record.trackers(redactor),
-        environment=replace(receipt.environment, settings={**receipt.environment.settings, **said}),
+        environment=environment,
     )
+
+
+def unlike(said: Mapping[str, str], captured: Captured | None) -> Iterator[str]:
+    """Where a command used other packages than were captured: it started a Python that nobody foresaw."""
+    packages = () if captured is None else captured.lock.packages
+    recorded = {normalised(package.name): package.version for package in packages}
+    for name in sorted(TELLING & said.keys()):
+        known = recorded.get(name, "none")
+        if said[name].partition("+")[0] != known.partition("+")[0]:
+            yield f"{name}: the command used {said[name]}, the environment that was recorded has {known}"
 
 
 def partial_metrics(project: Project, step: Step) -> dict[str, Mapping[str, float]]:

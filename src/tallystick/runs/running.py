@@ -121,7 +121,7 @@ def _performed(
         if grown.produced_by is not None:
             inputs = replace(inputs, deps=grown.deps, produced_by=grown.produced_by)
     receipt = _receipt(project, step, inputs, ref, execution, made)
-    receipt = concluded(receipt, execution, record, made.complaint, variables)
+    receipt = concluded(receipt, execution, record, made.complaint, variables, inputs.environment)
     receipt = replace(
         receipt,
         changed=_changed(project, inputs.deps, surroundings),
