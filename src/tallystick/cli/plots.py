@@ -95,14 +95,15 @@ def _chart(chart: Chart, marks: Sequence[str]) -> Iterator[str]:
 
 
 def _matrix(matrix: Matrix) -> Iterator[str]:
+    """A matrix as a table; what the names of all columns begin with stands once above them."""
     yield ""
-    yield f"{style(matrix.source, 'strong')}  run {matrix.run.short}"
     grid = matrix.grid
-    rows = [
-        [name, *(f"{number:.6g}" for number in row)]
-        for name, row in zip(grid.rows, grid.numbers, strict=True)
-    ]
-    yield from table(rows, ["", *grid.columns])
+    # Letters are meant, not parts of a path.
+    shared, space, _rest = os.path.commonprefix(grid.columns).rpartition(" ")  # noqa: RUF071
+    columns = [name.removeprefix(shared + space) for name in grid.columns]
+    yield f"{style(matrix.source, 'strong')}  run {matrix.run.short}{f': {shared} …' if shared else ''}"
+    rows = zip(grid.rows, grid.numbers, strict=True)
+    yield from table([[name, *(f"{number:.6g}" for number in row)] for name, row in rows], ["", *columns])
 
 
 def _has_braille() -> bool:
