@@ -244,6 +244,19 @@ def test_a_python_that_is_not_on_the_path_is_used_when_it_is_the_right_one(take:
     assert rebuilt.version == captured.python
 
 
+def test_the_python_at_hand_is_named_and_stands_in_where_it_is_on_no_path(
+    take: Take, folder: Path, tmp_path: Path
+) -> None:
+    captured = take("alpha")
+    lock = replace(captured.lock, python=".".join(captured.python.split(".")[:2]) + ".99")
+    env = {**os.environ, "PATH": "/nonexistent", "HOME": str(tmp_path)}
+    with pytest.raises(EnvironmentNotRebuilt, match=rf"found: .*{re.escape(captured.python)}"):
+        rebuild(lock, folder, read=nothing, env=env, python=captured.interpreter)
+    options = {"python": captured.interpreter, "any_python": True}
+    rebuilt = rebuild(lock, folder, read=nothing, env=env, **options)  # type: ignore[arg-type]
+    assert (rebuilt.version, rebuilt.stand_in) == (captured.python, lock.python)
+
+
 def test_the_python_behind_the_active_environment_will_do(take: Take, folder: Path) -> None:
     captured = take("alpha")
     env = {**os.environ, "PATH": os.path.dirname(captured.interpreter)}

@@ -25,19 +25,22 @@ _any_python = click.option(
 )
 
 
-@click.group("env")
-def command() -> None:
+@click.group("env", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
     """Record, compare, build and keep environments.
 
     `environment.lock` says which Python and which packages ran. `tally run` writes it, `tally repro` and
     `tally checkout` build it again; here each step can be had alone. Where a command takes a COMMIT, a
-    RUN's id or a LOCK's path, the worktree's own lock is meant without one.
+    RUN's id or a LOCK's path, the worktree's own lock is meant without one. Without a verb it is shown.
 
     \b
     Example:
       tally env show
       tally env exec -- python
     """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(show)
 
 
 @command.command("lock")
@@ -45,7 +48,7 @@ def command() -> None:
 @_trust
 @click.pass_context
 def lock(ctx: click.Context, stage: str | None, trust: bool) -> None:
-    """Record the environment at hand, or the one that STAGE would use.
+    """Record the environment at hand, or that of STAGE.
 
     Writes `environment.lock`. Packages that no index has are stored.
 
@@ -73,7 +76,7 @@ def _locked_lines(locked: Locked) -> Iterator[str]:
 @_target
 @click.pass_context
 def show(ctx: click.Context, target: str | None) -> None:
-    """Show the packages of an environment, and where they can be had from.
+    """Show an environment's packages, and which are kept.
 
     \b
     Example:
@@ -186,7 +189,7 @@ def _diff_lines(compared: EnvironmentsCompared) -> Iterator[str]:
 @_trust
 @click.pass_context
 def vault(ctx: click.Context, target: str | None, trust: bool) -> None:
-    """Keep the packages of an environment themselves, so that no index is needed to rebuild it.
+    """Keep the packages themselves, so that no index is needed.
 
     Each package becomes a wheel in the store, made from what is installed and checked against the lock;
     `environment.vault` names them. Commit that file, and `tally push` sends the wheels. Later it serves every
@@ -224,10 +227,10 @@ def _vault_lines(filled: VaultFilled) -> Iterator[str]:
 def exec_(
     ctx: click.Context, words: Sequence[str], target: str | None, python_any: bool, trust: bool
 ) -> None:
-    """Run COMMAND in an environment, which is built first if it isn't there.
+    """Run a command in an environment.
 
-    The command gets the terminal, and its exit code becomes this one's. The project's own code that it
-    imports is the worktree's.
+    It is built first if it isn't there. The command gets the terminal, and its exit code becomes this
+    one's. The project's own code that it imports is the worktree's.
 
     \b
     Example:

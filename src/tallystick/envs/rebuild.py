@@ -6,6 +6,7 @@ import re
 import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +15,7 @@ from tallystick.envs.installed import distributions, normalised
 from tallystick.envs.installer import installer
 from tallystick.envs.intact import altered
 from tallystick.envs.interpreter import interpreter_of
-from tallystick.envs.probe import probe
+from tallystick.envs.probe import Probed, probe
 from tallystick.envs.requirements import Read, alone, installer_settings, requirement
 from tallystick.envs.standing import Standing, remember, standing
 from tallystick.envs.stock import Stock, Stocked, empty
@@ -216,14 +217,16 @@ def _blamed(objections: list[str], stocked: Collection[str]) -> str:
 def _make(order: _Order) -> None:
     """Make an empty virtual environment of the recorded Python."""
     lock, folder, env = order.lock, order.folder, order.env
-    chosen = _matching(lock, order.python, env)
-    done = _venv(chosen or _request(lock), folder, env)
+    at_hand = _at_hand(order)
+    chosen = next((each.base for each in at_hand if each.python == lock.python), _request(lock))
+    done = _venv(chosen, folder, env)
     if done.exit_code != 0 and order.any_python:
-        done = _venv(_request(lock, any_patch=True), folder, env)
+        another = next((each.base for each in at_hand if _minor(each.python) == _minor(lock.python)), None)
+        done = _venv(another or _request(lock, any_patch=True), folder, env)
     if done.exit_code == 0:
         return
-    found = ", ".join(_found(folder.parent, env)) or "none"
-    like = f"Python {'.'.join(lock.python.split('.')[:2])}" if order.any_python else f"Python {lock.python}"
+    found = ", ".join(sorted({*_found(folder.parent, env), *(each.python for each in at_hand)})) or "none"
+    like = f"Python {_minor(lock.python) if order.any_python else lock.python}"
     raise EnvironmentNotRebuilt(
         f"{like} ({lock.implementation}) is needed and not here; found: {found}",
         hint=f"install it (`uv python install {lock.python}`, pyenv, your system's packages) and repeat",
@@ -235,21 +238,21 @@ def _venv(python: str, folder: Path, env: Mapping[str, str]) -> Completed:
 
 
 def _request(lock: Lock, any_patch: bool = False) -> str:
-    version = ".".join(lock.python.split(".")[:2]) if any_patch else lock.python
-    return f"{lock.implementation}@{version}"
+    return f"{lock.implementation}@{_minor(lock.python) if any_patch else lock.python}"
 
 
-def _matching(lock: Lock, python: str | None, env: Mapping[str, str]) -> str | None:
-    """The Python behind the one at hand, if it is the recorded one: it need not be on PATH itself."""
-    for candidate in (python, interpreter_of("python", env, Path("/"))):
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _at_hand(order: _Order) -> list[Probed]:
+    """The Pythons behind those at hand, of the recorded kind: they need not be on PATH themselves."""
+    found = []
+    for candidate in dict.fromkeys((order.python, interpreter_of("python", order.env, Path("/")))):
         if candidate is not None:
-            try:
-                probed = probe(candidate, env, Path("/"))
-            except Refused:
-                continue
-            if (probed.implementation, probed.python) == (lock.implementation, lock.python):
-                return probed.base
-    return None
+            with suppress(Refused):
+                found.append(probe(candidate, order.env, Path("/")))
+    return [each for each in found if each.implementation == order.lock.implementation]
 
 
 def _found(cwd: Path, env: Mapping[str, str]) -> list[str]:
