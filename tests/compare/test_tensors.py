@@ -2,7 +2,6 @@
 
 import io
 import math
-import random
 import struct
 import zipfile
 
@@ -226,8 +225,8 @@ def test_the_fast_way_finds_what_one_by_one_finds(data: st.DataObject, old: list
     )
 
 
-@given(some, st.randoms(use_true_random=False))
-def test_distances_are_the_same_from_both_sides(old: list[float], random: random.Random) -> None:
-    new = random.sample(old, len(old))
+@given(st.data(), some)
+def test_distances_are_the_same_from_both_sides(data: st.DataObject, old: list[float]) -> None:
+    new = data.draw(st.permutations(old))
     there, back = between("a.npy", npy(old), npy(new)), between("a.npy", npy(new), npy(old))
     assert [each.absolute for each in there] == [each.absolute for each in back]

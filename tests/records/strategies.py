@@ -181,6 +181,10 @@ differences = st.builds(
     st.none() | bounds,
     st.none() | lines,
     st.booleans(),
+    st.none() | lines,
+    st.none() | sizes,
+    st.none() | sizes,
+    st.none() | texts,
 )
 comparisons = st.builds(
     Comparison,
