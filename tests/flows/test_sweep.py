@@ -93,8 +93,8 @@ def test_the_table_names_what_varies_what_came_out_and_what_failed(swept: Swept)
     lines = [line.split() for line in shown.splitlines() if not line.startswith("depth ")]
     table = [line for line in lines if line and line[0] in ("3", "4", "5")][:-1]
     assert [line[:2] for line in table] == [["5", "succeeded"], ["3", "succeeded"], ["4", "failed"]]
-    assert table[0][-2:] == ["5.5", "0.1"]
-    assert "depth=4: failed: stage `train` failed: its command ended with exit code 3" in shown
+    assert sorted(table[0][-2:]) == ["0.1", "5.5"]
+    assert any(line.startswith("depth=4: failed: ") and "code 3" in line for line in shown.splitlines())
     assert shown.endswith("3 points: 2 succeeded, 1 failed\n")
 
 

@@ -18,12 +18,14 @@ Task = Mapping[str, Any]
 class Site:
     """Where a task is done: a folder for what the next one needs again, the process's environment.
 
-    `heard` takes what the work writes while it goes on; once `stop` is set the work ends early.
+    `heard` takes what the work writes while it goes on, `said` sentences about it; once `stop` is set the
+    work ends early.
     """
 
     scratch: Path
     variables: Mapping[str, str]
     heard: Callable[[bytes], None]
+    said: Callable[[str], None]
     stop: Event
 
 
@@ -38,7 +40,7 @@ class Cluster(Protocol):
     """Other processes, on this machine or others, that do tasks."""
 
     def each(
-        self, work: Work, tasks: Sequence[Task], heard: Callable[[int, bytes], None]
+        self, work: Work, tasks: Sequence[Task], heard: Callable[[int, bytes | str], None]
     ) -> Generator[tuple[int, Task], None, None]:
         """Do tasks; give the number and result of each that is done.
 

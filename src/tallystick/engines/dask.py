@@ -56,7 +56,7 @@ class Dask:
         self._seen = time.monotonic()
 
     def each(
-        self, work: Work, tasks: Sequence[Task], heard: Callable[[int, bytes], None]
+        self, work: Work, tasks: Sequence[Task], heard: Callable[[int, bytes | str], None]
     ) -> Generator[tuple[int, Task], None, None]:
         """Do tasks; give the number and result of each that is done."""
         topic = f"tally-{os.urandom(8).hex()}"
@@ -80,21 +80,27 @@ class Dask:
     def _result(self, future: distributed.Future) -> Task:
         """What a task gave; what ended it, where that is its worker."""
         try:
+            if future.status == "error":
+                return self._ended(future.exception())
             result: Task = future.result()
-        except distributed.KilledWorker:
+        except _LOST as error:
+            raise self._gone() from error
+        return result
+
+    def _ended(self, error: BaseException) -> Task:
+        """What is told of a task that ended in an error of its worker's; raise Refused if all would."""
+        # What has the wrong Python, or no tallystick, can't even read the task.
+        if isinstance(error, ImportError) or "deserializ" in str(error):
+            raise self._unlike() from error
+        if isinstance(error, distributed.KilledWorker):
             return {
                 "error": "its worker died each time that it was tried",
                 "hint": "does it need more memory than a worker has? `dask worker --memory-limit`",
-                "exit_code": RemoteUnreachable.exit_code,
             }
-        except _LOST as error:
-            # What has the wrong Python, or no tallystick, can't even read the task.
-            if "deserializ" in str(error):
-                raise self._unlike() from error
-            raise self._gone() from error
-        except ImportError as error:
-            raise self._unlike() from error
-        return result
+        return {
+            "error": f"its worker failed: {type(error).__name__}: {error}",
+            "hint": "the worker's own log says more",
+        }
 
     def _look_at_workers(self) -> None:
         """Raise RemoteUnreachable if the scheduler is gone, or has had no worker for a while."""
@@ -147,13 +153,12 @@ def perform(work: Work, task: Task, number: int, topic: str) -> Task:
         stop.set()
     watch = Thread(target=_watch, args=(asked, stop, over), daemon=True)
     watch.start()
+
+    def tell(piece: bytes | str) -> None:
+        worker.log_event(topic, (number, piece))
+
     # A worker's process begins in dask, not in our command line: so its environment is read here.
-    site = Site(
-        Path(worker.local_directory),
-        dict(os.environ),
-        lambda data: worker.log_event(topic, (number, data)),
-        stop,
-    )
+    site = Site(Path(worker.local_directory), dict(os.environ), tell, tell, stop)
     try:
         return work(task, site)
     finally:

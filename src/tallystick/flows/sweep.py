@@ -217,7 +217,14 @@ def _there(call: _Call, address: str) -> Generator[tuple[int, PointRun], None, N
         shipped(call.project, call.plans, call.state, reuse=reuse, progress=call.progress) as shipment,
     ):
         tasks = [task_of(shipment, plan, call.state, call.variables, reuse=reuse) for plan in call.plans]
-        with closing(cluster.each(work, tasks, lambda number, data: outputs[number](data))) as results:
+
+        def hear(number: int, piece: bytes | str) -> None:
+            if isinstance(piece, bytes):
+                outputs[number](piece)
+            else:
+                call.progress.say(f"{call.plans[number].point.name}: {piece}")
+
+        with closing(cluster.each(work, tasks, hear)) as results:
             for number, result in results:
                 outputs[number].close()
                 yield number, _arrived(call.project, call.plans[number], result)

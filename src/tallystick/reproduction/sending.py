@@ -85,7 +85,7 @@ def task_of(
 ) -> Task:
     """One point, in plain values; only commands that were allowed stand in it, and no secret."""
     named = sorted({name for step in plan.steps for name in step.stage.variables})
-    recorded = {name: variables[name] for name in named if name in variables}
+    recorded = {name: variables.get(name) for name in named}
     refuse_secrets(plan.steps, {}, recorded, variables)
     return {
         "version": __version__,

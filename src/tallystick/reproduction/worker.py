@@ -1,6 +1,6 @@
 """What a worker of a cluster does for a sweep: the code by git, the data from the remote, a receipt back."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tallystick import __version__, files
@@ -37,13 +37,13 @@ def work(task: Task, site: Site) -> Task:
     Only commands that the task says were allowed by who sends it are run. What goes wrong is told by the
     result: this may be another version of tally than the one that asked.
     """
-    output = _Output(site.heard, site.variables)
+    output = _Output(site)
     try:
         return _worked(task, site, output)
     except KeyboardInterrupt:
         return {"interrupted": True}
     except TallyError as error:
-        return {"error": error.message, "hint": error.hint, "exit_code": error.exit_code}
+        return {"error": error.message, "hint": error.hint}
     finally:
         output.close()
 
@@ -62,7 +62,10 @@ def _worked(task: Task, site: Site, output: "_Output") -> Task:
     steps = [graph.steps[address] for address in task["stages"]]
     _require_allowed(task, steps)
     state = State(task["tree"], Standing(task["head"], tuple(task["left_out"])), edits, {})
-    surroundings = Surroundings({**site.variables, **task["variables"]}, stop=site.stop)
+    variables = {**site.variables, **task["variables"]}
+    # What a stage lists is as it is for the user, set or not.
+    known = {name: value for name, value in variables.items() if value is not None}
+    surroundings = Surroundings(known, stop=site.stop)
     to = Attendance(project, graph, surroundings, Orders(reuse=task["reuse"]), output, output)
     stages = attend_point(to, steps, state)
     return _told(project, task, stages)
@@ -71,20 +74,21 @@ def _worked(task: Task, site: Site, output: "_Output") -> Task:
 class _Output(Silent):
     """What stages write and what is said of them, without secrets: a cluster shows it to many."""
 
-    def __init__(self, heard: Callable[[bytes], None], variables: Mapping[str, str]) -> None:
-        self._heard = heard
-        self._redacting = Redacting(Redactor.of(variables))
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._redactor = Redactor.of(site.variables)
+        self._redacting = Redacting(self._redactor)
 
     def __call__(self, data: bytes) -> None:
         if shown := self._redacting.feed(data):
-            self._heard(shown)
+            self._site.heard(shown)
 
     def say(self, message: str) -> None:
-        self(f"{message}\n".encode())
+        self._site.said(self._redactor.text(message))
 
     def close(self) -> None:
         if rest := self._redacting.end():
-            self._heard(rest)
+            self._site.heard(rest)
 
 
 def _require_allowed(task: Task, steps: Iterable[Step]) -> None:
