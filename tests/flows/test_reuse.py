@@ -122,10 +122,12 @@ def test_outs_that_nobody_has_any_more_are_made_again(counted: Counted) -> None:
 
 def test_without_its_index_the_ledger_is_read_again(counted: Counted) -> None:
     index = counted.repo.path / ".git/tally/recipes"
-    for broken in (None, b"", b"tally recipes 1\nnonsense\n", index.read_bytes()[:-1]):
-        index.unlink()
+    newer = index.with_name("recipes.new")
+    damages = (None, b"", b"tally recipes 2\nnonsense\n", index.read_bytes()[:-1])
+    for place, broken in [(place, broken) for place in (index, newer) for broken in damages]:
+        place.unlink(missing_ok=True)
         if broken is not None:
-            index.write_bytes(broken)
+            place.write_bytes(broken)
         text = "a\n" if counted.repo.read("in.txt") == b"bb\n" else "bb\n"
         assert counted.with_input(text) == "reused"
 

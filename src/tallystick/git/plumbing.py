@@ -146,6 +146,10 @@ class Git(Command):
         """The contents of files of a commit, one for each path, however large that is; None for none."""
         return reading.read_each(self, treeish, paths)
 
+    def read_named(self, names: Sequence[str]) -> list[bytes | None]:
+        """The contents of objects by whatever git calls them; None for one that it lacks."""
+        return reading.read_named(self, names)
+
     def there(self, treeish: str, paths: Sequence[str]) -> list[bool]:
         """Whether a commit has each of some paths; it has none if it isn't there itself."""
         return reading.there(self, treeish, paths)

@@ -98,8 +98,13 @@ def read_each(git: Command, treeish: str, paths: Sequence[str]) -> list[bytes | 
     It costs a look at each path, however many files the commit has. The paths hold no line break.
     """
     not_an_option(treeish, "a commit or tree")
-    asked = "".join(f"{treeish}:{path}\n" for path in paths)
-    output = git.run("cat-file", "--batch", data=asked.encode()).stdout if paths else b""
+    return read_named(git, [f"{treeish}:{path}" for path in paths])
+
+
+def read_named(git: Command, names: Sequence[str]) -> list[bytes | None]:
+    """The contents of objects by whatever git calls them, in order; None for one that it lacks."""
+    asked = "".join(f"{name}\n" for name in names)
+    output = git.run("cat-file", "--batch", data=asked.encode()).stdout if names else b""
     found: list[bytes | None] = []
     start = 0
     while start < len(output):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from itertools import islice
 
 from tallystick import files
@@ -26,6 +26,9 @@ PORTION = 60
 
 LARGER = 2000
 """Receipts that are read at a time by somebody who goes on beyond the newest."""
+
+MANY = 1000
+"""So many receipts are looked for by a list of all."""
 
 NEWEST = 200
 """Entries of the chain that are looked at first; to find out about all takes git its time."""
@@ -99,18 +102,43 @@ def runs(project: Project) -> Iterator[Run | Damaged]:
 
 def stored(project: Project) -> Iterator[tuple[Digest, bytes]]:
     """The receipts of all runs as they stand in the ledger, newest first, neither checked nor parsed."""
+    folders: dict[Digest, str] = {}
     for some in _portions(project, "run"):
-        yield from texts(project, some, len(some))
+        if len(some) >= MANY and not folders:
+            folders = _folders(project)
+        yield from _texts(project, some, folders)
 
 
 def texts(
     project: Project, identities: Sequence[Digest], portion: int = PORTION
 ) -> Iterator[tuple[Digest, bytes]]:
     """The receipts of some runs as they stand in the ledger; those that it lacks are left out."""
+    folders = _folders(project) if len(identities) >= MANY else {}
     for start in range(0, len(identities), portion):
-        some = identities[start : start + portion]
-        found = project.git.read_each(REF, [_receipt_path(identity) for identity in some])
-        yield from ((identity, data) for identity, data in zip(some, found, strict=True) if data is not None)
+        yield from _texts(project, identities[start : start + portion], folders)
+
+
+def _texts(
+    project: Project, some: Sequence[Digest], folders: Mapping[Digest, str]
+) -> Iterator[tuple[Digest, bytes]]:
+    """The receipts of a portion of runs, whose folders git may know by their own ids."""
+    own = ((each, folders.get(each)) for each in some)
+    names = [f"{REF}:{_receipt_path(each)}" if oid is None else f"{oid}:receipt.json" for each, oid in own]
+    found = project.git.read_named(names)
+    yield from ((identity, data) for identity, data in zip(some, found, strict=True) if data is not None)
+
+
+def _folders(project: Project) -> dict[Digest, str]:
+    """The ids that git has for the folders of all runs.
+
+    To look a run up by its path takes git through lists of hundreds, a millisecond each time.
+    """
+    found: dict[Digest, str] = {}
+    tops = [path + b"/" for path in _listed(project, REF, [b"runs/"])]
+    for path, (_mode, oid) in (_listed(project, REF, tops) if tops else {}).items():
+        with suppress(ValueError):
+            found[Digest(bytes.fromhex(path.rpartition(b"/")[2].decode()))] = oid.decode()
+    return found
 
 
 def find(project: Project, prefix: str) -> Run:
