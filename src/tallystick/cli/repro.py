@@ -11,6 +11,7 @@ from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import context
 from tallystick.cli.options import to_project_path, trust_option
 from tallystick.cli.prompt import with_grant
+from tallystick.cli.reports import report_places, write_reports
 from tallystick.cli.verdicts import outcome_text, spread_lines, stage_lines
 from tallystick.errors import WrongUsage
 from tallystick.flows.repro import Reproduced, Request
@@ -62,6 +63,8 @@ MOST_REPETITIONS = 1000
 )
 @click.option("--no-rebuild", is_flag=True, help="Use the Python at hand; the verdict says so.")
 @click.option("--keep", is_flag=True, help="Keep the files of the temporary worktree.")
+@click.option("--html", metavar="FILE", help="Write the verdict as a page for a browser, too.")
+@click.option("--junit", metavar="FILE", help="Write it as JUnit XML, for continuous integration.")
 @trust_option()
 @click.pass_context
 def command(ctx: click.Context, /, target: str, stages: tuple[str, ...], trust: bool, **options: Any) -> None:
@@ -79,11 +82,13 @@ def command(ctx: click.Context, /, target: str, stages: tuple[str, ...], trust: 
       tally repro v1.0 --stage train
       tally repro v1.0 --explain HEAD
       tally repro -n 5 --write-tolerance
+      tally repro --html verdict.html --junit verdict.xml
     """
     current = context(ctx)
     project = current.project()
     folder = to_project_path(project, ".", current.directory)
     request = _request(target, stages, "" if folder == "." else folder, options)
+    places = report_places(current.directory, options)
     result = with_grant(
         current,
         trust,
@@ -96,6 +101,8 @@ def command(ctx: click.Context, /, target: str, stages: tuple[str, ...], trust: 
         ),
     )
     render.report(current, result, lines)
+    for line in write_reports(places, result.verdict, result.id, result.notes):
+        render.say(current, line)
     render.finish(result.exit_code)
 
 
