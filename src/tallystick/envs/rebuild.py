@@ -93,10 +93,7 @@ def rebuild(
         reused = known is not None or _is_complete(order)
         if not reused:
             progress.say(f"rebuilding the environment: Python {lock.python}, {len(lock.packages)} packages")
-            progress.begin("rebuilding the environment", files=len(lock.packages))
-            _build(order, read, stock)
-            progress.advance(files=len(lock.packages))
-            progress.end()
+            _build(order, read, stock, progress)
         known = known or _asked(folder)
     return _rebuilt(order, known, reused, time.monotonic() - started)
 
@@ -171,12 +168,13 @@ def _is_complete(order: _Order) -> bool:
     return _is_marked(order) and python.exists() and not _objections(order)
 
 
-def _build(order: _Order, read: Read, stock: Stock) -> None:
+def _build(order: _Order, read: Read, stock: Stock, progress: Progress) -> None:
     """Build it anew."""
     lock, folder = order.lock, order.folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     stocked = stock(lock)
+    progress.begin("rebuilding the environment", files=len(lock.packages))
     with TemporaryDirectory(prefix="tally-") as scratch:
         lines = [
             requirement(package, Path(scratch), read, stocked.get(normalised(package.name)))
@@ -191,6 +189,8 @@ def _build(order: _Order, read: Read, stock: Stock) -> None:
             f"the rebuilt environment is not the recorded one: {'; '.join(objections)}",
             hint=_blamed(objections, stocked),
         )
+    progress.advance(files=len(lock.packages))
+    progress.end()
     write_atomic(folder / VAULTED, str(len(stocked)).encode())
     write_atomic(folder / MARKER, record.render(lock))
 

@@ -2,7 +2,7 @@
 
 import os
 import posixpath
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def stock_of(
 
 def _stocked(project: Project, vault: Vault, progress: Progress, lock: Lock) -> Mapping[str, Stocked]:
     wanted = vault.wheels_of(each for each in lock.packages if each.wheel is None)
-    absent = _absent(project, wanted.values(), progress.say)
+    absent = _absent(project, wanted.values(), progress)
     return {
         name: Stocked(_placed(project, wheel), wheel.sha256)
         for name, wheel in wanted.items()
@@ -78,13 +78,13 @@ def _stocked(project: Project, vault: Vault, progress: Progress, lock: Lock) -> 
     }
 
 
-def _absent(project: Project, wheels: Iterable[VaultedWheel], say: Callable[[str], None]) -> set[Digest]:
+def _absent(project: Project, wheels: Iterable[VaultedWheel], progress: Progress) -> set[Digest]:
     """Fetch what is not here; return what could not be fetched."""
     needed = {wheel.digest: wheel.file for wheel in wheels}
     try:
-        bring_blobs(project, needed)
+        bring_blobs(project, needed, progress=progress)
     except (ObjectMissing, RemoteUnreachable) as error:
-        say(f"the vault's wheels can't all be had, the package index is asked: {error.message}")
+        progress.say(f"the vault's wheels can't all be had, the package index is asked: {error.message}")
     return project.store.missing(needed)
 
 
