@@ -27,6 +27,7 @@ def compare_tsv(expected: BinaryIO, actual: BinaryIO, tolerances: Policy) -> lis
 def _table(file: BinaryIO, delimiter: str) -> Table:
     try:
         text = whole(file).decode("utf-8-sig")
+        check_cells(text.count(delimiter) + text.count("\n"), 1)
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadRecord(f"no table: {error}") from error

@@ -3,7 +3,7 @@
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
 
-LARGEST = 1 << 26
+LARGEST = 1 << 25
 """Bytes of the largest image, unpacked, that is looked into."""
 
 _COLOURS = {1: "grey", 2: "grey with alpha", 3: "RGB", 4: "RGBA"}

@@ -6,17 +6,20 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 from tallystick.compare.numbers import Policy, apart, other
-from tallystick.compare.shown import LARGEST, Only, shown, whole
+from tallystick.compare.shown import Only, shown, whole
 from tallystick.compare.tables import Cell, Row, Table, check_cells, compare_tables
 from tallystick.records.fields import is_number
 from tallystick.records.syntax import load_json, load_yaml
 from tallystick.records.values import load_toml
 from tallystick.records.verdict import Difference
 
+LARGEST_TREE = 1 << 23
+"""Bytes of the largest file of nested values that is looked into: they take much memory."""
+
 
 def compare_json(expected: BinaryIO, actual: BinaryIO, tolerances: Policy) -> Iterable[Difference] | Only:
     """How two JSON files differ; raise BadRecord if one is none."""
-    old, new = (load_json(whole(file), limit=LARGEST) for file in (expected, actual))
+    old, new = (load_json(whole(file, LARGEST_TREE), limit=LARGEST_TREE) for file in (expected, actual))
     return _compare(old, new, tolerances)
 
 
@@ -87,7 +90,9 @@ def _sorted(value: Any) -> str:
 
 
 def _lines(file: BinaryIO) -> list[Any]:
-    return [load_json(line, limit=LARGEST) for line in whole(file).splitlines() if line.strip()]
+    data = whole(file)
+    check_cells(data.count(b",") + data.count(b"\n"), 1)
+    return [load_json(line, limit=LARGEST_TREE) for line in data.splitlines() if line.strip()]
 
 
 def _table(records: list[dict[str, Any]]) -> Table:

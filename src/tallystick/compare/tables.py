@@ -15,7 +15,7 @@ Cell = str | int | float | tuple[str, ...]
 
 Row = tuple[Cell, ...]
 
-MOST_CELLS = 1 << 23
+MOST_CELLS = 1 << 22
 """Cells of the largest table that is looked into."""
 
 
