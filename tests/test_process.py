@@ -86,7 +86,8 @@ from pathlib import Path
 from tallystick import files, process
 with files.lock(Path("lock"), what="it") as lock:
     argv = ["/bin/sh", "-c", sys.argv[1]]
-    process.stream(argv, cwd=Path("."), env=dict(os.environ), output=print, locks=[lock])
+    say = Path("up").write_bytes  # not the program itself: it may be there before all is said to its keeper
+    process.stream(argv, cwd=Path("."), env=dict(os.environ), output=say, locks=[lock])
 """
 
 
@@ -95,7 +96,7 @@ def test_a_program_ends_with_its_children_where_we_are_killed_and_holds_our_lock
     tmp_path: Path, stubborn: str
 ) -> None:
     os.mkfifo(tmp_path / "up")
-    script = f"{stubborn}sleep 60 & echo $! > up; wait; sleep 61"
+    script = f"{stubborn}sleep 60 & echo $!; wait; sleep 61"
     ours = subprocess.Popen([sys.executable, "-c", KILLED, script], cwd=tmp_path)
     child = int((tmp_path / "up").read_text())
     ours.kill()
