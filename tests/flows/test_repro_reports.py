@@ -63,3 +63,12 @@ def test_another_file_is_never_overwritten_and_nothing_runs(done: Stages, option
 
 def test_one_file_can_not_be_both(done: Stages) -> None:
     assert "the same file" in done.tally("repro", "--html", "a", "--junit", "./a", code=2).err
+
+
+def test_a_verdict_of_before_is_written_in_the_same_way_and_nothing_else_is(done: Stages) -> None:
+    identity = done.tally("repro", "--json", "--html", "first.html").json()["id"]
+    short = identity.removeprefix("blake3:")[:12]
+    done.tally("show", short, "--html", "again.html", "--junit", "again.xml")
+    assert done.repo.read("again.html") == done.repo.read("first.html")
+    assert "is no verdict" in done.tally("show", "train", "--html", "none.html", code=3).err
+    assert not (done.repo.path / "none.html").exists()

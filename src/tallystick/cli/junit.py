@@ -37,7 +37,8 @@ def junit(verdict: Verdict, identity: Digest, notes: Sequence[str] = ()) -> str:
         *cases,
         *([tag("system-out", _text(notes))] if notes else []),
         name=verdict.target,
-        timestamp=verdict.started,
+        # Readers of JUnit know neither fractions nor zones; it is UTC.
+        timestamp=verdict.started[:19],
         **counts,
     )
     return f"{_HEADER}{tag('testsuites', suite, name=_NAME, **counts)}\n".translate(_FORBIDDEN)

@@ -7,12 +7,14 @@ import click
 
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
-from tallystick.cli.context import context
+from tallystick.cli.context import Context, context
 from tallystick.cli.options import to_project_path
+from tallystick.cli.reports import report_places, write_reports
 from tallystick.cli.text import count_text, seconds_text, size_text, style, table
 from tallystick.cli.verdicts import outcome_text, spread_lines, stage_lines
 from tallystick.data.tracked import Tracked
 from tallystick.digest import Digest
+from tallystick.errors import Refused
 from tallystick.flows.show import Shown
 from tallystick.flows.show import show as find
 from tallystick.records.receipt import Artifact, Receipt
@@ -31,8 +33,10 @@ _TRACKERS = {"mlflow": "MLflow", "wandb": "W&B"}
 @click.command("show")
 @click.argument("target", shell_complete=complete_stages)
 @click.option("--output", "whole_output", is_flag=True, help="Show all that the command wrote, not its end.")
+@click.option("--html", metavar="FILE", help="Write a verdict as a page for a browser, too.")
+@click.option("--junit", metavar="FILE", help="Write a verdict as JUnit XML.")
 @click.pass_context
-def command(ctx: click.Context, target: str, whole_output: bool) -> None:
+def command(ctx: click.Context, /, target: str, whole_output: bool, **files: str | None) -> None:
     """Show one run, stage or path in full.
 
     TARGET is a run's or verdict's id from `tally log`, a stage, or a path: then it is the run that made it.
@@ -42,12 +46,26 @@ def command(ctx: click.Context, target: str, whole_output: bool) -> None:
       tally show train
       tally show 3f2a91c0 --output
       tally show model.npz
+      tally show 099c74e72a56 --html verdict.html
     """
     current = context(ctx)
     project = current.project()
     folder = to_project_path(project, ".", current.directory)
     found = find(project, target, folder="" if folder == "." else folder, whole_output=whole_output)
+    written = _written(current, found, files)
     render.show(current, found, _lines)
+    for line in written:
+        render.say(current, line)
+
+
+def _written(current: Context, found: Shown, files: Mapping[str, str | None]) -> list[str]:
+    """Write what is wanted of a verdict, and say what; raise Refused where there is none."""
+    places = report_places(current.directory, files)
+    if places and (found.verdict is None or found.run is None):
+        raise Refused(f"`{found.target}` is no verdict", hint="see `tally log --verdicts`")
+    if found.verdict is None or found.run is None:
+        return []
+    return list(write_reports(places, found.verdict, found.run, found.notes))
 
 
 def _lines(found: Shown) -> Iterator[str]:
