@@ -5,7 +5,7 @@ from hypothesis import given
 from tallystick.cli.page import is_ours
 from tallystick.cli.verdictpage import verdict_page
 from tallystick.records.provenance import Hardware, Host
-from tallystick.records.verdict import Axis, Comparison, Difference, StageVerdict, Verdict
+from tallystick.records.verdict import Axis, Comparison, Difference, StageVerdict, Verdict, parse, render
 from tests.cli.test_junit import HERE, THERE, judged, verdict_of
 from tests.cli.test_page import HOSTILE, Outline, whole
 from tests.records.strategies import relaxed, verdicts
@@ -61,6 +61,12 @@ def test_the_axes_of_an_explanation_and_the_spread_are_shown() -> None:
 
 def _fields(verdict: Verdict, **changed: object) -> dict[str, object]:
     return {name: getattr(verdict, name) for name in Verdict.__slots__} | changed
+
+
+def test_a_verdict_that_was_written_down_makes_the_same_page() -> None:
+    spread = {"z": {"b": 1.0, "a": 2.0}, "a": {"c": 3.0}}
+    fresh = Verdict(**_fields(verdict_of(judged("train", "different")), repetitions=2, spread=spread))
+    assert verdict_page(parse(render(fresh)), HERE) == verdict_page(fresh, HERE)
 
 
 def test_names_of_strangers_stay_text() -> None:

@@ -160,7 +160,9 @@ def _spread(verdict: Verdict) -> list[Markup]:
     if verdict.repetitions == 1:
         return []
     rows = [
-        [path, name, f"{far:.3g}"] for path, names in verdict.spread.items() for name, far in names.items()
+        [path, name, f"{far:.3g}"]
+        for path, names in sorted(verdict.spread.items())
+        for name, far in sorted(names.items())
     ]
     shown = table(["out", "number", "off by at most"], rows) if rows else tag("p", "no number differed")
     return [tag("h2", f"Spread of {verdict.repetitions} repetitions"), shown]
