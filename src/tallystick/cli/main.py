@@ -48,7 +48,7 @@ SECTIONS: dict[str, dict[str, Verb]] = {
             _verb("fetch", "Bring blobs into the local store."),
             _verb("pull", "Fetch, and place the data in the worktree."),
             _verb("remote", "Name the places where blobs are kept."),
-            _verb("export", "Show runs in another tool: MLflow."),
+            _verb("export", "Show runs in another tool."),
         ]
     ),
     "Go back in time": dict(
