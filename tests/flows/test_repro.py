@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,7 @@ def test_a_python_that_is_not_here_is_17_and_named(done: Stages) -> None:
 
 PLANT = """\
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from tallystick.store import LocalStore
 with LocalStore(Path(".git/tally")).writer() as writer:
@@ -280,21 +282,23 @@ def test_what_can_not_be_meant_is_refused(done: Stages, args: list[str], words: 
 def test_an_interrupted_run_can_not_be_repeated(done: Stages, tmp_path: Path) -> None:
     started = tmp_path / "started"
     done.repo.write("train.py", f"import time; open('{started}', 'w'); time.sleep(60)")
-    assert _interrupted(done.tally, started, "run") == 130
+    assert _interrupted(done.tally, "run", started.exists) == 130
     assert "was interrupted" in done.tally("repro", done.runs()[0]["run"], code=3).err
 
 
-def test_ctrl_c_leaves_no_worktree_and_no_verdict(bare: Stages, tmp_path: Path) -> None:
-    started = tmp_path / "started"
-    bare.tally("run", "-n", "a", "--", f"if [ -e trap ]; then touch {started}; sleep 60; fi")
+def test_ctrl_c_leaves_no_worktree_and_no_verdict(bare: Stages) -> None:
+    bare.tally("run", "-n", "a", "--", "if [ -e trap ]; then touch started; sleep 60; fi")
     bare.repo.write("trap", "")
     bare.repo.commit()
-    assert _interrupted(bare.tally, started, "repro") == 130
+    # In a worktree that sees nothing of the others: there the command says that it has started.
+    worktrees = bare.repo.path / ".git/tally/worktrees"
+    assert _interrupted(bare.tally, "repro", lambda: list(worktrees.glob("*/started"))) == 130
     assert len(bare.repo.git("worktree", "list").splitlines()) == 1
     assert bare.tally("log", "--verdicts", "--json").json() == []
 
 
-def _interrupted(tally: Tally, started: Path, verb: str) -> int:
+def _interrupted(tally: Tally, verb: str, has_started: Callable[[], object]) -> int:
+    """Interrupt a verb once its command has started."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tallystick", verb],
         cwd=tally.cwd,
@@ -302,7 +306,8 @@ def _interrupted(tally: Tally, started: Path, verb: str) -> int:
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 60
-    while not started.exists() and time.monotonic() < deadline:
+    while not has_started():
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     return process.wait(60)
