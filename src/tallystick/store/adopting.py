@@ -11,8 +11,8 @@ from tallystick.files import atomic_file
 from tallystick.store.index import PackName
 from tallystick.store.pack import LARGE, RAW, ROW
 from tallystick.store.remote import RemoteStore
+from tallystick.store.writer import SEALED
 
-SEALED = 0o444
 _PIECE = 8 << 20
 """Bytes that are asked for at a time."""
 

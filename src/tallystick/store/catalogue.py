@@ -54,7 +54,7 @@ class Catalogue:
         packs: set[PackName] = set()
         size = 0
         for rows, index in self._hits(wanted):
-            numbers, sizes = index.columns()
+            numbers, sizes, _ = index.columns()
             if len(rows) < len(index):
                 numbers, sizes = [numbers[row] for row in rows], [sizes[row] for row in rows]
             packs.update(index.packs[number] for number in set(numbers))

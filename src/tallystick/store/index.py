@@ -170,30 +170,25 @@ class Index:
 
     def mostly(self, rows: Sequence[int]) -> Iterator[PackName]:
         """The packs of which nine blobs in ten, or more, are these rows'; none that has compressed ones."""
-        numbers = self.numbers()
+        numbers, _, encodings = self.columns()
         among = numbers if len(rows) == self.count else map(numbers.__getitem__, rows)
         counted, wanted = Counter(numbers), Counter(among)
-        packed = set(compress(numbers, self._words()[4 :: PLACE.size // 4]))
+        packed = set(compress(numbers, encodings))
         for number in sorted(wanted.keys() - packed):
             if wanted[number] * 10 >= counted[number] * 9:
                 yield self.packs[number]
 
-    def columns(self) -> tuple[Sequence[int], Sequence[int]]:
-        """Of each row: the number of the pack that it names, and its blob's decoded size."""
-        words = self._words()
-        width = PLACE.size // words.itemsize
-        numbers, sizes = words[::width], words[3::width]
-        if max(numbers, default=-1) >= len(self.packs):
-            raise BadRecord("the index names a pack that it does not list", self._source)
-        return numbers, sizes
-
-    def _words(self) -> "array[int]":
-        """All numbers of all places."""
+    def columns(self) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+        """Of each row: the number of the pack that it names, its blob's decoded size, and its encoding."""
         words = array("I")
         words.frombytes(self._data[self._places : self._recipes])
         if sys.byteorder == "big":
             words.byteswap()
-        return words
+        width = PLACE.size // words.itemsize
+        numbers, sizes, encodings = words[::width], words[3::width], words[4::width]
+        if max(numbers, default=-1) >= len(self.packs):
+            raise BadRecord("the index names a pack that it does not list", self._source)
+        return numbers, sizes, encodings
 
     def pack_of(self, row: int) -> int:
         """The number of the pack that a row names."""

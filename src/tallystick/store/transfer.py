@@ -19,7 +19,7 @@ from tallystick.store.index import Index, PackName, Place
 from tallystick.store.local import LocalStore
 from tallystick.store.nearby import Recipes, Spot, nearby
 from tallystick.store.outgoing import Outgoing, Parcel
-from tallystick.store.pack import PACK_SIZE
+from tallystick.store.pack import LARGE, PACK_SIZE
 from tallystick.store.parallel import ordered
 from tallystick.store.quarantine import LIMIT, Damaged, Quarantine
 from tallystick.store.remote import RemoteStore, pack_path
@@ -353,6 +353,9 @@ def _lanes(remote: RemoteStore, jobs: int) -> int:
 
 def _adopt(remote: RemoteStore, wanted: set[Digest], arrivals: _Arrivals, jobs: int) -> None:
     """Take over the packs of which nearly all is wanted; the rest of what is wanted comes blob by blob."""
+    if len(wanted) * LARGE < PACK_SIZE // 4:
+        # So few can't be most of a pack, and counting what is in packs means reading whole indexes.
+        return
     # Small ones are better joined.
     packs = [pack for pack in remote.catalogue.mostly(wanted) if pack.size >= PACK_SIZE // 2]
     if packs:
