@@ -7,7 +7,7 @@ import click
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import context
-from tallystick.cli.options import to_project_path
+from tallystick.cli.options import own_folder
 from tallystick.cli.text import style
 from tallystick.errors import WrongUsage
 from tallystick.flows.dag import Dag, Node
@@ -43,8 +43,8 @@ def command(
         raise WrongUsage("`--mermaid` and `--dot` are two pictures", hint="ask for one at a time")
     current = context(ctx)
     project = current.project()
-    folder = to_project_path(project, ".", current.directory)
-    found = find(project, targets, folder="" if folder == "." else folder, downstream=downstream)
+    folder = own_folder(project, current.directory)
+    found = find(project, targets, folder=folder, downstream=downstream)
     lines: Callable[[Dag, bool], Iterable[str]] = _mermaid if mermaid else _dot if dot else _tree
     render.show(current, found, lambda shown: lines(shown, outs))
 

@@ -8,7 +8,7 @@ import click
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import Context, context
-from tallystick.cli.options import to_project_path, trust_option
+from tallystick.cli.options import own_folder, trust_option
 from tallystick.cli.prompt import with_grant
 from tallystick.cli.text import count_text, seconds_text, size_text, style, table
 from tallystick.flows.env_build import Built, env_build
@@ -58,7 +58,7 @@ def lock(ctx: click.Context, stage: str | None, trust: bool) -> None:
       tally env lock train
     """
     current = context(ctx)
-    folder = _folder(current)
+    folder = own_folder(current.project(), current.directory)
     project = current.project()
     result = with_grant(current, trust, lambda: env_lock(project, stage, variables=os.environ, folder=folder))
     render.report(current, result, _locked_lines)
@@ -84,7 +84,11 @@ def show(ctx: click.Context, target: str | None) -> None:
       tally env show HEAD~1
     """
     current = context(ctx)
-    render.show(current, env_show(current.project(), target, folder=_folder(current)), _shown_lines)
+    render.show(
+        current,
+        env_show(current.project(), target, folder=own_folder(current.project(), current.directory)),
+        _shown_lines,
+    )
 
 
 def _shown_lines(shown: ShownEnvironment) -> Iterator[str]:
@@ -129,7 +133,7 @@ def build(ctx: click.Context, target: str | None, python_any: bool, trust: bool)
       tally env build HEAD~1
     """
     current = context(ctx)
-    project, folder = current.project(), _folder(current)
+    project, folder = current.project(), own_folder(current.project(), current.directory)
     result = with_grant(
         current,
         trust,
@@ -174,7 +178,7 @@ def diff(ctx: click.Context, old: str, new: str | None) -> None:
       tally env diff v1.0 v1.1
     """
     current = context(ctx)
-    result = env_diff(current.project(), old, new, folder=_folder(current))
+    result = env_diff(current.project(), old, new, folder=own_folder(current.project(), current.directory))
     render.show(current, result, _diff_lines)
     render.finish(0 if result.same else 1)
 
@@ -201,7 +205,7 @@ def vault(ctx: click.Context, target: str | None, trust: bool) -> None:
       tally env vault v1.0
     """
     current = context(ctx)
-    project, folder = current.project(), _folder(current)
+    project, folder = current.project(), own_folder(current.project(), current.directory)
     result = with_grant(
         current,
         trust,
@@ -261,7 +265,7 @@ def shell(ctx: click.Context, target: str | None, python_any: bool, trust: bool)
 
 
 def _enter(current: Context, words: Sequence[str], target: str | None, python_any: bool, trust: bool) -> None:
-    project, folder = current.project(), _folder(current)
+    project, folder = current.project(), own_folder(current.project(), current.directory)
     code = with_grant(
         current,
         trust,
@@ -277,9 +281,3 @@ def _enter(current: Context, words: Sequence[str], target: str | None, python_an
         ),
     )
     render.finish(code)
-
-
-def _folder(current: Context) -> str:
-    """The folder that the command was started in, relative to the project's root."""
-    folder = to_project_path(current.project(), ".", current.directory)
-    return "" if folder == "." else folder

@@ -9,7 +9,7 @@ import click
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import context
-from tallystick.cli.options import to_project_path
+from tallystick.cli.options import own_folder
 from tallystick.cli.text import count_text, style
 from tallystick.errors import WrongUsage
 from tallystick.flows.export import Destination, Exported, export
@@ -63,7 +63,7 @@ def mlflow(
     """
     current = context(ctx)
     project = current.project()
-    folder = to_project_path(project, ".", current.directory)
+    folder = own_folder(project, current.directory)
     exported = [
         export(
             project,
@@ -71,7 +71,7 @@ def mlflow(
             Destination(uri, experiment),
             variables=dict(os.environ),
             largest_out=largest_out,
-            folder="" if folder == "." else folder,
+            folder=folder,
             progress=current.progress(),
         )
         for run in runs

@@ -11,7 +11,7 @@ import click
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import Context, context, line_width
-from tallystick.cli.text import columns_that_fit, seconds_text, style, table
+from tallystick.cli.text import fitted, seconds_text, style, table
 from tallystick.cli.verdicts import outcome_text
 from tallystick.errors import WrongUsage
 from tallystick.flows import follow as following
@@ -175,10 +175,10 @@ def _table(result: Log, room: int | None) -> Iterator[str]:
     """Lay the runs out; params and metrics that a terminal's line can't hold are named below."""
     headings = [*_FIXED, *result.params, *result.metrics]
     rows = [_row(run, result) for run in result.runs]
-    fitting = len(headings) if room is None else max(len(_FIXED), columns_that_fit([headings, *rows], room))
-    yield from table([row[:fitting] for row in rows], headings[:fitting])
-    if fitting < len(headings):
-        yield f"Also different: {', '.join(headings[fitting:])} (`tally show RUN` has them)"
+    lines, hidden = fitted(headings, rows, len(_FIXED), room)
+    yield from lines
+    if hidden:
+        yield f"Also different: {', '.join(hidden)} (`tally show RUN` has them)"
 
 
 def _row(run: Logged, result: Log) -> list[str]:

@@ -129,6 +129,12 @@ def to_project_path(project: Project, argument: str, cwd: Path) -> str:
     return relative
 
 
+def own_folder(project: Project, cwd: Path) -> str:
+    """The folder that a command was started in, relative to the project's root, which is empty."""
+    folder = to_project_path(project, ".", cwd)
+    return "" if folder == "." else folder
+
+
 def to_project_paths(project: Project, arguments: Sequence[str], cwd: Path) -> tuple[str, ...]:
     """Turn paths as typed, relative to `cwd`, into ones relative to the project's root, each once."""
     return tuple(dict.fromkeys(to_project_path(project, argument, cwd) for argument in arguments))

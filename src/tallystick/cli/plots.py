@@ -13,7 +13,7 @@ from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import Context, context
 from tallystick.cli.curves import LETTERS, chart_lines
 from tallystick.cli.gallery import gallery
-from tallystick.cli.options import to_project_path
+from tallystick.cli.options import own_folder
 from tallystick.cli.page import is_ours
 from tallystick.cli.text import size_text, style, table
 from tallystick.errors import Refused
@@ -42,8 +42,8 @@ def command(ctx: click.Context, targets: tuple[str, ...], last: int | None, file
     """
     current = context(ctx)
     project = current.project()
-    folder = to_project_path(project, ".", current.directory)
-    found = plots(project, targets, last=last, folder="" if folder == "." else folder)
+    folder = own_folder(project, current.directory)
+    found = plots(project, targets, last=last, folder=folder)
     anything = bool(found.charts or found.matrices or found.images)
     if file is not None and anything:
         _write(current, found, file)

@@ -9,7 +9,7 @@ import click
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import context
-from tallystick.cli.options import to_project_path, trust_option
+from tallystick.cli.options import own_folder, trust_option
 from tallystick.cli.prompt import with_grant
 from tallystick.cli.reports import report_places, write_reports
 from tallystick.cli.verdicts import outcome_text, spread_lines, stage_lines
@@ -86,8 +86,8 @@ def command(ctx: click.Context, /, target: str, stages: tuple[str, ...], trust: 
     """
     current = context(ctx)
     project = current.project()
-    folder = to_project_path(project, ".", current.directory)
-    request = _request(target, stages, "" if folder == "." else folder, options)
+    folder = own_folder(project, current.directory)
+    request = _request(target, stages, folder, options)
     places = report_places(current.directory, options)
     result = with_grant(
         current,

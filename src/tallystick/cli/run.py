@@ -14,7 +14,7 @@ from tallystick.cli.options import (
     MOST_JOBS,
     dry_run_option,
     force_option,
-    to_project_path,
+    own_folder,
     trust_option,
 )
 from tallystick.cli.prompt import with_grant
@@ -103,9 +103,9 @@ def command(
     """
     current = context(ctx)
     project = current.project()
-    folder = to_project_path(project, ".", current.directory)
+    folder = own_folder(project, current.directory)
     stage = _stage(name, words, {part: options.pop(part) for part in _PARTS})
-    request = _request(words, stage, "" if folder == "." else folder, **options)
+    request = _request(words, stage, folder, **options)
     result = with_grant(
         current,
         trust,

@@ -8,7 +8,7 @@ import click
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import Context, context
-from tallystick.cli.options import to_project_path
+from tallystick.cli.options import own_folder
 from tallystick.cli.reports import report_places, write_reports
 from tallystick.cli.text import count_text, seconds_text, size_text, style, table
 from tallystick.cli.verdicts import outcome_text, spread_lines, stage_lines
@@ -50,8 +50,8 @@ def command(ctx: click.Context, /, target: str, whole_output: bool, **files: str
     """
     current = context(ctx)
     project = current.project()
-    folder = to_project_path(project, ".", current.directory)
-    found = find(project, target, folder="" if folder == "." else folder, whole_output=whole_output)
+    folder = own_folder(project, current.directory)
+    found = find(project, target, folder=folder, whole_output=whole_output)
     written = _written(current, found, files)
     render.show(current, found, _lines)
     for line in written:

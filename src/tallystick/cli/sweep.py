@@ -9,9 +9,9 @@ import click
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import context, line_width
-from tallystick.cli.options import MOST_JOBS, dry_run_option, to_project_path, trust_option
+from tallystick.cli.options import MOST_JOBS, dry_run_option, own_folder, trust_option
 from tallystick.cli.prompt import with_grant
-from tallystick.cli.text import columns_that_fit, count_text, seconds_text, style, table
+from tallystick.cli.text import count_text, fitted, seconds_text, style
 from tallystick.errors import WrongUsage
 from tallystick.flows.sweep import PointRun, Request, Swept
 from tallystick.flows.sweep import sweep as run_sweep
@@ -66,8 +66,8 @@ def command(
     if options["on"] is not None and by_user:
         raise WrongUsage("`-j` counts runs on this machine", hint="a cluster runs as many as it has workers")
     project = current.project()
-    folder = to_project_path(project, ".", current.directory)
-    request = Request(targets=stages, folder="" if folder == "." else folder, reuse=not no_reuse, **options)
+    folder = own_folder(project, current.directory)
+    request = Request(targets=stages, folder=folder, reuse=not no_reuse, **options)
     result = with_grant(
         current,
         trust,
@@ -95,10 +95,10 @@ def _table(result: Swept, room: int | None) -> Iterator[str]:
     fixed = [*result.params, "status", *([] if result.dry_run else ["run", "took"])]
     headings = [*fixed, *result.metrics]
     rows = [_row(point, result) for point in result.points]
-    shown = len(headings) if room is None else max(len(fixed), columns_that_fit([headings, *rows], room))
-    yield from table([row[:shown] for row in rows], headings[:shown])
-    if shown < len(headings):
-        yield f"Also measured: {', '.join(headings[shown:])} (`tally show RUN` has them)"
+    lines, hidden = fitted(headings, rows, len(fixed), room)
+    yield from lines
+    if hidden:
+        yield f"Also measured: {', '.join(hidden)} (`tally show RUN` has them)"
 
 
 def _row(point: PointRun, result: Swept) -> list[str]:

@@ -52,6 +52,14 @@ def table(rows: Sequence[Sequence[str]], headings: Sequence[str] = ()) -> list[s
     ]
 
 
+def fitted(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], fixed: int, room: int | None
+) -> tuple[list[str], Sequence[str]]:
+    """Align the columns that fit into a line of `room`, the first `fixed` in any case; name those left."""
+    shown = len(headings) if room is None else max(fixed, columns_that_fit([headings, *rows], room))
+    return table([row[:shown] for row in rows], headings[:shown]), headings[shown:]
+
+
 def columns_that_fit(rows: Sequence[Sequence[str]], room: int) -> int:
     """Count the columns of a table, from the left, that `room` characters of a line hold."""
     taken = 0

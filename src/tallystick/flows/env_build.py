@@ -7,7 +7,7 @@ from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records import environment as environments
-from tallystick.runs.environments import build_environment
+from tallystick.runs.environments import build_found
 from tallystick.runs.locks import find_lock, require_lock_grant
 
 
@@ -45,15 +45,7 @@ def env_build(
     """
     found = find_lock(project, target, folder)
     require_lock_grant(project, found)
-    rebuilt = build_environment(
-        project,
-        found.lock,
-        variables,
-        named=found.path,
-        treeish=found.treeish,
-        any_python=any_python,
-        progress=progress,
-    )
+    rebuilt = build_found(project, found, variables, any_python=any_python, progress=progress)
     return Built(
         found.name,
         environments.identity(found.lock),

@@ -7,7 +7,7 @@ from tallystick import process
 from tallystick.envs.activate import variables as activated
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
-from tallystick.runs.environments import build_environment
+from tallystick.runs.environments import build_found
 from tallystick.runs.locks import find_lock, require_lock_grant
 
 
@@ -29,14 +29,6 @@ def env_exec(
     """
     found = find_lock(project, target, folder)
     require_lock_grant(project, found)
-    rebuilt = build_environment(
-        project,
-        found.lock,
-        variables,
-        named=found.path,
-        treeish=found.treeish,
-        any_python=any_python,
-        progress=progress,
-    )
+    rebuilt = build_found(project, found, variables, any_python=any_python, progress=progress)
     env = activated(rebuilt, variables, found.lock, project.git.root)
     return process.hand_over(words, cwd=cwd, env=env)

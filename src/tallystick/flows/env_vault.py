@@ -13,7 +13,7 @@ from tallystick.records import environment as environments
 from tallystick.records import vault as vaults
 from tallystick.records.environment import Package, normalised
 from tallystick.records.vault import Vault
-from tallystick.runs.environments import build_environment
+from tallystick.runs.environments import build_found
 from tallystick.runs.locks import FoundLock, find_lock, require_lock_grant
 from tallystick.runs.vaulting import lacking, put_aside
 from tallystick.runs.vaults import all_vaults, read_vault, vault_path
@@ -91,14 +91,7 @@ def _filled(
     if not left:
         return Vault(first.wheels), {}
     try:
-        rebuilt = build_environment(
-            project,
-            found.lock,
-            variables,
-            named=found.path,
-            treeish=found.treeish,
-            progress=progress,
-        )
+        rebuilt = build_found(project, found, variables, progress=progress)
     except EnvironmentNotRebuilt as error:
         why = f"; the environment can't be rebuilt either: {error.message}"
         return Vault(first.wheels), {name: reason + why for name, reason in first.reasons.items()}

@@ -14,6 +14,7 @@ from tallystick.project import Project
 from tallystick.records import environment as records
 from tallystick.records.environment import Lock
 from tallystick.runs.inputs import Surroundings, environment_now
+from tallystick.runs.locks import FoundLock
 from tallystick.runs.pipelines import Step, load, read_file
 from tallystick.runs.vaults import stock_of
 
@@ -90,6 +91,26 @@ def build_environment(
         stock=stock_of(project, treeish, progress=progress),
         env=variables,
         python=python,
+        any_python=any_python,
+        progress=progress,
+    )
+
+
+def build_found(
+    project: Project,
+    found: FoundLock,
+    variables: Mapping[str, str],
+    *,
+    any_python: bool = False,
+    progress: Progress = silent,
+) -> Rebuilt:
+    """Build the environment of a lock that somebody meant, as `build_environment` does."""
+    return build_environment(
+        project,
+        found.lock,
+        variables,
+        named=found.path,
+        treeish=found.treeish,
         any_python=any_python,
         progress=progress,
     )
