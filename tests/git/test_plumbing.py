@@ -17,7 +17,7 @@ def git(repo: Repo) -> Git:
 
 def test_before_the_first_commit_there_is_no_head(empty_repo: Repo) -> None:
     git = Git.discover(empty_repo.path)
-    assert (git.head(), git.branch(), git.list_files(), git.is_dirty()) == (None, "main", [], False)
+    assert (git.head(), git.branch(), git.list_files()) == (None, "main", [])
     with pytest.raises(Refused) as caught:
         git.resolve("HEAD")
     assert caught.value.hint == "no commit has been made yet"
@@ -47,15 +47,6 @@ def test_a_hostile_branch_name_is_never_an_option(repo: Repo, git: Git) -> None:
         with pytest.raises(Refused):
             use("--output=pwned")
     assert not (repo.path / "pwned").exists()
-
-
-def test_new_files_make_it_dirty_and_ignored_ones_do_not(repo: Repo, git: Git) -> None:
-    repo.write(".gitignore", "data\n")
-    repo.commit()
-    repo.write("data", "1")
-    assert not git.is_dirty()
-    repo.write("new.py", "1")
-    assert git.is_dirty()
 
 
 def test_the_author_is_the_users_or_nobody(repo: Repo, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:

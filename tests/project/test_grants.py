@@ -46,13 +46,6 @@ def test_a_grant_for_everything_covers_what_comes_later(grants: Grants) -> None:
     assert grants.granted_all()
 
 
-def test_a_revoked_grant_allows_nothing(grants: Grants) -> None:
-    grants.grant_all()
-    grants.revoke()
-    grants.revoke()
-    assert not grants.granted(["anything"])
-
-
 def test_a_repository_cloned_to_where_a_trusted_one_stood_is_not_trusted(grants: Grants) -> None:
     grants.grant_all()
     shutil.rmtree(grants.common)

@@ -74,10 +74,6 @@ class Git(Command):
             raise Refused(f"git knows no tree `{treeish}`")
         return tree
 
-    def is_dirty(self) -> bool:
-        """Whether something that git sees differs from the last commit, new files included."""
-        return bool(self.run("--no-optional-locks", "status", "--porcelain", "-z").stdout)
-
     def author(self) -> str:
         """Who makes commits here, as `Name <email>`."""
         identity = self.text("var", "GIT_AUTHOR_IDENT")

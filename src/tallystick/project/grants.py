@@ -71,10 +71,6 @@ class Grants:
         """Allow whatever this repository says: the user made it."""
         self._write(Allowed(everything=True))
 
-    def revoke(self) -> None:
-        """Allow nothing any more."""
-        self._file.unlink(missing_ok=True)
-
     @property
     def _file(self) -> Path:
         name = Digest.of(os.fsencode(os.path.realpath(self.common))).hex()
