@@ -35,7 +35,7 @@ def test_a_commit_is_checked_out_and_gone_at_the_end(repo: Repo, git: Git, paren
         assert (place / "README.md").read_text() == "# A project\n"
         inside = Git.discover(place)
         assert (inside.root, inside.head()) == (place, git.resolve("HEAD~1"))
-        assert inside.text("status", "--porcelain") == ""
+        assert not inside.run("status", "--porcelain").stdout
         assert inside.common == git.common
     assert is_clean(repo, parent)
     assert repo.read("README.md") == b"second"
@@ -136,7 +136,7 @@ def test_it_works_where_a_hook_names_another_index(
     with Git.discover(repo.path).temporary_worktree("HEAD", parent) as place:
         monkeypatch.delenv("GIT_DIR")
         inside = Git.discover(place)
-        assert (inside.root, inside.text("status", "--porcelain")) == (place, "")
+        assert (inside.root, inside.run("status", "--porcelain").stdout) == (place, b"")
         inside.stage(["README.md"])
     assert repo.read(".git/index") == before
 
