@@ -20,10 +20,10 @@ TRAIN = """\
 rate=$(sed -n 's/.*"rate": *\\([0-9.]*\\).*/\\1/p' params.json)
 mkdir -p out
 cat data/*.csv | awk -v rate="$rate" -v factor="$factor" -v seed="${TALLY_SEED:-0}" \\
-    -v flavour="${FLAVOUR:-plain}" -v scale="${1:-1}" '
+    -v flavour="${FLAVOUR:-plain}" -v scale="${1:-1}" -v threads="${OMP_NUM_THREADS:-1}" '
 { sum += $1 }
 END {
-    loss = scale * sum * rate * factor + seed / 8 + length(flavour)
+    loss = scale * sum * rate * factor + seed / 8 + length(flavour) + 1 / threads
     print "{\\"loss\\": " loss ", \\"rows\\": " NR "}"
 }' > m.json
 echo "$TALLY_SEED $rate" > out/model
@@ -68,6 +68,7 @@ VARIANTS = {
     "another command": Variant("code", {"tally.yaml": ("sh train.sh", "sh train.sh 2")}),
     "another variable": Variant("environment", variables={"FLAVOUR": "chocolate"}),
     "a variable that is not set": Variant("environment", variables={"FLAVOUR": None}),
+    "a switch that nobody declared": Variant("machine", variables={"OMP_NUM_THREADS": "2"}),
 }
 
 
@@ -146,8 +147,8 @@ class Corpus:
         return self.repo.commit("Run")
 
     def _called(self, variables: Mapping[str, str | None], *args: str, code: int) -> Any:
-        outer = {name: os.environ.get(name) for name in ("FLAVOUR", "PATH")}
-        _set({"FLAVOUR": FLAVOUR, "PATH": self.path, **variables})
+        outer = {name: os.environ.get(name) for name in ("FLAVOUR", "PATH", "OMP_NUM_THREADS")}
+        _set({"FLAVOUR": FLAVOUR, "PATH": self.path, "OMP_NUM_THREADS": None, **variables})
         try:
             return self.tally(*args, code=code).json()
         finally:

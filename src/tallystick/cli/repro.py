@@ -46,8 +46,8 @@ MOST_REPETITIONS = 1000
     metavar="[OTHER]",
     is_flag=False,
     flag_value="",
-    help="Say which of environment, data, code, params and seed makes the difference to OTHER, a commit or "
-    "run; without one, to what stands in the worktree now.",
+    help="Say which of environment, data, code, params, seed and machine makes the difference to OTHER, a "
+    "commit or run; without one, to what stands in the worktree now.",
 )
 @click.option(
     "--timeout",

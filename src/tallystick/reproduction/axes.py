@@ -1,11 +1,12 @@
 """What a result can come from, one axis at a time: in which of them two runs of a stage differ."""
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from tallystick.data.tracked import CommittedPointers, owner_of
+from tallystick.envs.settings import VARIABLES
 from tallystick.errors import BadRecord, ObjectsError, RemoteUnreachable
 from tallystick.frozen import dataclass
 from tallystick.project import Project
@@ -15,6 +16,7 @@ from tallystick.records.verdict import AxisName
 from tallystick.reproduction.isolation import lock_of
 from tallystick.reproduction.past import Past, command_of
 from tallystick.reproduction.preflight import machines_apart
+from tallystick.reproduction.switches import HASH_SEED, exchanged, switches_apart
 from tallystick.runs.receipts import Recorded
 
 SHOWN = 5
@@ -105,6 +107,7 @@ def differences(pair: Pair) -> Iterator[Difference]:
         ("data", _deps(pair, data=True)),
         ("code", _code(pair)),
         ("environment", _environment(pair)),
+        ("machine", _switches(pair)),
     ):
         found = list(details)
         if found:
@@ -126,9 +129,12 @@ def swapped(pair: Pair, axis: AxisName | None) -> Receipt:
     if axis == "params":
         return replace(mixed, params=other.params, cmd=other.cmd if pair.templated else base.cmd)
     if axis == "seed":
-        return replace(mixed, seed=other.seed)
+        return replace(_with_switches(mixed, other, {HASH_SEED}), seed=other.seed)
     if axis == "environment":
-        return replace(mixed, environment=other.environment, variables=other.variables)
+        found = replace(mixed, environment=other.environment, variables=other.variables)
+        return _with_switches(found, base, VARIABLES)
+    if axis == "machine":
+        return _with_switches(mixed, other, {name for name, _, _ in switches_apart(base, other)})
     if axis == "data":
         return replace(mixed, deps=_mixed_deps(pair, data=pair.other, code=pair.base))
     if axis == "code":
@@ -136,6 +142,11 @@ def swapped(pair: Pair, axis: AxisName | None) -> Receipt:
         deps = _mixed_deps(pair, data=pair.base, code=pair.other)
         return replace(mixed, deps=deps, cmd=cmd, wdir=other.wdir)
     return mixed
+
+
+def _with_switches(receipt: Receipt, source: Receipt, names: Collection[str]) -> Receipt:
+    settings = exchanged(receipt.environment.settings, source.environment.settings, names)
+    return replace(receipt, environment=replace(receipt.environment, settings=settings))
 
 
 def edits(pair: Pair, axis: AxisName | None) -> dict[str, bytes]:
@@ -229,6 +240,12 @@ def _environment(pair: Pair) -> Iterator[str]:
     if old.environment.lock != new.environment.lock:
         yield from _packages(pair)
     yield from _mappings("", old.variables, new.variables)
+
+
+def _switches(pair: Pair) -> Iterator[str]:
+    """What of a machine can be swapped: how its libraries were told to compute."""
+    for name, old, new in switches_apart(pair.base.receipt, pair.other.receipt):
+        yield from _values(name, old, new)
 
 
 def _packages(pair: Pair) -> Iterator[str]:

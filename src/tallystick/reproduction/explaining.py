@@ -6,6 +6,7 @@ from dataclasses import replace
 from tallystick.data.freezing import keep
 from tallystick.envs.hardware import hardware
 from tallystick.envs.host import host
+from tallystick.envs.settings import VARIABLES
 from tallystick.errors import EnvironmentNotRebuilt, ObjectsError, Refused, RemoteUnreachable
 from tallystick.frozen import dataclass
 from tallystick.project import Project
@@ -74,6 +75,7 @@ def _receipt_now(project: Project, step: Step, like: Receipt, surroundings: Surr
         with project.store.writer() as writer:
             lock = writer.add(environments.render(captured.lock))
         environment = EnvironmentRef(lock, captured.python, captured.platform, lock)
+    switches = {name: value for name, value in surroundings.variables.items() if name in VARIABLES}
     return replace(
         like,
         cmd=step.stage.cmd,
@@ -82,7 +84,7 @@ def _receipt_now(project: Project, step: Step, like: Receipt, surroundings: Surr
         params=params_now(project, step, surroundings),
         seed=step.stage.seed,
         variables=variables_now(step, surroundings),
-        environment=environment,
+        environment=replace(environment, settings=switches),
         hardware=hardware(),
         host=host(),
     )

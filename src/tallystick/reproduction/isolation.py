@@ -8,6 +8,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from shutil import rmtree
 
+from tallystick.containers.images import Resolved
 from tallystick.data.blobs import bring_blobs
 from tallystick.digest import Digest
 from tallystick.envs.activate import MARKS, stand_in
@@ -23,7 +24,11 @@ from tallystick.progress import Progress
 from tallystick.project import Project
 from tallystick.records import environment as environments
 from tallystick.records.environment import Lock
+from tallystick.records.provenance import Container
 from tallystick.records.receipt import Receipt
+from tallystick.reproduction.switches import switches_of
+from tallystick.runs.images import image_then
+from tallystick.runs.inputs import Surroundings
 from tallystick.runs.receipts import NO_PYTHON
 from tallystick.runs.vaults import stock_of
 from tallystick.worktree import Worktree
@@ -32,7 +37,7 @@ AT_HAND = ("PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH")
 """Variables that make a program use the environment that the user is in."""
 
 KEPT = ("HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TMPDIR", "TZ", "TERM")
-"""Variables that a program needs to feel at home; whatever changes results has to be declared."""
+"""Variables that a program needs to feel at home; what changes results is recorded, or has to be declared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Surrounding:
     interpreter: str | None = None
     facts: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    container: Resolved | None = None
 
 
 @contextmanager
@@ -87,8 +93,10 @@ def surrounding(
 
     Raises EnvironmentNotRebuilt, or ObjectMissing when nobody has the environment's lock or a wheel of it.
     """
+    if receipt.environment.container is not None:
+        return _in_image(project, receipt.environment.container, base, progress)
     if receipt.environment.lock is None:
-        plain = minimal(base) | {"PATH": _without_environments(base)}
+        plain = _homely(receipt, base) | {"PATH": _without_environments(base)}
         return Surrounding(plain, NO_PYTHON, sysconfig.get_platform(), None)
     lock = lock_of(project, receipt.environment.lock)
     if not rebuild_environment:
@@ -108,13 +116,22 @@ def surrounding(
     return _within(rebuilt, place, receipt, lock, base)
 
 
+def _in_image(
+    project: Project, recorded: Container, base: Mapping[str, str], progress: Progress
+) -> Surrounding:
+    """The very image that a command ran in; its own variables are all that it finds there."""
+    found = image_then(project, recorded, Surroundings(base), progress)
+    facts = (f"image {recorded.digest or recorded.config}",)
+    return Surrounding({}, NO_PYTHON, found.image.platform, None, facts=facts, container=found)
+
+
 def _within(
     rebuilt: Rebuilt, place: Path, receipt: Receipt, lock: Lock, base: Mapping[str, str]
 ) -> Surrounding:
     """What a command sees of an environment that was rebuilt for it, unless it names another one."""
     cwd = place / receipt.wdir
     stand_in(rebuilt, receipt.cmd, cwd, place)
-    plain = minimal(base) | {"PATH": _without_environments(base)}
+    plain = _homely(receipt, base) | {"PATH": _without_environments(base)}
     chosen = activated(rebuilt, plain, lock, place)
     used = interpreter_of(receipt.cmd, chosen, cwd)
     if used is not None and not os.path.samefile(os.path.dirname(used), rebuilt.bin):
@@ -141,7 +158,7 @@ def _stand_in_notes(rebuilt: Rebuilt) -> tuple[str, ...]:
 
 def _at_hand(place: Path, receipt: Receipt, lock: Lock, base: Mapping[str, str]) -> Surrounding:
     """The environment that the user is in, and in what it differs from the recorded one."""
-    chosen = minimal(base) | {name: base[name] for name in AT_HAND if name in base}
+    chosen = _homely(receipt, base) | {name: base[name] for name in AT_HAND if name in base}
     cwd = place / receipt.wdir
     interpreter = interpreter_of(receipt.cmd, chosen, cwd)
     if interpreter is None:
@@ -167,9 +184,10 @@ def _found(
     )
 
 
-def minimal(base: Mapping[str, str]) -> dict[str, str]:
-    """The variables that a program needs to feel at home."""
-    return {name: value for name, value in base.items() if name in KEPT or name.startswith("LC_")}
+def _homely(receipt: Receipt, base: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a program needs to feel at home, and the switches that it ran with."""
+    kept = {name: value for name, value in base.items() if name in KEPT or name.startswith("LC_")}
+    return kept | switches_of(receipt)
 
 
 def _without_environments(base: Mapping[str, str]) -> str:
