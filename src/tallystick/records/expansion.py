@@ -9,8 +9,9 @@ from typing import Any
 from tallystick.records import params
 from tallystick.records.fields import Fields
 from tallystick.records.stage import PARAMS
-from tallystick.records.syntax import Table, line_of
+from tallystick.records.syntax import line_of
 from tallystick.records.templating import Mode, Place, Scope, Template, expand, is_templated
+from tallystick.records.yamlplain import Table
 
 Files = Callable[[str], bytes | None]
 """Reads a file by its path in the pipeline's folder; None where there is none."""

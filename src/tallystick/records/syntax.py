@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn, SupportsIndex
 
 from tallystick.errors import BadRecord
+from tallystick.records import yamlplain
+from tallystick.records.yamlplain import Row, Table
 from tallystick.records.yamltree import DEEPEST, Branch, Leaf, Node, parse_tree
 
 POINTER_LIMIT = 64 << 10
@@ -16,18 +18,6 @@ _CONFLICT = re.compile(r"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
 
 Plain = dict[str, Any] | list[Any] | str | int | float | bool | None
 """What YAML and JSON can say, and nothing else."""
-
-
-class Table(dict[str, Any]):
-    """A mapping that remembers the line of each key, for error messages."""
-
-    lines: dict[str, int]
-
-
-class Row(list[Any]):
-    """A list that remembers the line of each item."""
-
-    lines: list[int]
 
 
 def decode(data: bytes | str, source: str, limit: int) -> str:
@@ -55,6 +45,9 @@ def load_yaml(data: bytes | str, source: str = "", limit: int = PIPELINE_LIMIT) 
     """Read YAML into plain values; mappings are Table, lists are Row. An empty text is None."""
     text = decode(data, source, limit)
     refuse_conflict(text, source)
+    found = yamlplain.read(text)
+    if found is not None:
+        return found
     node = parse_tree(text, source)
     return None if node is None else plain(node)
 

@@ -8,7 +8,8 @@ from typing import Any, Literal, NoReturn
 
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
-from tallystick.records.syntax import Row, Table, line_of
+from tallystick.records.syntax import line_of
+from tallystick.records.yamlplain import Row, Table
 
 LARGEST = 64 << 20
 """Characters that the templates of one pipeline may grow to; a value counts for `VALUE` of them."""
