@@ -97,6 +97,20 @@ def test_what_is_declared_or_outside_of_the_project_is_not_even_noted(root: Path
         assert tracer.findings() == ()
 
 
+def test_a_name_means_another_file_once_the_process_works_in_another_folder(root: Path) -> None:
+    for name in ("declared", "other"):
+        (root / name).mkdir()
+        (root / name / "x").write_text("1")
+    code = """
+import os
+os.chdir("declared"); open("x").close()
+os.chdir("../other"); open("x").close(); open("x").close()
+folder = os.open("../declared", os.O_RDONLY); os.fchdir(folder); open("x").close(); open("new", "w").close()
+"""
+    found = trace(root, [sys.executable, "-c", code], Scope(str(root), reads=("declared",)))
+    assert found == Undeclared(("other/x",), ("declared/new",))
+
+
 def test_programs_libraries_databases_and_renames_are_seen(root: Path) -> None:
     (root / "tool.sh").write_text("#!/bin/sh\n")
     (root / "tool.sh").chmod(0o755)

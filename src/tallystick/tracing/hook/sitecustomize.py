@@ -24,14 +24,19 @@ _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 
 
 class Notes:
-    """What this process, and each that it forks, has opened of the project and did not declare."""
+    """What this process, and each that it forks, has opened of the project and did not declare.
+
+    `begun` has, for what paths begin with up to their last slash, how they begin in full, and nothing where
+    none of them is ever noted; `known` are the paths that are declared or noted. There are two of each: one
+    for what is read, one for what is written.
+    """
 
     def __init__(self, folder: str) -> None:
         with open(os.path.join(folder, "scope"), "rb") as file:
             roots, readable, writable = file.read().decode("utf-8", "surrogateescape").split("\0\0")
         self.folder = folder
-        self.seen: set[tuple[str, bool]] = set()
-        self.settled: tuple[dict[str, bool], dict[str, bool]] = ({}, {})
+        self.count = 0
+        self.begun: tuple[dict[str, str], dict[str, str]] = ({}, {})
         self.roots = tuple(root + "/" for root in roots.split("\0"))
         always = {folder} | {path for path in (sys.prefix, sys.base_prefix) if path.startswith(self.roots)}
         self.known = (always.union(readable.split("\0")), always.union(writable.split("\0")))
@@ -40,35 +45,37 @@ class Notes:
         """Note a path the first time that it is seen."""
         if path.__class__ is not str:
             path = os.fsdecode(path)
-        if path[:1] != "/":
-            path = os.getcwd() + "/" + path
-        # Almost all that a program opens lies in folders that are declared or elsewhere: one look tells.
-        folder = path[: path.rfind("/")]
-        settled = self.settled[write].get(folder)
-        if settled is None:
-            settled = self._settle(folder, write)
-        if not settled and len(self.seen) < MOST:
-            self._look(path, write)
+        cut = path.rfind("/") + 1
+        full = self.begun[write].get(path[:cut])
+        if full is None:
+            full = self._begin(path[:cut], write)
+        if full and self.count < MOST:
+            self._look(full + path[cut:], write)
 
-    def _settle(self, folder: str, write: bool) -> bool:
-        """Whether nothing in a folder is ever noted, found out once."""
-        plain = os.path.normpath(folder)
+    def _begin(self, beginning: str, write: bool) -> str:
+        """How paths begin in full; nothing where none of them is ever noted. Found out once."""
+        plain = os.path.normpath(beginning if beginning[:1] == "/" else os.getcwd() + "/" + beginning)
         elsewhere = not (plain + "/").startswith(self.roots) and not self._holds_compiled(plain)
-        settled = elsewhere or self._is_known(plain, self.known[write])
-        if len(self.settled[write]) < MOST:
-            self.settled[write][folder] = settled
-        return settled
+        full = "" if elsewhere or self._is_known(plain, self.known[write]) else plain + "/"
+        if len(self.begun[write]) < MOST:
+            self.begun[write][beginning] = full
+        return full
 
     def _look(self, path: str, write: bool) -> None:
-        path = os.path.normpath(path)
+        known = self.known[write]
         if self._holds_compiled(path) and path.endswith(".pyc"):
             place, _, name = path[len(sys.pycache_prefix or "") :].rpartition("/")
             path = place + "/" + name.split(".", 1)[0] + ".py"
-        if not path.startswith(self.roots) or (path, write) in self.seen:
-            return
-        if not self._is_known(path, self.known[write]):
-            self.seen.add((path, write))
+        if path.startswith(self.roots) and not self._is_known(path, known):
+            self.count += 1
+            known.add(path)
             self._write(path, write)
+
+    def moved(self, _folder: object) -> None:
+        """The process works in another folder: what paths that are relative mean has to be found out anew."""
+        for begun in self.begun:
+            for beginning in [each for each in begun if each[:1] != "/"]:
+                del begun[beginning]
 
     def _holds_compiled(self, path: str) -> bool:
         """Whether a path lies where this process keeps the compiled modules of all folders."""
@@ -137,6 +144,7 @@ def watch(folder: str) -> None:
     notes = Notes(folder)
     listeners: dict[str, Any] = {
         "open": notes.opened,
+        "os.chdir": notes.moved,
         "import": notes.imported,
         "subprocess.Popen": notes.started,
         "os.exec": lambda program, *_: notes.started(program),
@@ -148,13 +156,30 @@ def watch(folder: str) -> None:
         "os.symlink": notes.placed,
         "os.truncate": notes.cut,
     }
+    (reading, writing), (readable, writable) = notes.begun, notes.known
 
     def hear(event: str, args: tuple[Any, ...]) -> None:
-        if event in listeners:
-            try:  # noqa: SIM105 - importing contextlib would cost every interpreter
-                listeners[event](*args)
-            except Exception:  # noqa: S110 - watching must never change what is watched
+        if event == "open":
+            # A program may open a million files: what there is nothing to note of is settled right here.
+            try:
+                path, _, flags = args
+                cut = path.rfind("/") + 1
+                if flags & _WRITES:
+                    full = writing[path[:cut]]
+                    if not full or full + path[cut:] in writable:
+                        return
+                elif flags:
+                    full = reading[path[:cut]]
+                    if not full or full + path[cut:] in readable:
+                        return
+            except Exception:  # noqa: S110 - a folder that is seen first, or a path that is no text
                 pass
+        elif event not in listeners:
+            return
+        try:  # noqa: SIM105 - importing contextlib would cost every interpreter
+            listeners[event](*args)
+        except Exception:  # noqa: S110 - watching must never change what is watched
+            pass
 
     sys.addaudithook(hear)
 
