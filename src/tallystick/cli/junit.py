@@ -1,6 +1,6 @@
 """A verdict as JUnit XML, which systems for continuous integration show."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tallystick.cli.differences import difference_text
 from tallystick.cli.page import Markup, tag
@@ -18,30 +18,64 @@ _NAME = "tally repro"
 _FORBIDDEN = {0xFFFE: None, 0xFFFF: None}
 
 
-def junit(verdict: Verdict, identity: Digest, notes: Sequence[str] = ()) -> str:
-    """Write one suite for the reproduction, with a case for each stage and each of its outs."""
+def junit(verdict: Verdict, identity: Digest, notes: Sequence[str] = (), more: Iterable[Markup] = ()) -> str:
+    """Write one suite for the reproduction, with a case for each stage and each of its outs, and `more`."""
     cases = [case for stage in verdict.stages for case in _cases(stage)]
+    return suite(
+        verdict.target,
+        verdict.started,
+        [*cases, *more],
+        properties=tuple(_facts(verdict, identity)),
+        notes=notes,
+        seconds=sum(stage.seconds for stage in verdict.stages),
+    )
+
+
+def suite(
+    name: str,
+    started: str,
+    cases: Sequence[Markup],
+    *,
+    properties: Sequence[tuple[str, str]] = (),
+    notes: Sequence[str] = (),
+    seconds: float = 0.0,
+) -> str:
+    """Write a report of one suite of cases."""
     counts = {
         "tests": len(cases),
         "failures": sum("<failure " in case for case in cases),
         "errors": sum("<error " in case for case in cases),
         "skipped": 0,
-        "time": _seconds(sum(stage.seconds for stage in verdict.stages)),
+        "time": _seconds(seconds),
     }
-    suite = tag(
+    told = tag(
         "testsuite",
-        tag(
-            "properties",
-            *(tag("property", name=name, value=value) for name, value in _facts(verdict, identity)),
-        ),
+        tag("properties", *(tag("property", name=key, value=value) for key, value in properties)),
         *cases,
         *([tag("system-out", _text(notes))] if notes else []),
-        name=verdict.target,
+        name=name,
         # Readers of JUnit know neither fractions nor zones; it is UTC.
-        timestamp=verdict.started[:19],
+        timestamp=started[:19],
         **counts,
     )
-    return f"{_HEADER}{tag('testsuites', suite, name=_NAME, **counts)}\n".translate(_FORBIDDEN)
+    return f"{_HEADER}{tag('testsuites', told, name=_NAME, **counts)}\n".translate(_FORBIDDEN)
+
+
+def case(
+    name: str,
+    group: str,
+    *,
+    seconds: float = 0.0,
+    wrong: tuple[str, str] | None = None,
+    kind: str = "",
+    told: Sequence[str] = (),
+) -> Markup:
+    """Write one case; `wrong` is `failure` or `error` with a sentence, and `kind` names what it is."""
+    parts = [tag("system-out", _text(told))] if told else []
+    if wrong is not None:
+        element, reason = wrong
+        parts = [tag(element, _text(told) or _line(reason), message=_line(reason), type=kind)]
+    return tag("testcase", *parts, name=name, classname=group, time=_seconds(seconds))
 
 
 def is_junit_of_ours(data: bytes) -> bool:

@@ -1,10 +1,11 @@
-"""A verdict as files beside the command's answer: never over what is not such a report itself."""
+"""A result as files beside the command's answer: never over what is not such a report itself."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tallystick.cli.baselines import against_cases, against_sections
 from tallystick.cli.junit import is_junit_of_ours, junit
 from tallystick.cli.page import is_ours
 from tallystick.cli.text import size_text
@@ -13,20 +14,20 @@ from tallystick.digest import Digest
 from tallystick.errors import Refused, WrongUsage
 from tallystick.files import translated, write_atomic
 from tallystick.records.verdict import Verdict
+from tallystick.reproduction.baseline import Against
 
 BEGINNING = 1000
 """So many bytes of a file say whether it is a report of ours."""
 
 
 class Form(NamedTuple):
-    """A form of report: what it is called, how a file in it is known, and how it is written."""
+    """A form of report: what it is called, and how a file in it is known."""
 
     kind: str
     is_ours: Callable[[bytes], bool]
-    text: Callable[[Verdict, Digest, Sequence[str]], str]
 
 
-FORMS = {"html": Form("page", is_ours, verdict_page), "junit": Form("report", is_junit_of_ours, junit)}
+FORMS = {"html": Form("page", is_ours), "junit": Form("report", is_junit_of_ours)}
 """By the name of the option that asks for it."""
 
 Places = Mapping[str, tuple[str, Path]]
@@ -60,10 +61,24 @@ def _check(file: str, path: Path, form: Form) -> None:
 
 
 def write_reports(
-    places: Places, verdict: Verdict, identity: Digest, notes: Sequence[str] = ()
+    places: Places,
+    verdict: Verdict,
+    identity: Digest,
+    notes: Sequence[str] = (),
+    against: Against | None = None,
 ) -> Iterator[str]:
-    """Write the wanted reports, each whole or not at all, and say which."""
+    """Write the wanted reports of a verdict, with its comparison with a baseline, and say which."""
+    sections, cases = ([], []) if against is None else (against_sections(against), against_cases(against))
+    texts: dict[str, Callable[[], str]] = {
+        "html": lambda: verdict_page(verdict, identity, notes, sections),
+        "junit": lambda: junit(verdict, identity, notes, cases),
+    }
+    yield from write_texts(places, texts)
+
+
+def write_texts(places: Places, texts: Mapping[str, Callable[[], str]]) -> Iterator[str]:
+    """Write the wanted forms of a report, each whole or not at all, and say which."""
     for form, (file, path) in places.items():
-        data = FORMS[form].text(verdict, identity, notes).encode()
+        data = texts[form]().encode()
         write_atomic(path, data)
         yield f"Wrote {file} ({size_text(len(data))})"

@@ -7,11 +7,14 @@ from typing import Any
 import click
 
 from tallystick.cli import render
+from tallystick.cli.against import compare_recorded
+from tallystick.cli.baselines import against_lines, against_options
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import context
 from tallystick.cli.options import own_folder, trust_option
 from tallystick.cli.prompt import with_grant
 from tallystick.cli.reports import report_places, write_reports
+from tallystick.cli.survey import refuse_alone, repeat_many, survey_options
 from tallystick.cli.verdicts import outcome_text, spread_lines, stage_lines
 from tallystick.errors import WrongUsage
 from tallystick.flows.repro import Reproduced, Request
@@ -65,6 +68,8 @@ MOST_REPETITIONS = 1000
 @click.option("--keep", is_flag=True, help="Keep the files of the temporary worktree.")
 @click.option("--html", metavar="FILE", help="Write the verdict as a page for a browser, too.")
 @click.option("--junit", metavar="FILE", help="Write it as JUnit XML, for continuous integration.")
+@against_options
+@survey_options
 @trust_option()
 @click.pass_context
 def command(ctx: click.Context, /, target: str, stages: tuple[str, ...], trust: bool, **options: Any) -> None:
@@ -72,8 +77,8 @@ def command(ctx: click.Context, /, target: str, stages: tuple[str, ...], trust: 
 
     TARGET is a commit (HEAD without) or a run's id from `tally log`. Code, data and environment are
     rebuilt in a temporary worktree, without a network; yours stays as it is. Exit code 0 says reproduced, 1
-    that results differ, 13 that data is missing, 17 that the environment can't be rebuilt, 18 that a
-    command failed or took too long.
+    that results differ or a `--fail-if` holds, 13 that data is missing, 17 that the environment can't be
+    rebuilt, 18 that a command failed or took too long. With `--all-receipts` it is the highest of all.
 
     \b
     Examples:
@@ -83,12 +88,22 @@ def command(ctx: click.Context, /, target: str, stages: tuple[str, ...], trust: 
       tally repro v1.0 --explain HEAD
       tally repro -n 5 --write-tolerance
       tally repro --html verdict.html --junit verdict.xml
+      tally repro --against main --fail-if 'accuracy < baseline - 0.01'
+      tally repro --all-receipts --sample 10
     """
     current = context(ctx)
     project = current.project()
     folder = own_folder(project, current.directory)
     request = _request(target, stages, folder, options)
+    if options["all_receipts"]:
+        given = ctx.get_parameter_source("target") is click.core.ParameterSource.COMMANDLINE
+        repeat_many(current, target if given else None, stages, request.manner, trust, options)
+        return
+    refuse_alone(options)
     places = report_places(current.directory, options)
+    if options["recorded"]:
+        compare_recorded(current, request, options, places)
+        return
     result = with_grant(
         current,
         trust,
@@ -101,7 +116,7 @@ def command(ctx: click.Context, /, target: str, stages: tuple[str, ...], trust: 
         ),
     )
     render.report(current, result, lines)
-    for line in write_reports(places, result.verdict, result.id, result.notes):
+    for line in write_reports(places, result.verdict, result.id, result.notes, result.against):
         render.say(current, line)
     render.finish(result.exit_code)
 
@@ -122,6 +137,8 @@ def _request(target: str, stages: tuple[str, ...], folder: str, options: dict[st
         ),
         explain=options["explain"],
         write_tolerance=options["write_tolerance"],
+        against=options["against"],
+        fail_if=options["fail_if"],
     )
 
 
@@ -131,6 +148,8 @@ def lines(result: Reproduced) -> Iterator[str]:
     for stage in verdict.stages:
         yield from stage_lines(stage)
     yield from spread_lines(verdict)
+    if result.against is not None:
+        yield from against_lines(result.against)
     yield from (f"note: {note}" for note in result.notes)
     yield from (f"note: {fact}" for fact in verdict.enforced if fact.startswith("not "))
     yield from (f"written: {path}" for path in result.written)

@@ -28,8 +28,10 @@ _DIGITS = 16
 """Decimal digits of a 64-bit float: a relative distance of 1e-16 is an empty bar, one of 1 a full one."""
 
 
-def verdict_page(verdict: Verdict, identity: Digest, notes: Sequence[str] = ()) -> str:
-    """Lay a verdict out on one page; everything of it is shown as text, whoever wrote it."""
+def verdict_page(
+    verdict: Verdict, identity: Digest, notes: Sequence[str] = (), more: Iterable[Markup] = ()
+) -> str:
+    """Lay a verdict out on one page, and `more`; all of it is shown as text, whoever wrote it."""
     return page(
         f"Reproduction of {verdict.target}",
         tag("p", _outcome(verdict.outcome), class_="verdict"),
@@ -37,6 +39,7 @@ def verdict_page(verdict: Verdict, identity: Digest, notes: Sequence[str] = ()) 
         *_list("Enforced while the commands ran", verdict.enforced),
         *_list("Known to differ from the recorded machine before anything ran", verdict.unlike),
         *_list("Notes", notes),
+        *more,
         *(_stage(stage) for stage in verdict.stages),
         *_spread(verdict),
         style=STYLE,

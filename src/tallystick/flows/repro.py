@@ -13,6 +13,7 @@ from tallystick.project import Project
 from tallystick.project.trust import require_grant
 from tallystick.records.verdict import REPRODUCED, Verdict
 from tallystick.reproduction.attempt import Attempt, Manner, Trial
+from tallystick.reproduction.baseline import Against, baseline_of
 from tallystick.reproduction.explaining import explain, present_past
 from tallystick.reproduction.judging import carry_out, verdict_of
 from tallystick.reproduction.past import Past, command_of, past
@@ -27,6 +28,7 @@ class Request:
     """What is to be repeated, and how: a commit or run, some of its stages, in which manner.
 
     With `explain` its axes are swapped with those of another commit or run; `""` is the present worktree.
+    `against` is a commit or run whose metrics are compared with, `fail_if` are conditions on both.
     """
 
     target: str = "HEAD"
@@ -36,6 +38,8 @@ class Request:
     manner: Manner = field(default_factory=Manner)
     explain: str | None = None
     write_tolerance: bool = False
+    against: str | None = None
+    fail_if: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Reproduced:
     hint: str | None = None
     notes: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
+    against: Against | None = None
 
 
 def repro(
@@ -70,6 +75,7 @@ def repro(
     found = past(project, request.target, request.stages, request.folder)
     require_grant(project, [command_of(each) for each in found.recorded.values()])
     other = _other(project, request, found, variables)
+    baseline = baseline_of(project, request.against, request.fail_if, found, request.folder)
     started = now()
     keep = _place_to_keep(project, found) if request.keep else None
     trial = Trial(project, found, request.manner, variables, output, progress)
@@ -77,14 +83,17 @@ def repro(
     if other is not None:
         made = replace(made, stages=explain(trial, made, other))
     verdict = verdict_of(trial, made, started)
+    whole = made.failure is None
+    compared = baseline.against(found, made.metrics, repeated=True) if baseline and whole else None
     return Reproduced(
         verdict,
         ledger.append_verdict(project, verdict),
-        _exit_code(verdict, made),
+        _exit_code(verdict, made, compared),
         None if keep is None else str(keep),
         None if made.failure is None else made.failure.hint,
         made.notes,
-        write_policies(trial, made) if request.write_tolerance and made.failure is None else (),
+        write_policies(trial, made) if request.write_tolerance and whole else (),
+        compared,
     )
 
 
@@ -106,10 +115,11 @@ def _other(project: Project, request: Request, found: Past, variables: Mapping[s
     return other
 
 
-def _exit_code(verdict: Verdict, made: Attempt) -> int:
+def _exit_code(verdict: Verdict, made: Attempt, compared: Against | None) -> int:
     if made.failure is not None:
         return made.failure.exit_code
-    return 0 if verdict.outcome in REPRODUCED else 1
+    failed = compared is not None and compared.failed
+    return 0 if verdict.outcome in REPRODUCED and not failed else 1
 
 
 def _place_to_keep(project: Project, found: Past) -> Path:

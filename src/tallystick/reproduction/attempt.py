@@ -8,6 +8,7 @@ from tallystick.frozen import dataclass
 from tallystick.progress import Progress
 from tallystick.project import Project
 from tallystick.records.verdict import Outcome, StageVerdict, worst
+from tallystick.reproduction.baseline import measured
 from tallystick.reproduction.comparison import Halves
 from tallystick.reproduction.confinement import Limits
 from tallystick.reproduction.isolation import Surrounding, surrounding
@@ -15,6 +16,7 @@ from tallystick.reproduction.past import Past, command_of
 from tallystick.reproduction.preflight import unlike_around
 from tallystick.reproduction.reenactment import UNBUILT, Judged, Scene, bring_roots, reenact
 from tallystick.reproduction.spread import Spread, spread, unmeasured
+from tallystick.runs.measures import Measures
 from tallystick.runs.receipts import Recorded
 
 
@@ -51,6 +53,7 @@ class Attempt:
     enforced: tuple[str, ...] = ()
     unlike: tuple[str, ...] = ()
     spread: Spread = field(default_factory=dict)
+    metrics: Mapping[str, Measures] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class _Course:
         self.enforced: dict[str, None] = {}
         self.unlike: dict[str, None] = {}
         self.spread: dict[str, Mapping[str, float]] = {}
+        self.metrics: dict[str, Measures] = {}
 
     def end(self, past: Past, failure: TallyError | None) -> Attempt:
         """All of it, with the stages that it did not come to, and why it did not."""
@@ -88,7 +92,8 @@ class _Course:
         notes = dict.fromkeys(note for each in self.around for note in each.notes)
         enforced = (*self.enforced, *dict.fromkeys(fact for each in self.around for fact in each.facts))
         stages = (*self.judged, *unbuilt)
-        return Attempt(stages, around, failure, tuple(notes), enforced, tuple(self.unlike), self.spread)
+        said = (tuple(notes), enforced, tuple(self.unlike))
+        return Attempt(stages, around, failure, *said, self.spread, self.metrics)
 
 
 def attempt(trial: Trial, inner: Project) -> Attempt:
@@ -103,6 +108,7 @@ def attempt(trial: Trial, inner: Project) -> Attempt:
             course.judged.append(stage.judged.verdict)
             course.enforced.update(dict.fromkeys(_facts(each, stage.judged)))
             course.spread.update(stage.spread)
+            course.metrics[each.receipt.stage] = measured(inner, each)
             if stage.judged.complaint is not None:
                 return course.end(trial.past, _failed(stage.judged.complaint))
     except (ObjectMissing, EnvironmentNotRebuilt) as error:

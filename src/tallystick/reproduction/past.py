@@ -31,7 +31,7 @@ def past(project: Project, target: str, stages: Sequence[str] = (), folder: str 
     """Find a commit's receipts, or one run; raise Refused if there is none to repeat."""
     commit = _commit(project, target)
     if commit is None:
-        return _of_run(project, target, _run(project, target))
+        return past_of_run(project, target, _run(project, target))
     graph = load_at(project, commit)
     found = recorded_at(project, commit, graph)
     wanted = _wanted(graph, found, stages, folder)
@@ -82,8 +82,8 @@ def _wanted(
     return {address: each for address, each in found.items() if address in chosen}
 
 
-def _of_run(project: Project, target: str, run: Run) -> Past:
-    """One run, with the code as it ran, committed or not."""
+def past_of_run(project: Project, target: str, run: Run) -> Past:
+    """One run, with the code as it ran, committed or not; raise Refused if that can't be repeated."""
     receipt = run.receipt
     if receipt.status == "interrupted":
         raise Refused(f"run `{run.id.short}` was interrupted: it has no end to compare with")
