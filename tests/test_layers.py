@@ -14,7 +14,8 @@ FLOORS = (
     {"runs"},
     {"data"},
     {"project"},
-    {"git", "worktree", "envs", "store", "compare", "tracing", "trackers", "engines", "sandbox"},
+    {"git", "worktree", "store", "envs", "containers", "sandbox", "compare", "tracing", "trackers"}
+    | {"engines"},
     {"records"},
     {"copying", "crew", "digest", "files", "frozen", "paths", "process", "progress"},
     {"errors"},

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -26,20 +27,21 @@ GLANCE = 0.1
 PIECE = 1 << 16
 
 _KEEPER = """
-wait_for() {
+goes_on() {
     for pause in 0.1 0.4 0.5 "$@"; do
         sleep "$pause"
-        kill -s 0 -- "-$group" || exit 0
+        kill -s 0 -- "-$group" || return 1
     done
 }
 read -r group || exit 0
 read -r over && exit 0
-kill -s TERM -- "-$group" || exit 0
-wait_for 1 1 1 1
-kill -s KILL -- "-$group"
-wait_for 1
+kill -s TERM -- "-$group" && goes_on 1 1 1 1 && kill -s KILL -- "-$group" && goes_on 1
+[ "$#" -eq 0 ] || exec "$@"
 """
-"""What a keeper does: once its input ends without a word, it ends the process group that it was told."""
+"""What a keeper does: once its input ends without a word, it ends the process group that it was told.
+
+Last it becomes the farewell, if there is one.
+"""
 
 ENDING = 10.0
 """Seconds after which a keeper has surely ended what it was to end."""
@@ -62,6 +64,14 @@ class Completed:
     def complaint(self) -> str:
         """What it wrote to stderr, for an error message."""
         return self.stderr.decode(errors="replace").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a program may take, and the size of the largest file that it may write."""
+
+    seconds: float
+    largest: int
 
 
 @cache
@@ -99,6 +109,34 @@ def run(
         complaint = completed.complaint
         raise ProgramFailed(f"`{words}` ended with exit code {completed.exit_code}: {complaint}", complaint)
     return completed
+
+
+def pour(
+    argv: Sequence[str], *, env: Mapping[str, str], source: IO[bytes], into: IO[bytes], limits: Limits
+) -> Completed:
+    """Run a program with a file as its stdin and another as its stdout; what it complains of is cut short.
+
+    No file that it writes grows beyond the limit; once the time is over it is ended, with all it started.
+    """
+    # A shell sets the limit, which counts blocks of 512 bytes: nothing of ours runs between fork and exec.
+    words = ["/bin/sh", "-c", 'ulimit -f "$0" && exec "$@"', str(limits.largest // 512 + 1), *argv]
+    with tempfile.TemporaryFile() as complaints:
+        try:
+            child = subprocess.Popen(
+                words, env=env, stdin=source, stdout=into, stderr=complaints, start_new_session=True
+            )
+        except OSError as error:
+            raise TallyError(f"`{argv[0]}` can't be started: {error.strerror}") from error
+        try:
+            code = child.wait(limits.seconds)
+        except subprocess.TimeoutExpired as error:
+            raise TallyError(f"`{argv[0]}` did not end within {limits.seconds:g} s") from error
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - PIECE))
+        return Completed(code, b"", complaints.read(PIECE))
 
 
 def lives(process: int) -> bool:
@@ -165,10 +203,10 @@ class _Keeper:
     It shares the locks that it is given, so that nobody takes what a program still works on for free.
     """
 
-    def __init__(self, locks: Sequence[int]) -> None:
+    def __init__(self, locks: Sequence[int], farewell: Sequence[str], env: Mapping[str, str]) -> None:
         self._child = subprocess.Popen(
-            ["/bin/sh", "-c", _KEEPER],
-            env={"PATH": os.defpath},
+            ["/bin/sh", "-c", _KEEPER, "sh", *farewell],
+            env={"PATH": os.defpath, **(env if farewell else {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -209,6 +247,7 @@ def stream(
     timeout: float | None = None,
     stop: Event | None = None,
     locks: Sequence[int] = (),
+    farewell: Sequence[str] = (),
 ) -> int:
     """Run a program, handing on its stdout and stderr, mixed, as they come; return its exit code.
 
@@ -216,8 +255,10 @@ def stream(
     SIGINT, then SIGTERM, then SIGKILL, to the whole group. A death by signal n is exit code 128 + n.
     In a thread, which no Ctrl-C reaches, `stop` is the same: once it is set, KeyboardInterrupt is raised.
     If this process is killed, the group is ended too; until then `locks` (open descriptors) stay taken.
+    `farewell` is a command that ends what the program started elsewhere, if the program did not come to an
+    end of its own: a container goes on without whoever asked for it.
     """
-    with _Keeper(locks) as keeper:
+    with _Keeper(locks, farewell, env) as keeper:
         try:
             child = subprocess.Popen(
                 argv,
@@ -234,11 +275,20 @@ def stream(
         try:
             keeper.keep(child.pid)
             _hand_on(child, output, timeout, stop)
+            code = child.wait()
         except BaseException:
-            _stop(child)
+            _stop(child, lambda: _bid(farewell, env))
             raise
-        code = child.wait()
+        if code < 0:
+            _bid(farewell, env)
         return code if code >= 0 else 128 - code
+
+
+def _bid(farewell: Sequence[str], env: Mapping[str, str]) -> None:
+    """End what a program left behind elsewhere, if anything is said to do so; there may be nothing left."""
+    if farewell:
+        with suppress(TallyError):
+            run(farewell, env=env, check=False, timeout=PATIENCE * 6)
 
 
 def _hand_on(
@@ -269,12 +319,14 @@ def _hand_on(
             output(piece)
 
 
-def _stop(child: "subprocess.Popen[bytes]") -> None:
-    """End a program and everything it started, gently first.
+def _stop(child: "subprocess.Popen[bytes]", bid: Callable[[], None]) -> None:
+    """End a program and everything it started, gently first; what it left elsewhere follows the first signal.
 
     The group is asked, not only the program: a shell's background jobs ignore SIGINT and outlive it.
     """
     for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if signal_number != signal.SIGINT:
+            bid()
         deadline = time.monotonic() + PATIENCE
         try:
             os.killpg(child.pid, signal_number)
@@ -285,5 +337,6 @@ def _stop(child: "subprocess.Popen[bytes]") -> None:
                     deadline = min(deadline, time.monotonic() + PATIENCE / 10)
                 time.sleep(0.02)
         except ProcessLookupError:
+            bid()
             break
     child.wait()

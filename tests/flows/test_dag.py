@@ -75,11 +75,6 @@ def test_parameters_that_are_changed_first_reach_the_templates(bare: Stages) -> 
     assert bare.reasons("s") == ["command changed"]
 
 
-def test_a_stage_that_wants_a_container_is_refused(bare: Stages) -> None:
-    bare.pipeline("stages: {s: {cmd: x, environment: {image: python@sha256:0a}}}")
-    assert "containers can't be run yet" in bare.tally("run", code=3).err
-
-
 @pytest.mark.parametrize("command", ["status", "run"])
 def test_a_template_that_refers_to_nothing_is_named_with_its_line(bare: Stages, command: str) -> None:
     bare.pipeline("stages:\n  s:\n    cmd: echo ${lr}\n")

@@ -13,6 +13,7 @@ from tallystick.records.features import Use
 from tallystick.records.fields import single_line
 from tallystick.records.provenance import (
     Code,
+    Container,
     EnvironmentRef,
     Feature,
     Hardware,
@@ -92,6 +93,18 @@ artifact_lists = st.lists(artifacts, max_size=3, unique_by=lambda artifact: arti
 hosts = st.builds(Host, lines, lines, lines, st.booleans())
 machines = st.builds(Hardware, lines, st.integers(0, 999), sizes, some(lines), some(lines), some(words))
 
+contents = st.text("0123456789abcdef", min_size=64, max_size=64).map("sha256:{}".format)
+containers = st.builds(
+    Container,
+    lines,
+    contents,
+    st.sampled_from(("linux/amd64", "linux/arm64/v8")),
+    st.sampled_from(("podman", "docker")),
+    lines,
+    st.none() | st.sampled_from(("docker.io/library/python", "[::1]:5000/a_b/c")),
+    st.none() | contents,
+)
+
 receipts = st.builds(
     Receipt,
     stage=words.filter(safe),
@@ -115,7 +128,7 @@ receipts = st.builds(
         lines,
         lines,
         st.none() | digests,
-        st.none() | lines,
+        st.none() | containers,
         st.dictionaries(words, lines, max_size=2),
         some(st.builds(LockFile, paths, digests), 2),
         some(lines),
@@ -239,7 +252,7 @@ def stages(draw: st.DrawFn) -> Stage:
         name=draw(words.filter(safe) | st.builds("{}@{}".format, words, names).filter(safe)),
         features=draw(st.sampled_from(((), (Use("users", "v3"), Use("a.b", "v1.2.3"))))),
         trace=draw(st.sampled_from(tuple(TRACES))),
-        image=draw(st.sampled_from((None, "host:5000/a/b@sha256:0af"))),
+        image=draw(st.sampled_from((None, "host:5000/a/b@sha256:" + "0af1" * 16))),
         network=draw(st.booleans()),
         cmd=draw(commands | st.lists(commands, min_size=1, max_size=3).map(tuple)),
         wdir=draw(st.sampled_from((".", "..", "../x", "sub/dir"))),

@@ -9,6 +9,7 @@ from tallystick.digest import Digest
 from tallystick.frozen import dataclass
 from tallystick.paths import check_path
 from tallystick.records.fields import Fields
+from tallystick.records.image import is_content, is_platform, is_repository
 
 _OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -38,9 +39,29 @@ class LockFile:
     digest: Digest
 
 
+EngineName = Literal["podman", "docker"]
+_ENGINES: dict[str, EngineName] = {"podman": "podman", "docker": "docker"}
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """The image that a command ran in: `image` as its stage names it, `config` the very one, by its ID.
+
+    A registry has it as `digest` in `repository`, as far as is known; `engine` and `version` ran it.
+    """
+
+    image: str
+    config: str
+    platform: str
+    engine: EngineName
+    version: str
+    repository: str | None = None
+    digest: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class EnvironmentRef:
-    """The environment that ran: its lock's identity, and the lock's text as a blob.
+    """The environment that ran: its lock's identity, and the lock's text as a blob; or a container.
 
     `locks` are the project's own lock files, `drift` is where they say otherwise than what was installed,
     `settings` are the native libraries and switches that change numbers.
@@ -50,7 +71,7 @@ class EnvironmentRef:
     python: str
     platform: str
     lock: Digest | None = None
-    container: str | None = None
+    container: Container | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     locks: tuple[LockFile, ...] = ()
     drift: tuple[str, ...] = ()
@@ -123,11 +144,34 @@ def read_environment(fields: Fields) -> EnvironmentRef:
         python=fields.line("python"),
         platform=fields.line("platform"),
         lock=fields.optional("lock", fields.digest),
-        container=fields.optional("container", fields.line),
+        container=fields.optional("container", lambda key: read_container(fields.fields(key, key))),
         settings=_settings(fields) if fields.has("settings") else {},
         locks=tuple(_lock_file(each) for each in fields.each("locks")),
         drift=fields.lines("drift"),
     )
+
+
+def read_container(fields: Fields) -> Container:
+    """Read the container of an environment; engines are asked for what it names."""
+    fields.only("image", "config", "platform", "engine", "version", "repository", "digest")
+    found = Container(
+        image=fields.line("image"),
+        config=fields.line("config"),
+        platform=fields.line("platform"),
+        engine=fields.choice("engine", _ENGINES),
+        version=fields.line("version"),
+        repository=fields.optional("repository", fields.line),
+        digest=fields.optional("digest", fields.line),
+    )
+    for name, value, is_good in (
+        ("config", found.config, is_content),
+        ("platform", found.platform, is_platform),
+        ("repository", found.repository, is_repository),
+        ("digest", found.digest, is_content),
+    ):
+        if value is not None and not is_good(value):
+            fields.bad(f"`{name}` of the container can't be `{value[:80]}`", name)
+    return found
 
 
 def _settings(fields: Fields) -> dict[str, str]:

@@ -11,6 +11,7 @@ from tallystick.frozen import dataclass
 from tallystick.paths import check_path
 from tallystick.records.features import Use, parse_use
 from tallystick.records.fields import Fields, item_path, item_text, single_line
+from tallystick.records.image import is_image_id, parse_image
 from tallystick.records.syntax import line_of
 from tallystick.records.tolerance import Tolerances, read_tolerances
 
@@ -34,7 +35,6 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 LONGEST_ITEM = 200
 """Characters that may follow the `@` of a stage's name."""
 
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 _SECRET = re.compile(r"SECRET|TOKEN|PASSW|CREDENTIAL|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY", re.IGNORECASE)
 
 
@@ -234,8 +234,11 @@ def _image(fields: Fields) -> str | None:
     table = fields.fields("environment")
     table.only("image")
     image = table.line("image")
-    if not _IMAGE.fullmatch(image):
-        table.bad(f"`{image[:120]}` is not the name of an image", "image")
+    if parse_image(image) is None:
+        hint = "names are in lower case: `python:3.11`, `registry.example.org/team/train@sha256:…`"
+        if is_image_id(image):
+            hint = "an ID means something on one machine only: give the image a name"
+        table.bad(f"`{image[:120]}` is not the name of an image", "image", hint)
     return image
 
 

@@ -17,6 +17,7 @@ from tallystick.reproduction.isolation import lock_of
 from tallystick.reproduction.past import Past, command_of
 from tallystick.reproduction.preflight import machines_apart
 from tallystick.reproduction.switches import HASH_SEED, exchanged, switches_apart
+from tallystick.runs.contrast import image_text
 from tallystick.runs.receipts import Recorded
 
 SHOWN = 5
@@ -237,7 +238,10 @@ def _is_book(path: str) -> bool:
 
 def _environment(pair: Pair) -> Iterator[str]:
     old, new = pair.base.receipt, pair.other.receipt
-    if old.environment.lock != new.environment.lock:
+    if old.environment.container or new.environment.container:
+        names = (image_text(each.environment.container) for each in (old, new))
+        yield from _values("image", *names)
+    elif old.environment.lock != new.environment.lock:
         yield from _packages(pair)
     yield from _mappings("", old.variables, new.variables)
 

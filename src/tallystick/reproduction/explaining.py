@@ -21,9 +21,11 @@ from tallystick.reproduction.isolation import isolated, surrounding
 from tallystick.reproduction.past import Past
 from tallystick.reproduction.preflight import unlike_here
 from tallystick.reproduction.reenactment import UNBUILT, Judged, Scene, bring_roots, reenact
+from tallystick.runs.images import image_now
 from tallystick.runs.inputs import Surroundings, environment_now, params_now, variables_now
 from tallystick.runs.pipelines import Step, load
 from tallystick.runs.receipts import NO_PYTHON, Recorded
+from tallystick.runs.running import environment_ref
 from tallystick.runs.staleness import same
 
 PRESENT = "the present worktree"
@@ -76,6 +78,9 @@ def _receipt_now(project: Project, step: Step, like: Receipt, surroundings: Surr
             lock = writer.add(environments.render(captured.lock))
         environment = EnvironmentRef(lock, captured.python, captured.platform, lock)
     switches = {name: value for name, value in surroundings.variables.items() if name in VARIABLES}
+    image = image_now(project, step, surroundings)
+    if image is not None:
+        environment, switches = environment_ref(None, image), {}
     return replace(
         like,
         cmd=step.stage.cmd,

@@ -45,7 +45,7 @@ class Surrounding:
     """What a repeated stage's command sees, and what a verdict says of it.
 
     `interpreter` is its Python, `settings` are libraries and switches that change numbers, `facts` are for
-    an auditor.
+    an auditor. What runs in the image of a `container` sees none of this machine's programs.
     """
 
     variables: Mapping[str, str]

@@ -9,7 +9,7 @@ from tallystick.project import Project
 from tallystick.runs import ledger
 from tallystick.runs.edited import refuse_edited
 from tallystick.runs.ledger import Run
-from tallystick.runs.pipelines import Graph, load_at
+from tallystick.runs.pipelines import Graph, inside, load_at
 from tallystick.runs.receipts import Recorded, recorded_at
 
 
@@ -96,6 +96,7 @@ def past_of_run(project: Project, target: str, run: Run) -> Past:
 
 
 def command_of(recorded: Recorded) -> str:
-    """The command that a receipt would run, as a person would type it."""
-    cmd = recorded.receipt.cmd
-    return cmd if isinstance(cmd, str) else shlex.join(cmd)
+    """The command that a receipt would run, as a person would type it, and where if that is not here."""
+    cmd, container = recorded.receipt.cmd, recorded.receipt.environment.container
+    text = cmd if isinstance(cmd, str) else shlex.join(cmd)
+    return text if container is None else inside(text, container.image)

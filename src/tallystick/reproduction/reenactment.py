@@ -4,6 +4,7 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
+from pathlib import Path
 from threading import Event, Timer
 
 from tallystick.data.blobs import bring
@@ -18,6 +19,7 @@ from tallystick.records.receipt import Artifact
 from tallystick.records.verdict import Comparison, Outcome, StageVerdict, worst
 from tallystick.reproduction.comparison import Halves, bytes_in_git, compare_outs
 from tallystick.reproduction.confinement import Limits, confined
+from tallystick.reproduction.containment import Contained, contained
 from tallystick.reproduction.isolation import Surrounding
 from tallystick.reproduction.past import Past
 from tallystick.runs.execution import Execution, execute, stage_variables
@@ -109,28 +111,32 @@ def reenact(halves: Halves, scene: Scene, *, output: Callable[[bytes], None], pr
 
 def _performed(halves: Halves, scene: Scene, output: Callable[[bytes], None]) -> _Ending:
     """Run the command within its walls, for as long as it may take."""
-    receipt, around = halves.receipt, scene.around
+    receipt = halves.receipt
     with passing(halves.project) as record, _deadline(scene.limits.timeout) as stop:
-        walls = confined(
-            halves.project,
-            halves.inner,
-            around,
-            record.folder,
-            network=halves.recorded.step.stage.network,
-            limits=scene.limits,
-        )
+        apart = _apart(halves, scene, record.folder)
         execution = execute(
             halves.inner,
             receipt.cmd,
             cwd=halves.inner.git.root / receipt.wdir,
-            variables=stage_variables(around.variables, receipt.stage, receipt.seed, receipt.variables),
+            variables=apart.variables,
             output=output,
             record=record,
             stop=stop,
-            tracer=Tracer("none", walls.before, walls.variables),
+            tracer=apart.tracer,
         )
         late = execution.interrupted and stop is not None and stop.is_set()
-        return _Ending(execution, walls.facts, late)
+        return _Ending(execution, apart.facts, late)
+
+
+def _apart(halves: Halves, scene: Scene, record: Path) -> Contained:
+    """The container that the command ran in, else walls around it, and its variables."""
+    receipt, around = halves.receipt, scene.around
+    if around.container is not None:
+        return contained(halves.inner, halves.recorded, around, record, scene.limits)
+    network = halves.recorded.step.stage.network
+    walls = confined(halves.project, halves.inner, around, record, network=network, limits=scene.limits)
+    variables = stage_variables(around.variables, receipt.stage, receipt.seed, receipt.variables)
+    return Contained(Tracer("none", walls.before, walls.variables), variables, walls.facts)
 
 
 @contextmanager

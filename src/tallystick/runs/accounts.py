@@ -60,11 +60,12 @@ def concluded(
 ) -> Receipt:
     """A receipt with how its run ended: why, the last lines of the output, and what its processes told."""
     redactor = Redactor.of(variables)
-    said = record.settings(redactor)
+    # What an image has installed is recorded by the image's digest alone: there is nothing to compare with.
+    said, inside = record.settings(redactor), receipt.environment.container is not None
     environment = replace(
         receipt.environment,
         settings={**receipt.environment.settings, **said},
-        drift=(*receipt.environment.drift, *unlike(said, captured)),
+        drift=receipt.environment.drift if inside else (*receipt.environment.drift, *unlike(said, captured)),
     )
     return replace(
         receipt,

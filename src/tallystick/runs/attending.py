@@ -103,7 +103,7 @@ def attend(to: Attendance, step: Step) -> StageRun:
         return StageRun(step.address, status, (), step.command)
     with only_run(to.project, step.address) as lock:
         surroundings = replace(to.surroundings, lock=lock)
-        inputs = gather(to.project, to.graph, step, surroundings)
+        inputs = gather(to.project, to.graph, step, surroundings, to.progress)
         if to.orders.reuse and not to.orders.force:
             run = reuse(to.project, step, inputs, to.progress)
             if run is not None:

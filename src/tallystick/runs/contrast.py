@@ -14,6 +14,7 @@ from tallystick.project import Project
 from tallystick.records import environment, tree
 from tallystick.records.fields import is_number
 from tallystick.records.pointer import SUFFIX
+from tallystick.records.provenance import Container
 from tallystick.records.receipt import Artifact, Receipt
 from tallystick.runs.pipelines import ENVIRONMENT_LOCK, RECEIPTS
 
@@ -231,11 +232,16 @@ def _blob(project: Project, digest: Digest, path: str) -> bytes:
     return project.store.read(digest)
 
 
+def image_text(container: Container | None) -> str:
+    """An image for people: as it was written, and which one that was."""
+    return "none" if container is None else f"{container.image} {container.config[:19]}"
+
+
 def _environment(project: Project, old: Receipt, new: Receipt, notes: list[str]) -> Iterator[str]:
     """What differs in Python and packages; only that something does where a lock is nowhere."""
     before, after = old.environment, new.environment
-    if before.container != after.container:
-        yield f"container {before.container or 'none'} -> {after.container or 'none'}"
+    if image_text(before.container) != image_text(after.container):
+        yield f"image {image_text(before.container)} -> {image_text(after.container)}"
     if before.digest == after.digest:
         return
     if before.lock is None or after.lock is None:

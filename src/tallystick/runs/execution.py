@@ -72,6 +72,7 @@ def execute(
                 output=keep,
                 stop=stop,
                 locks=() if lock is None else (lock,),
+                farewell=tracer.farewell,
             )
         except KeyboardInterrupt:
             exit_code, interrupted = INTERRUPTED, True

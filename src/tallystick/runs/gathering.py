@@ -4,17 +4,20 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tallystick.containers.images import Resolved
 from tallystick.data.freezing import keep
 from tallystick.data.tracked import Tracked, owner_of, pointers_of
 from tallystick.envs.captured import Captured
 from tallystick.frozen import dataclass
 from tallystick.git.snapshots import too_large_or_secret
+from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records.pointer import SUFFIX
 from tallystick.records.provenance import Code, Feature
 from tallystick.records.receipt import Artifact
 from tallystick.runs.accounts import refuse_secrets
 from tallystick.runs.features import features_now
+from tallystick.runs.images import image_now
 from tallystick.runs.inputs import (
     Surroundings,
     dep_now,
@@ -40,10 +43,16 @@ class Inputs:
     produced_by: Mapping[str, str]
     unadded: tuple[str, ...]
     features: tuple[Feature, ...] = ()
+    container: Resolved | None = None
 
 
-def gather(project: Project, graph: Graph, step: Step, surroundings: Surroundings) -> Inputs:
-    """Read all that a stage is made from; raise Refused if something it needs isn't there."""
+def gather(
+    project: Project, graph: Graph, step: Step, surroundings: Surroundings, progress: Progress = silent
+) -> Inputs:
+    """Read all that a stage is made from; raise Refused if something it needs isn't there.
+
+    An image that isn't here is pulled, which may take a while.
+    """
     params, variables = params_now(project, step, surroundings), variables_now(step, surroundings)
     refuse_secrets([step], params, variables, surroundings.variables)
     deps = _deps(project, step, surroundings)
@@ -56,6 +65,7 @@ def gather(project: Project, graph: Graph, step: Step, surroundings: Surrounding
         produced_by=producers(project, graph, step),
         unadded=tuple(_unadded(project, deps)),
         features=features_now(project, step),
+        container=image_now(project, step, surroundings, progress),
     )
     # What runs now may bring programs along.
     surroundings.noted.interpreters.clear()

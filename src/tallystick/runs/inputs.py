@@ -91,7 +91,9 @@ def artifact_pointed(project: Project, path: str) -> Artifact | None:
 
 
 def environment_now(project: Project, step: Step, surroundings: Surroundings) -> Captured | None:
-    """The environment of the interpreter that a stage's command uses; None where it uses no Python."""
+    """The environment of the interpreter that a stage's command uses; None where it uses none of here."""
+    if step.stage.image is not None:
+        return None
     interpreter = surroundings.noted.interpreter(project, step, surroundings.variables)
     if interpreter is None:
         return None

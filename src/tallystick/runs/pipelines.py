@@ -44,6 +44,11 @@ def file_name(name: str) -> str:
     )
 
 
+def inside(command: str, image: str) -> str:
+    """A command as it is shown, and allowed, where it runs in a container: the image is code as well."""
+    return f"{command} (in the image {image})"
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """A path that a stage writes; without `cache` its bytes belong into git."""
@@ -94,8 +99,9 @@ class Step:
 
     @property
     def command(self) -> str:
-        """The command as a person would type it."""
-        return self.stage.cmd if isinstance(self.stage.cmd, str) else shlex.join(self.stage.cmd)
+        """The command as a person would type it, and where it runs if that is not here."""
+        cmd = self.stage.cmd if isinstance(self.stage.cmd, str) else shlex.join(self.stage.cmd)
+        return cmd if self.stage.image is None else inside(cmd, self.stage.image)
 
     @property
     def wdir(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from tallystick.data.tracked import owner_of, pointers_of
 from tallystick.errors import Refused
 from tallystick.project import Project
+from tallystick.runs.contained import require_observable
 from tallystick.runs.features import features_now
 from tallystick.runs.inputs import artifact_pointed
 from tallystick.runs.pipelines import Graph, Step
@@ -14,7 +15,7 @@ from tallystick.runs.pipelines import Graph, Step
 def require(project: Project, graph: Graph, steps: Sequence[Step]) -> None:
     """Raise Refused if a stage needs what isn't there and no stage makes, or writes what isn't its own.
 
-    A feature that isn't what it was published as is refused, too, and a container, which can't be run yet.
+    A feature that isn't what it was published as is refused, too, and a container that can't be looked into.
     """
     root = str(project.git.root)
     for step in steps:
@@ -25,7 +26,7 @@ def require(project: Project, graph: Graph, steps: Sequence[Step]) -> None:
     committed = project.git.tracked([out.path for step in steps for out in step.outs if out.cache])
     for step in steps:
         features_now(project, step)
-        _check_image(step)
+        require_observable(step)
         _check_folder(project, graph, step)
         _check_outs(project, step, committed)
 
@@ -36,15 +37,6 @@ def _check_folder(project: Project, graph: Graph, step: Step) -> None:
         raise Refused(
             f"stage `{step.address}` runs in `{step.cwd}`, which is no folder",
             hint=f"make it, or correct `wdir` in `{step.source}`",
-        )
-
-
-def _check_image(step: Step) -> None:
-    """Raise Refused for a stage that wants a container."""
-    if step.stage.image is not None:
-        raise Refused(
-            f"stage `{step.address}` wants the image `{step.stage.image}`: containers can't be run yet",
-            hint=f"take `environment` out of `{step.source}`, and run it in the environment that is here",
         )
 
 

@@ -41,13 +41,18 @@ def _recipe(values: dict[str, Any]) -> Digest:
         "deps": sorted(
             [dep["path"], dep["kind"], dep["digest"], dep.get("executable", False)] for dep in values["deps"]
         ),
-        "environment": {name: values["environment"].get(name) for name in _ENVIRONMENT},
+        "environment": {name: _identity(values["environment"].get(name)) for name in _ENVIRONMENT},
         "outs": sorted(out["path"] for out in values["outs"]),
         "metrics": sorted(values["metrics"]),
     }
     # Not the canonical form, whose indentation costs five times as much: nobody else ever reads this one.
     text = json.dumps(made_from, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return Digest.of(text.encode())
+
+
+def _identity(value: Any) -> Any:
+    """Of a container the image alone counts, not how its stage calls it, nor who ran it."""
+    return value["config"] if isinstance(value, dict) else value
 
 
 def runs_of(project: Project, recipe: Digest, progress: Progress = silent) -> list[Digest]:

@@ -53,7 +53,7 @@ def recipe_for(step: Step, inputs: Inputs) -> Digest:
             started="",
             seconds=0.0,
             code=inputs.code,
-            environment=environment_ref(inputs.environment),
+            environment=environment_ref(inputs.environment, inputs.container),
             hardware=Hardware("", 0, 0),
             tool="",
             author="",

@@ -7,6 +7,7 @@ from dataclasses import field, replace
 from itertools import chain
 
 import tallystick
+from tallystick.containers.images import Resolved
 from tallystick.data.freezing import freeze, keep
 from tallystick.digest import Digest
 from tallystick.envs.capture import wheel_data
@@ -32,6 +33,7 @@ from tallystick.runs.accounts import (
     partial_metrics,
 )
 from tallystick.runs.aside import set_aside
+from tallystick.runs.contained import UNSTARTED, executed_inside
 from tallystick.runs.declaring import declare
 from tallystick.runs.execution import Execution, execute, now, stage_variables
 from tallystick.runs.gathering import Inputs
@@ -105,10 +107,15 @@ def _performed(
     progress: Progress,
 ) -> Performed:
     variables = _variables(step, inputs, surroundings)
-    ref = described(project, step, inputs.environment, environment_ref(inputs.environment), variables)
+    there = environment_ref(inputs.environment, inputs.container)
+    ref = described(project, step, inputs.environment, there, variables)
     write_atomic(record.pending, receipts.render(_pending(project, step, inputs, ref)))
     with set_aside(project, [out.path for out in step.outs]) as aside:
-        execution, touched = _executed(project, step, variables, surroundings, record, output)
+        if inputs.container is not None:
+            around = project, step, inputs.container, variables, surroundings
+            execution, touched = executed_inside(*around, record, output)
+        else:
+            execution, touched = _executed(project, step, variables, surroundings, record, output)
         made = _made(project, step, execution, progress)
         if made.complaint is None:
             aside.forget()
@@ -209,7 +216,7 @@ def _made(project: Project, step: Step, execution: Execution, progress: Progress
 
 
 def _several(step: Step, execution: Execution) -> str:
-    """Why a list of commands, as DVC knows it, can't be found."""
+    """Why a list of commands, as DVC knows it, can't be found, or that a container never began."""
     cmd = step.stage.cmd
     if execution.exit_code != NOT_FOUND or isinstance(cmd, str) or " " not in cmd[0]:
         return ""
@@ -218,6 +225,8 @@ def _several(step: Step, execution: Execution) -> str:
 
 def _metrics(project: Project, out: Output) -> Mapping[str, float]:
     return metrics_record.read(read_file(project, out.path) or b"", out.path)
+    if step.stage.image is not None and execution.exit_code == UNSTARTED:
+        return f": its container could not be started from `{step.stage.image}`"
 
 
 def _taken(project: Project, step: Step, out: Output, progress: Progress) -> tuple[Artifact, tuple[str, ...]]:
@@ -234,7 +243,8 @@ def _taken(project: Project, step: Step, out: Output, progress: Progress) -> tup
 
 
 def _variables(step: Step, inputs: Inputs, surroundings: Surroundings) -> dict[str, str]:
-    return stage_variables(surroundings.variables, step.address, step.stage.seed, inputs.variables)
+    base = surroundings.variables if inputs.container is None else {}
+    return stage_variables(base, step.address, step.stage.seed, inputs.variables)
 
 
 def _pending(project: Project, step: Step, inputs: Inputs, ref: EnvironmentRef) -> Receipt:
@@ -280,7 +290,7 @@ def _status(execution: Execution, made: Made) -> Status:
     return "failed" if made.complaint is not None else "succeeded"
 
 
-def environment_ref(captured: Captured | None) -> EnvironmentRef:
+def environment_ref(captured: Captured | None, container: Resolved | None = None) -> EnvironmentRef:
     """What a receipt says of the environment that a command ran in."""
     if captured is None:
         return EnvironmentRef(None, NO_PYTHON, sysconfig.get_platform())
@@ -289,6 +299,8 @@ def environment_ref(captured: Captured | None) -> EnvironmentRef:
 
 
 def _changed(project: Project, deps: tuple[Artifact, ...], surroundings: Surroundings) -> tuple[str, ...]:
+    if container is not None:
+        return EnvironmentRef(None, NO_PYTHON, container.record.platform, container=container.record)
     """The deps that are no longer what they were before the command ran."""
     after = surroundings.noted.artifacts(project, [before.path for before in deps], dep_now)
     return tuple(

@@ -11,6 +11,7 @@ from tallystick.records import environment as environments
 from tallystick.records.environment import Lock
 from tallystick.records.receipt import Artifact
 from tallystick.runs.features import features_now
+from tallystick.runs.images import image_reasons
 from tallystick.runs.inputs import (
     Surroundings,
     artifact_pointed,
@@ -227,6 +228,10 @@ def _or_none(value: object) -> str:
 
 
 def _packages(project: Project, step: Step, last: Recorded, surroundings: Surroundings) -> Iterator[Reason]:
+    recorded = last.receipt.environment.container
+    if step.stage.image is not None or recorded is not None:
+        yield from image_reasons(project, step, recorded, surroundings)
+        return
     # To ask an interpreter what it has installed starts it, and a repository may bring its own (rule X1).
     if not surroundings.noted.granted(project, step.command):
         return

@@ -32,12 +32,16 @@ def _nothing() -> tuple[Access, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Tracer:
-    """What goes before a command's words, into its environment, and who knows what it did."""
+    """What goes before a command's words, into its environment, and who knows what it did.
+
+    `farewell` ends what goes on elsewhere when the command's own process is ended.
+    """
 
     trace: Trace = "none"
     before: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     account: Callable[[], tuple[Access, ...]] = _nothing
+    farewell: tuple[str, ...] = ()
 
     def argv(self, argv: Sequence[str]) -> list[str]:
         """The words to start instead of a command's own."""

@@ -1,0 +1,1 @@
+"""Container images, and the programs that run commands in them: podman and docker."""
