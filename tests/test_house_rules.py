@@ -9,7 +9,13 @@ LONGEST_FILE = 400
 LONGEST_FUNCTION = 50
 STREAMS = ("sys.stdin", "sys.stdout", "sys.stderr")
 # Runs as a script inside an interpreter that is not ours, and answers on standard output.
-FOREIGN = {"envs.probe", "tracing.hook.sitecustomize", "tracing.hook.tally_facts", "tracing.launcher"}
+FOREIGN = {
+    "envs.probe",
+    "sandbox.inside.unpickler",
+    "tracing.hook.sitecustomize",
+    "tracing.hook.tally_facts",
+    "tracing.launcher",
+}
 
 
 def _core() -> Iterator[Module]:

@@ -56,8 +56,11 @@ DOORS = {
         "records.yamltree",
         "envs.remembered",
         "flows.status",
+        "sandbox.inside.unpickler",
     ),
 }
+# Runs within walls, in a Python that is not ours, and only with the user's leave.
+WALLED = "sandbox.inside.unpickler"
 NEVER = {"pickle", "shelve", "marshal", "dbm", "sqlite3", "pty", "imp"}
 
 
@@ -142,7 +145,7 @@ def test_no_module_that_can_execute_what_it_reads_is_used() -> None:
         f"{module.at(found.line)}: {found.module}"
         for module in modules()
         for found in module.imports()
-        if found.module.split(".")[0] in NEVER
+        if found.module.split(".")[0] in NEVER and module.name != WALLED
     ]
     assert not offences, "\n".join(offences)
 

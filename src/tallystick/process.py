@@ -129,12 +129,13 @@ def pour(
             raise TallyError(f"`{argv[0]}` can't be started: {error.strerror}") from error
         try:
             code = child.wait(limits.seconds)
-        except subprocess.TimeoutExpired as error:
-            raise TallyError(f"`{argv[0]}` did not end within {limits.seconds:g} s") from error
-        finally:
+        except BaseException as error:
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TallyError(f"`{argv[0]}` did not end within {limits.seconds:g} s") from error
+            raise
         complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - PIECE))
         return Completed(code, b"", complaints.read(PIECE))
 

@@ -64,6 +64,11 @@ MOST_REPETITIONS = 1000
 @click.option(
     "--python-any", is_flag=True, help="Take another patch version of Python, too; the verdict says so."
 )
+@click.option(
+    "--unpickle",
+    is_flag=True,
+    help="Compare what PyTorch, joblib and pickle files hold: loaded in the environment, within walls.",
+)
 @click.option("--no-rebuild", is_flag=True, help="Use the Python at hand; the verdict says so.")
 @click.option("--keep", is_flag=True, help="Keep the files of the temporary worktree.")
 @click.option("--html", metavar="FILE", help="Write the verdict as a page for a browser, too.")
@@ -134,6 +139,7 @@ def _request(target: str, stages: tuple[str, ...], folder: str, options: dict[st
             any_python=options["python_any"],
             limits=Limits(not options["no_isolation"], options["timeout"]),
             repetitions=options["repetitions"],
+            unpickle=options["unpickle"],
         ),
         explain=options["explain"],
         write_tolerance=options["write_tolerance"],

@@ -5,11 +5,13 @@ import importlib
 import io
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import BinaryIO
 
 from tallystick.compare import arrays, delimited, keys, lines, pixels, safetensors
 from tallystick.compare.content import compare_bytes
 from tallystick.compare.numbers import Policy, reordered, rewritten
+from tallystick.compare.pickled import SUFFIXES, UNREAD, Unpickle, compare_pickled
 from tallystick.compare.shown import LARGEST, Only
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
@@ -21,8 +23,6 @@ MOST = 50
 
 LAYOUT = "layout"
 PACKED = ".gz"
-PICKLED = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt")
-PICKLE = "it may hold a pickle, which is never loaded here"
 NO_PARQUET = "`pip install 'tallystick[parquet]'` would tell rows and columns"
 
 Compare = Callable[[BinaryIO, BinaryIO, Policy], Iterable[Difference] | Only]
@@ -37,16 +37,22 @@ class Found:
     only: Only | None = None
 
 
-def compare_files(path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Policy) -> Found:
-    """How a file differs from what was expected, going by its name; else as text, else as bytes."""
+def compare_files(
+    path: str, expected: BinaryIO, actual: BinaryIO, tolerances: Policy, unpickle: Unpickle | None = None
+) -> Found:
+    """How a file differs from what was expected, going by its name; else as text, else as bytes.
+
+    Pickles are looked into where somebody is given who may read them.
+    """
     suffix = suffix_of(path)
-    remark = PICKLE if suffix in PICKLED else ""
+    remark = UNREAD if suffix in SUFFIXES and unpickle is None else ""
     if suffix == PACKED:
         try:
-            return compare_files(path[: -len(PACKED)], _unpacked(expected), _unpacked(actual), tolerances)
+            plain = (_unpacked(expected), _unpacked(actual))
+            return compare_files(path[: -len(PACKED)], *plain, tolerances, unpickle)
         except BadRecord as error:
             remark = error.message
-    for kind, compare in _ways(suffix):
+    for kind, compare in _ways(suffix, unpickle):
         expected.seek(0)
         actual.seek(0)
         try:
@@ -61,8 +67,10 @@ def compare_files(path: str, expected: BinaryIO, actual: BinaryIO, tolerances: P
     return Found("bytes", (compare_bytes(expected, actual, remark),))
 
 
-def _ways(suffix: str) -> Iterator[tuple[Kind, Compare]]:
+def _ways(suffix: str, unpickle: Unpickle | None) -> Iterator[tuple[Kind, Compare]]:
     """How files of a kind can be compared, the one that tells most first."""
+    if suffix in SUFFIXES and unpickle is not None:
+        yield "arrays", partial(compare_pickled, unpickle, suffix)
     if suffix in _BY_SUFFIX:
         yield _BY_SUFFIX[suffix]
     yield "text", lines.compare_text

@@ -44,14 +44,19 @@ class _Weights:
     start: int
 
 
-def compare_safetensors(expected: BinaryIO, actual: BinaryIO, tolerances: Policy) -> Iterator[Difference]:
-    """How two files differ, tensor by tensor; raise BadRecord if one is not readable as such."""
+def compare_safetensors(
+    expected: BinaryIO, actual: BinaryIO, tolerances: Policy, prefix: str = f"{METADATA}."
+) -> Iterator[Difference]:
+    """How two files differ, tensor by tensor; raise BadRecord if one is not readable as such.
+
+    `prefix` stands before the names of texts.
+    """
     old, new = _weights(expected), _weights(actual)
     yield from compare_named(_named(old, expected), _named(new, actual), tolerances)
     for key in sorted(old.metadata.keys() | new.metadata.keys()):
         one, two = old.metadata.get(key, "nothing"), new.metadata.get(key, "nothing")
         if one != two:
-            yield other(f"{METADATA}.{key}"[:200], one[:60], two[:60])
+            yield other(f"{prefix}{key}"[:400], one[:60], two[:60])
 
 
 def _named(weights: _Weights, file: BinaryIO) -> dict[str, partial[Tensor]]:

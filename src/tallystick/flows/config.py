@@ -13,9 +13,10 @@ KEYS = (
     "core.jobs",
     "store.link",
     "mlflow.uri",
+    "repro.unpickle",
     "remote.<name>.<option>",
 )
-_KNOWN = re.compile(r"core\.(remote|repository|jobs)|store\.link|mlflow\.uri|remote\..+\..+")
+_KNOWN = re.compile(r"core\.(remote|repository|jobs)|store\.link|mlflow\.uri|repro\.unpickle|remote\..+\..+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from tallystick.reproduction.explaining import explain, present_past
 from tallystick.reproduction.judging import carry_out, verdict_of
 from tallystick.reproduction.past import Past, command_of, past
 from tallystick.reproduction.policies import write_policies
+from tallystick.reproduction.unpickling import allowed
 from tallystick.runs import ledger
 from tallystick.runs.execution import now
 from tallystick.runs.pipelines import load
@@ -78,7 +79,7 @@ def repro(
     baseline = baseline_of(project, request.against, request.fail_if, found, request.folder)
     started = now()
     keep = _place_to_keep(project, found) if request.keep else None
-    trial = Trial(project, found, request.manner, variables, output, progress)
+    trial = Trial(project, found, _manner(project, request), variables, output, progress)
     made = carry_out(trial, keep)
     if other is not None:
         made = replace(made, stages=explain(trial, made, other))
@@ -113,6 +114,11 @@ def _other(project: Project, request: Request, found: Past, variables: Mapping[s
             f"`{other.target}` and `{found.target}` have no stage in common", hint="see `tally log --all`"
         )
     return other
+
+
+def _manner(project: Project, request: Request) -> Manner:
+    """How the user wants it, this time or always."""
+    return replace(request.manner, unpickle=request.manner.unpickle or allowed(project))
 
 
 def _exit_code(verdict: Verdict, made: Attempt, compared: Against | None) -> int:

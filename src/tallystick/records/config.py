@@ -29,8 +29,8 @@ _CONNECTION = re.compile(
 )
 """Words in a key that no repository may set for whoever clones it, whatever the section."""
 
-_OWN = re.compile(r"mlflow\.", re.IGNORECASE)
-"""Sections that say where the user's runs are sent to."""
+_OWN = re.compile(r"(mlflow|repro)\.", re.IGNORECASE)
+"""Sections that say where the user's runs are sent to, and what a repetition may execute besides."""
 
 _SCP = re.compile(r"[\w.-]+@[\w.-]+:(?!//)")
 _SIGNATURE = re.compile(
@@ -137,6 +137,8 @@ def _check_value(key: str, value: str, source: str) -> None:
         raise BadRecord("`core.repository` must be an id of letters and digits", source)
     if key == "core.jobs" and not (value.isascii() and value.isdigit() and 1 <= int(value) <= 256):
         raise BadRecord("`core.jobs` must be a number from 1 to 256", source)
+    if key == "repro.unpickle" and value not in ("true", "false"):
+        raise BadRecord("`repro.unpickle` must be `true` or `false`", source)
     if key == "store.link" and value not in LINKS:
         hint = "`hardlink` saves the same copy" if value == "symlink" else None
         raise BadRecord(f"`store.link` must be one of {', '.join(LINKS)}", source, hint=hint)

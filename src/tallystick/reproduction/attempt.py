@@ -16,18 +16,23 @@ from tallystick.reproduction.past import Past, command_of
 from tallystick.reproduction.preflight import unlike_around
 from tallystick.reproduction.reenactment import UNBUILT, Judged, Scene, bring_roots, reenact
 from tallystick.reproduction.spread import Spread, spread, unmeasured
+from tallystick.reproduction.unpickling import Unpickler
 from tallystick.runs.measures import Measures
 from tallystick.runs.receipts import Recorded
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How a past is repeated: in which environment, within which limits, how often."""
+    """How a past is repeated: in which environment, within which limits, how often.
+
+    `unpickle` is the user's leave to read what pickles hold.
+    """
 
     rebuild: bool = True
     any_python: bool = False
     limits: Limits = field(default_factory=Limits)
     repetitions: int = 1
+    unpickle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +109,12 @@ def attempt(trial: Trial, inner: Project) -> Attempt:
         for each in trial.past.recorded.values():
             course.around.append(_surrounding(trial, inner, each))
             _say_unlike(trial, each, course)
-            stage = _repeated(trial, Halves(trial.project, trial.past, inner, each), course.around[-1])
+            unpickler = unpickler_for(trial, course.around[-1])
+            halves = Halves(trial.project, trial.past, inner, each, unpickler)
+            stage = _repeated(trial, halves, course.around[-1])
             course.judged.append(stage.judged.verdict)
             course.enforced.update(dict.fromkeys(_facts(each, stage.judged)))
+            course.enforced.update({} if unpickler is None else unpickler.facts)
             course.spread.update(stage.spread)
             course.metrics[each.receipt.stage] = measured(inner, each)
             if stage.judged.complaint is not None:
@@ -114,6 +122,11 @@ def attempt(trial: Trial, inner: Project) -> Attempt:
     except (ObjectMissing, EnvironmentNotRebuilt) as error:
         return course.end(trial.past, error)
     return course.end(trial.past, None)
+
+
+def unpickler_for(trial: Trial, around: Surrounding) -> Unpickler | None:
+    """What reads pickles, where the user gave leave."""
+    return Unpickler(trial.project, around, trial.manner.limits) if trial.manner.unpickle else None
 
 
 def _surrounding(trial: Trial, inner: Project, recorded: Recorded) -> Surrounding:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from tallystick.compare.difference import Found, bounded, compare_files
 from tallystick.compare.numbers import Policy, apart, other
+from tallystick.compare.pickled import Unpickle
 from tallystick.data.blobs import bring_blobs
 from tallystick.data.hashing import look
 from tallystick.digest import Digest
@@ -38,12 +39,16 @@ UNKNOWN = "the recorded bytes are in none of the places, so only the digests can
 
 @dataclass(frozen=True, slots=True)
 class Halves:
-    """The two sides: the user's project with its past, and the worktree where it was repeated."""
+    """The two sides: the user's project with its past, and the worktree where it was repeated.
+
+    `unpickle` reads pickles, where the user allows it.
+    """
 
     project: Project
     past: Past
     inner: Project
     recorded: Recorded
+    unpickle: Unpickle | None = None
 
     @property
     def receipt(self) -> Receipt:
@@ -110,7 +115,7 @@ def _in_file(halves: Halves, expected: Artifact, tolerances: Policy) -> Found:
     known = recorded_bytes(halves, expected)
     if known is not None:
         with known, open(halves.inner.git.root / expected.path, "rb") as now:
-            return compare_files(expected.path, known, now, tolerances)
+            return compare_files(expected.path, known, now, tolerances, halves.unpickle)
     if expected.path in halves.receipt.metrics:
         return _in_metrics(halves, expected, tolerances)
     return Found("bytes", (other("bytes", str(expected.digest), UNKNOWN),))

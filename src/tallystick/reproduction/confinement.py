@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from tallystick.frozen import dataclass
@@ -34,8 +35,17 @@ def confined(
     return namespaces.walls(_room(project, inner, around, record, network))
 
 
-def _room(project: Project, inner: Project, around: Surrounding, record: Path, network: bool) -> Room:
-    """The temporary worktree and its history; the environment; of all else only the system."""
+def confined_reading(project: Project, around: Surrounding, record: Path, *, limits: Limits) -> Walls:
+    """Walls around a program that only reads what it is given, and may write to nothing else."""
+    if not limits.isolate:
+        return open_room("`--no-isolation`")
+    room = _room(project, None, around, record, network=False)
+    hidden = tuple(dict.fromkeys((*room.hidden, *room.stand_ins)))
+    return namespaces.walls(replace(room, writable=(), stand_ins={}, hidden=hidden))
+
+
+def _room(project: Project, inner: Project | None, around: Surrounding, record: Path, network: bool) -> Room:
+    """The temporary worktree, if any, and its history; the environment; of all else only the system."""
     home, root = around.variables.get("HOME", ""), os.path.realpath(project.git.root)
     scratch = {place: str(_folder(record, number)) for number, place in enumerate(_private(home))}
     history = os.path.realpath(project.git.common)
@@ -44,9 +54,9 @@ def _room(project: Project, inner: Project, around: Surrounding, record: Path, n
     hidden = tuple(each for each in (root, main, os.path.realpath(project.home)) if each not in scratch)
     closed = {*scratch, root, main}
     needs = () if around.interpreter is None else _needs_of(around.interpreter)
-    shown = [history, *needs, *_on_path(around.variables)]
+    shown = [*([] if inner is None else [history]), *needs, *_on_path(around.variables)]
     return Room(
-        writable=(str(inner.git.root), str(record)),
+        writable=() if inner is None else (str(inner.git.root), str(record)),
         shown=tuple(path for path in dict.fromkeys(shown) if not _opens(path, closed)),
         hidden=hidden,
         stand_ins=scratch,

@@ -14,7 +14,7 @@ from tallystick.records import environment as environments
 from tallystick.records.provenance import EnvironmentRef
 from tallystick.records.receipt import Artifact, Receipt
 from tallystick.records.verdict import Axis, AxisName, StageVerdict
-from tallystick.reproduction.attempt import Attempt, Trial, reproduced
+from tallystick.reproduction.attempt import Attempt, Trial, reproduced, unpickler_for
 from tallystick.reproduction.axes import Pair, Side, differences, edits, machines, swapped
 from tallystick.reproduction.comparison import Halves
 from tallystick.reproduction.isolation import isolated, surrounding
@@ -177,7 +177,8 @@ def _repeated(swap: _Swap, axis: AxisName | None) -> Judged:
             any_python=trial.manner.any_python,
             progress=trial.progress,
         )
-        halves = Halves(trial.project, side.past, inner, replace(pair.base.recorded, receipt=receipt))
+        repeated = replace(pair.base.recorded, receipt=receipt)
+        halves = Halves(trial.project, side.past, inner, repeated, unpickler_for(trial, around))
         scene = Scene(around, trial.manner.limits, edits(pair, axis))
         return reenact(halves, scene, output=trial.output, progress=trial.progress)
 

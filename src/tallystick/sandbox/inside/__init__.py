@@ -1,0 +1,1 @@
+"""What runs within the walls, in a Python that is not ours: standard library only, from Python 3.8 on."""
