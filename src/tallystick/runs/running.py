@@ -44,7 +44,7 @@ from tallystick.runs.inputs import (
 )
 from tallystick.runs.live import RECORD, place_of
 from tallystick.runs.pipelines import Output, Step, read_file
-from tallystick.runs.receipts import NO_PYTHON, write_receipt
+from tallystick.runs.receipts import NO_PYTHON
 from tallystick.runs.recording import VARIABLE as RECORD_VARIABLE
 from tallystick.runs.recording import Record, fresh
 from tallystick.runs.staleness import same
@@ -140,19 +140,20 @@ def _performed(
         receipt = replace(receipt, isolated=True)
     if made.complaint is None:
         write_environment(project, step, inputs.environment)
-    identity = _appended(project, record, receipt)
+    text = receipts.render(receipt)
+    identity = _appended(project, record, receipt, text)
     if made.complaint is None:
-        write_receipt(project, step, receipt)
+        write_record(project, step.receipt_path, text)  # the commit point
         project.git.stage([*made.written, *records_of(project, step)])
     notes = (*_notes(project, receipt, inputs), *declared, *remarks(step, touched))
     return Performed(identity, receipt, made.complaint, notes)
 
 
-def _appended(project: Project, record: Record, receipt: Receipt) -> Digest:
+def _appended(project: Project, record: Record, receipt: Receipt, text: bytes) -> Digest:
     """Keep a receipt in the ledger, in the room that was kept free for it."""
     record.reserve.unlink(missing_ok=True)
     try:
-        return ledger.append(project, receipt)
+        return ledger.append(project, receipt, text)
     except DiskFull as error:
         hint = "free some space: the next `tally run`, `log` or `status` writes it down"
         what = f"stage `{receipt.stage}` ended, but there is no room for its receipt: {error.message}"
@@ -218,6 +219,8 @@ def _made(project: Project, step: Step, execution: Execution, progress: Progress
 def _several(step: Step, execution: Execution) -> str:
     """Why a list of commands, as DVC knows it, can't be found, or that a container never began."""
     cmd = step.stage.cmd
+    if step.stage.image is not None and execution.exit_code == UNSTARTED:
+        return f": its container could not be started from `{step.stage.image}`"
     if execution.exit_code != NOT_FOUND or isinstance(cmd, str) or " " not in cmd[0]:
         return ""
     return f": no program is called `{cmd[0]}`; a list is one command, word by word"
@@ -225,8 +228,6 @@ def _several(step: Step, execution: Execution) -> str:
 
 def _metrics(project: Project, out: Output) -> Mapping[str, float]:
     return metrics_record.read(read_file(project, out.path) or b"", out.path)
-    if step.stage.image is not None and execution.exit_code == UNSTARTED:
-        return f": its container could not be started from `{step.stage.image}`"
 
 
 def _taken(project: Project, step: Step, out: Output, progress: Progress) -> tuple[Artifact, tuple[str, ...]]:
@@ -292,6 +293,8 @@ def _status(execution: Execution, made: Made) -> Status:
 
 def environment_ref(captured: Captured | None, container: Resolved | None = None) -> EnvironmentRef:
     """What a receipt says of the environment that a command ran in."""
+    if container is not None:
+        return EnvironmentRef(None, NO_PYTHON, container.record.platform, container=container.record)
     if captured is None:
         return EnvironmentRef(None, NO_PYTHON, sysconfig.get_platform())
     digest = environments.identity(captured.lock)
@@ -299,8 +302,6 @@ def environment_ref(captured: Captured | None, container: Resolved | None = None
 
 
 def _changed(project: Project, deps: tuple[Artifact, ...], surroundings: Surroundings) -> tuple[str, ...]:
-    if container is not None:
-        return EnvironmentRef(None, NO_PYTHON, container.record.platform, container=container.record)
     """The deps that are no longer what they were before the command ran."""
     after = surroundings.noted.artifacts(project, [before.path for before in deps], dep_now)
     return tuple(
