@@ -3,22 +3,19 @@
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from tallystick.envs.entering import TOOLS, entries
+from tallystick.envs.homes import home_of
 
 _PYTHON = re.compile(r"(python|pypy)(\d+(\.\d+)*t?)?")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:,@=%+ -]*")
 _SEPARATORS = {";", "&", "&&", "|", "||", "(", ")", "{", "}", "!", "\n", "if", "then", "else", "do", "while"}
 _WRAPPERS = {"exec", "env", "nice", "nohup", "time", "command", "stdbuf", "taskset", "ionice", "timeout"}
-_SOURCES = {".", "source"}
-_RUNNERS = {"uv", "poetry", "pdm", "rye", "pipenv", "hatch"}
 _SHEBANG = re.compile(rb"^(?:#!\s*|'''exec' \"?)(/[^\"\n]*?/(?:python|pypy)[0-9.]*t?)[\" \n]", re.MULTILINE)
 _LONGEST_HEAD = 512
-
-OWN = ".venv"
-"""The folder in which tools for projects keep a project's environment."""
 
 
 def interpreter_of(cmd: str | Sequence[str], env: Mapping[str, str], cwd: Path) -> str | None:
@@ -26,42 +23,33 @@ def interpreter_of(cmd: str | Sequence[str], env: Mapping[str, str], cwd: Path) 
 
     The first program that is called `python…` decides; then the first script whose first line names one
     (`pytest`, `papermill`); then whatever `python3` or `python` is on PATH. An environment that the command
-    enters (`. .venv/bin/activate`, `uv run`) comes before all others on PATH.
+    enters (`. .venv/bin/activate`, `poetry run`, `conda run -n name`) comes before all others on PATH.
     """
     programs = programs_in(cmd)
-    if entered := entered_by(cmd, cwd):
+    if entered := entered_by(cmd, cwd, env):
         folders = [os.path.join(folder, "bin") for folder in reversed(entered)]
         env = {**env, "PATH": os.pathsep.join([*folders, env.get("PATH", os.defpath)])}
     for word in _pythons(programs):
         if found := _which(word, env, cwd):
             return found
     for word in programs:
-        script = _which(word, env, cwd)
+        # The tool by which an environment is entered is often a Python program of another one.
+        script = None if os.path.basename(word) in TOOLS else _which(word, env, cwd)
         if script and (found := _named_by(script)):
             return found
     return _which("python", env, cwd) or _which("python3", env, cwd)
 
 
-def entered_by(cmd: str | Sequence[str], cwd: Path) -> list[str]:
-    """The environments that a command enters before it starts anything, in order."""
-    words = _words(cmd) if isinstance(cmd, str) else list(cmd)
-    found = []
-    for word, after in pairwise(words):
-        if word in _SOURCES and after.endswith("/bin/activate"):
-            found.append(os.path.normpath(os.path.join(cwd, os.path.expanduser(after), "../..")))
-        elif after == "run" and os.path.basename(word) in _RUNNERS:
-            found.extend(_own_environment(cwd))
-    return found
+def entered_by(cmd: str | Sequence[str], cwd: Path, env: Mapping[str, str] | None = None) -> list[str]:
+    """The environments that a command enters before it starts anything, in order, as far as reading tells."""
+    found = (home_of(entry, env or {}, cwd) for entry in entries(_words_of(cmd)))
+    return [place for place in found if place is not None]
 
 
-def _own_environment(cwd: Path) -> Iterator[str]:
-    """The environment that a project's tool keeps in the project."""
-    for folder in (cwd, *cwd.parents):
-        if (folder / OWN / "pyvenv.cfg").is_file():
-            yield str(folder / OWN)
-            return
-        if (folder / ".git").exists():
-            return
+def decisive_words(cmd: str | Sequence[str]) -> tuple[str, ...]:
+    """All of a command that tells which Python it uses: two commands that share this use the same."""
+    entered = entries(_words_of(cmd))
+    return tuple(word for entry in entered for word in (entry.tool, entry.name, entry.place, entry.folder))
 
 
 def pythons_in(cmd: str | Sequence[str]) -> list[str]:
@@ -75,11 +63,16 @@ def _pythons(programs: Sequence[str]) -> list[str]:
 
 def programs_in(cmd: str | Sequence[str]) -> list[str]:
     """The words of a command that name programs, in order."""
-    words = _words(cmd) if isinstance(cmd, str) else list(cmd)
+    words = _words_of(cmd)
+    entered = {entry.begins for entry in entries(words)}
     programs, expected = [], True
-    for word in words:
+    for number, word in enumerate(words):
         if word in _SEPARATORS:
             expected = True
+        elif number in entered and not _ASSIGNMENT.match(word):
+            # As in `hatch run environment:program`.
+            programs.append(word.rpartition(":")[2])
+            expected = os.path.basename(word) in _WRAPPERS
         elif expected and not _ASSIGNMENT.match(word):
             programs.append(word)
             expected = os.path.basename(word) in _WRAPPERS
@@ -87,6 +80,10 @@ def programs_in(cmd: str | Sequence[str]) -> list[str]:
             # `uv run python …`, `timeout 60 python …`: a bare `python` further on is meant to run too.
             programs.append(word)
     return programs
+
+
+def _words_of(cmd: str | Sequence[str]) -> list[str]:
+    return _words(cmd) if isinstance(cmd, str) else list(cmd)
 
 
 def _words(cmd: str) -> list[str]:

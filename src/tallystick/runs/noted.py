@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from tallystick.data.singles import files_now
 from tallystick.digest import Digest
 from tallystick.envs.captured import Captured
-from tallystick.envs.interpreter import interpreter_of, programs_in
+from tallystick.envs.interpreter import decisive_words, interpreter_of, programs_in
 from tallystick.project import Project
 from tallystick.project.grants import Allowed
 from tallystick.records import environment as environments
@@ -16,6 +16,7 @@ from tallystick.records.receipt import Artifact
 from tallystick.runs.edited import originals
 from tallystick.runs.pipelines import Step, read_file
 from tallystick.runs.receipts import Recorded, recorded_as
+from tallystick.runs.seen import corrected, recalled
 
 Signature = tuple[int, ...]
 """What the system says of a file, the nanoseconds of its last change among it."""
@@ -31,6 +32,7 @@ class Noted:
         self._files: dict[str, tuple[Signature, Artifact]] = {}
         self._recorded: dict[str, Recorded] = {}
         self._originals: dict[Digest, Digest | None] = {}
+        self.seen: dict[str, str] | None = None
         self.interpreters: dict[tuple[str, ...], str | None] = {}
 
     def granted(self, project: Project, command: str) -> bool:
@@ -48,17 +50,24 @@ class Noted:
         return known[1]
 
     def interpreter(self, project: Project, step: Step, variables: Mapping[str, str]) -> str | None:
-        """The Python that a stage's command uses; commands that begin with the same programs use the same.
+        """The Python that a stage's command uses, as its words tell or as it was seen to run."""
+        if self.seen is None:
+            self.seen = recalled(project)
+        return corrected(self.seen, step, self.foreseen(project, step, variables))
+
+    def foreseen(self, project: Project, step: Step, variables: Mapping[str, str]) -> str | None:
+        """The Python that a command's words tell; commands that begin with the same programs use the same.
 
         A program that is named by its path may be somebody's own, and come or go with what stages write;
         when a stage has run, `interpreters` are forgotten.
         """
-        programs = (step.cwd, *programs_in(step.stage.cmd))
-        if programs in self.interpreters:
-            return self.interpreters[programs]
+        programs = programs_in(step.stage.cmd)
+        decisive = (step.cwd, *programs, *decisive_words(step.stage.cmd))
+        if decisive in self.interpreters:
+            return self.interpreters[decisive]
         found = interpreter_of(step.stage.cmd, variables, project.git.root / step.cwd)
-        if not any("/" in program for program in programs[1:]):
-            self.interpreters[programs] = found
+        if not any("/" in program for program in programs):
+            self.interpreters[decisive] = found
         return found
 
     def params(self, data: bytes, path: str) -> params_record.Values:

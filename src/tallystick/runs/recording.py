@@ -20,6 +20,7 @@ from tallystick.records.fields import single_line
 from tallystick.records.provenance import Tracker
 from tallystick.records.receipt import TAIL
 from tallystick.records.secrets import Redactor
+from tallystick.tracing.pythons import LARGEST
 
 VARIABLE = "TALLY_RECORD"
 """Tells a stage's command where this folder is."""
@@ -59,6 +60,12 @@ class Record:
     def reserve(self) -> Path:
         """Room on the disk for what is written down at the end."""
         return self.folder / "reserve"
+
+    def pythons(self) -> bytes:
+        """What the command's Python processes told of themselves when they began."""
+        with suppress(OSError), (self.folder / "pythons").open("rb") as file:
+            return file.read(LARGEST)
+        return b""
 
     def notes(self) -> Iterator[dict[str, Any]]:
         """What the command's processes said of themselves at their end."""

@@ -44,6 +44,7 @@ from tallystick.runs.inputs import (
 )
 from tallystick.runs.live import RECORD, place_of
 from tallystick.runs.pipelines import Output, Step, read_file
+from tallystick.runs.pythons import as_it_ran
 from tallystick.runs.receipts import NO_PYTHON
 from tallystick.runs.recording import VARIABLE as RECORD_VARIABLE
 from tallystick.runs.recording import Record, fresh
@@ -121,6 +122,8 @@ def _performed(
             aside.forget()
         elif not execution.interrupted:
             made = replace(made, complaint=made.complaint + denial(step, touched))
+    if inputs.container is None:
+        inputs, ref = _as_it_ran(project, step, inputs, ref, record, surroundings)
     declared: tuple[str, ...] = ()
     if surroundings.declare and made.complaint is None and touched.reads:
         grown = declare(project, step, inputs.deps, touched, execution.started)
@@ -147,6 +150,24 @@ def _performed(
         project.git.stage([*made.written, *records_of(project, step)])
     notes = (*_notes(project, receipt, inputs), *declared, *remarks(step, touched))
     return Performed(identity, receipt, made.complaint, notes)
+
+
+def _as_it_ran(
+    project: Project,
+    step: Step,
+    inputs: Inputs,
+    ref: EnvironmentRef,
+    record: Record,
+    surroundings: Surroundings,
+) -> tuple[Inputs, EnvironmentRef]:
+    """What a command ran in, where it is another Python than its words told."""
+    seen = as_it_ran(project, step, inputs.environment, record, surroundings)
+    if seen.captured is not inputs.environment:
+        _keep_environment(project, seen.captured)
+        inputs = replace(inputs, environment=seen.captured)
+        variables = _variables(step, inputs, surroundings)
+        ref = described(project, step, seen.captured, environment_ref(seen.captured), variables)
+    return inputs, replace(ref, drift=(*ref.drift, *seen.remarks))
 
 
 def _appended(project: Project, record: Record, receipt: Receipt, text: bytes) -> Digest:

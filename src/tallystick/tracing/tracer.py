@@ -34,7 +34,7 @@ def _nothing() -> tuple[Access, ...]:
 class Tracer:
     """What goes before a command's words, into its environment, and who knows what it did.
 
-    `farewell` ends what goes on elsewhere when the command's own process is ended.
+    `farewell` ends what goes on elsewhere when the command's own process is ended. `scope` is what it may touch.
     """
 
     trace: Trace = "none"
@@ -42,6 +42,7 @@ class Tracer:
     variables: Mapping[str, str] = field(default_factory=dict)
     account: Callable[[], tuple[Access, ...]] = _nothing
     farewell: tuple[str, ...] = ()
+    scope: Scope | None = None
 
     def argv(self, argv: Sequence[str]) -> list[str]:
         """The words to start instead of a command's own."""
@@ -68,7 +69,7 @@ def observing(trace: Trace, scope: Scope, variables: Mapping[str, str], home: Pa
     with tempfile.TemporaryDirectory(dir=home, ignore_cleanup_errors=True) as name:
         folder = Path(os.path.realpath(name))
         if trace == "strace":
-            yield _by_strace(scope, folder)
+            yield _by_strace(scope, variables, folder)
         elif trace == "enforce":
             yield _by_landlock(scope, variables, folder)
         else:
@@ -82,8 +83,7 @@ def _by_hook(trace: Trace, scope: Scope, variables: Mapping[str, str], folder: P
     parts = ([scope.root], [*at_root, *reads], at_root)
     text = SEPARATOR.join("\0".join(part) for part in parts)
     (folder / "scope").write_bytes(os.fsencode(text))
-    paths = [str(HOOK), *filter(None, [variables.get("PYTHONPATH")])]
-    ours = {VARIABLE: str(folder), "PYTHONPATH": os.pathsep.join(paths)}
+    ours = {VARIABLE: str(folder), **_introduced(variables)}
 
     def account() -> tuple[Access, ...]:
         notes = [path.read_bytes() for path in folder.iterdir() if path.name.isdigit()]
@@ -92,7 +92,13 @@ def _by_hook(trace: Trace, scope: Scope, variables: Mapping[str, str], folder: P
     return Tracer(trace, (), ours, account)
 
 
-def _by_strace(scope: Scope, folder: Path) -> Tracer:
+def _introduced(variables: Mapping[str, str]) -> dict[str, str]:
+    """What makes each Python say which it is, and at its end what its libraries are set to."""
+    paths = [str(HOOK), *filter(None, [variables.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _by_strace(scope: Scope, variables: Mapping[str, str], folder: Path) -> Tracer:
     """Let the system's own tracer start the command, where it may."""
     try:
         program = process.find("strace")
@@ -112,7 +118,7 @@ def _by_strace(scope: Scope, folder: Path) -> Tracer:
         with log.open(encoding="ascii", errors="replace") as lines:
             return tuple(dict.fromkeys(strace.accesses(lines, start)))
 
-    return Tracer("strace", before, {}, account)
+    return Tracer("strace", before, _introduced(variables), account)
 
 
 def _by_landlock(scope: Scope, variables: Mapping[str, str], folder: Path) -> Tracer:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:  # `typing` itself would cost every interpreter some milliseco
 VARIABLE = "TALLY_TRACE"
 """Names the folder that holds `scope` and gets a file of notes from every process."""
 
+RECORD = "TALLY_RECORD"
+"""Names the folder in which each process says what it is."""
+
 MOST = 2_000
 """Notes that one process writes at most: whoever reads more has declared nothing at all."""
 
@@ -199,6 +202,49 @@ def step_aside() -> None:
         sys.modules.setdefault("sitecustomize", ours)
 
 
+def introduce() -> None:
+    """Say at once which Python this is: it may become another program, or end by a signal."""
+    version = sys.version.split()[0].rstrip("+")
+    _tell(("began", os.getpid(), version, sys.executable, sys.prefix, _script()))
+
+
+def _script() -> str:
+    """The script that this process was started for, `-c` or `-m`; nothing for standard input."""
+    words = getattr(sys, "orig_argv", None)
+    if words is None:  # before Python 3.10
+        with open("/proc/self/cmdline", "rb") as file:
+            words = os.fsdecode(file.read()).split("\0")[:-1]
+    rest = iter(words[1:])
+    for word in rest:
+        if word in ("-W", "-X", "--check-hash-based-pycs"):
+            next(rest, None)
+        elif word[:1] != "-":
+            return os.path.abspath(word)
+        elif word[:2] not in ("--", "-W", "-X"):
+            for letter in word[1:]:
+                if letter in "cm":
+                    return "-" + letter
+    return ""
+
+
+def _tell(told: tuple[object, ...]) -> None:
+    """Add a line to what the command's processes say; a short one is never mixed with another's."""
+    descriptor = os.open(os.path.join(os.environ[RECORD], "pythons"), _APPEND, 0o600)
+    try:
+        os.write(descriptor, (ascii(told) + "\n").encode("ascii"))
+    finally:
+        os.close(descriptor)
+
+
+def take_leave() -> None:
+    """At the end of a process, say how much it had loaded, and what computing libraries are set to."""
+    try:  # noqa: SIM105
+        _tell(("ended", os.getpid(), len(sys.modules)))
+    except Exception:  # noqa: S110 - a process that outlived its run: nobody listens any more
+        pass
+    tell_facts()
+
+
 def tell_facts() -> None:
     """At the end of a process that loaded a library which computes or tracks, have it tell its settings."""
     if sys.modules.keys() & {"numpy", "torch", "tensorflow", "mlflow", "wandb"}:
@@ -212,10 +258,15 @@ def tell_facts() -> None:
 
 
 if __name__ == "sitecustomize":
+    if os.environ.get(RECORD):
+        try:
+            introduce()
+            atexit.register(take_leave)
+        except Exception:  # noqa: S110 - a process that outlived its run: nobody listens any more
+            pass
     if VARIABLE in os.environ and hasattr(sys, "addaudithook"):
-        atexit.register(tell_facts)
         try:  # noqa: SIM105
             watch(os.environ[VARIABLE])
-        except (OSError, ValueError):  # a process that outlived its run: nobody listens any more
+        except (OSError, ValueError):  # the same
             pass
     step_aside()
