@@ -122,8 +122,7 @@ def _performed(
             aside.forget()
         elif not execution.interrupted:
             made = replace(made, complaint=made.complaint + denial(step, touched))
-    if inputs.container is None:
-        inputs, ref = _as_it_ran(project, step, inputs, ref, record, surroundings)
+    inputs, ref = _as_it_ran(project, step, inputs, ref, record, surroundings)
     declared: tuple[str, ...] = ()
     if surroundings.declare and made.complaint is None and touched.reads:
         grown = declare(project, step, inputs.deps, touched, execution.started)
@@ -138,9 +137,8 @@ def _performed(
         undeclared=touched.reads,
         undeclared_writes=touched.writes,
         trace=step.stage.trace,
+        isolated=surroundings.standing_for is not None,
     )
-    if surroundings.standing_for is not None:
-        receipt = replace(receipt, isolated=True)
     if made.complaint is None:
         write_environment(project, step, inputs.environment)
     text = receipts.render(receipt)
@@ -161,6 +159,8 @@ def _as_it_ran(
     surroundings: Surroundings,
 ) -> tuple[Inputs, EnvironmentRef]:
     """What a command ran in, where it is another Python than its words told."""
+    if inputs.container is not None:
+        return inputs, ref
     seen = as_it_ran(project, step, inputs.environment, record, surroundings)
     if seen.captured is not inputs.environment:
         _keep_environment(project, seen.captured)
