@@ -55,6 +55,7 @@ DOORS = {
         "engines.cluster",
         "records.yamltree",
         "envs.remembered",
+        "flows.run",
         "flows.status",
         "sandbox.inside.unpickler",
     ),

@@ -192,3 +192,13 @@ def test_a_repetition_is_not_disturbed_by_the_trace(hasty: Stages) -> None:
     hasty.tally("run", "--declare")
     hasty.repo.commit("Run")
     assert hasty.tally("repro", "--json").json()["verdict"]["outcome"] == "identical"
+
+
+def test_what_is_read_in_isolation_is_declared_at_home(hasty: Stages) -> None:
+    shown = hasty.tally("run", "--isolated", "--declare")
+    assert "`train` now depends on `data.csv`, `features.py`" in shown.out
+    assert hasty.states() == {"train": "up to date"}
+    assert hasty.receipt("train")["undeclared"] == []
+    hasty.repo.write("data.csv", "7\n")
+    assert hasty.states("--isolated", "--declare") == {"train": "succeeded"}
+    assert hasty.repo.read("model") == b"7"

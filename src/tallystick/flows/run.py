@@ -1,6 +1,7 @@
 """Execute the stages that are out of date, and write a receipt for every run."""
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 
 from tallystick.errors import CommandFailed, WrongUsage
 from tallystick.frozen import dataclass
@@ -8,7 +9,6 @@ from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.project.trust import require_grant
 from tallystick.records.stage import Stage
-from tallystick.reproduction.apart import attend_apart, bring_home, state_of
 from tallystick.runs.accounts import refuse_new_secrets
 from tallystick.runs.aside import give_back_leftovers
 from tallystick.runs.attending import Attendance, Orders, StageRun, attend_all
@@ -21,6 +21,9 @@ from tallystick.runs.readiness import require
 from tallystick.runs.selection import Reach, chosen
 from tallystick.runs.staleness import stale_stages
 from tallystick.runs.writing import write_record
+
+APART = "tallystick.reproduction.apart"
+"""What runs stages in a temporary worktree: loaded where that is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,11 @@ def run(
     Raises NotTrusted before anything runs or is written, CommandFailed at the first stage that fails, after
     its receipt is in the ledger, unless the others shall go on.
     """
-    if request.isolated and (request.stage is not None or request.declare):
-        raise WrongUsage("in isolation no stage can be written", hint="leave out `--isolated`")
+    if request.isolated and request.stage is not None:
+        raise WrongUsage(
+            "`--isolated` leaves your files as they are, and a new stage is written into `tally.yaml`",
+            hint="leave out `--isolated`",
+        )
     edits = _edited(project, request)
     graph = load(project, edits)
     steps = chosen(graph, _targets(request), request.folder, request.reach)
@@ -86,8 +92,7 @@ def run(
     orders = Orders(request.force, request.reuse, request.keep_going, request.jobs)
     attendance = Attendance(project, graph, surroundings, orders, output, progress)
     if request.isolated:
-        state = state_of(project, steps, edits)
-        return _ran(bring_home(attendance, attend_apart(attendance, steps, state), state))
+        return _ran(import_module(APART).run_apart(attendance, steps, edits))
     give_back_leftovers(project)
     require(project, graph, steps)
     for path, text in edits.items():

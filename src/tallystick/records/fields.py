@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
-from tallystick.paths import check_path
+from tallystick.paths import check_path, is_plain
 from tallystick.records.syntax import line_of
 
 T = TypeVar("T")
@@ -171,6 +171,8 @@ def item_text(key: str, value: Any, line: int | None, fields: Fields) -> str:
 
 def item_path(key: str, value: Any, line: int | None, fields: Fields) -> str:
     """A path as the user writes it, normalised; it may begin with `..`, which only the project can judge."""
+    if isinstance(value, str) and is_plain(value):
+        return value
     text = item_text(key, value, line, fields)
     plain = posixpath.normpath(text) if text else ""
     inner = plain

@@ -1,6 +1,7 @@
 """Reads YAML as most pipelines and parameters are written, line by line; leaves all else to PyYAML."""
 
 import re
+from functools import cache
 from typing import Any, NamedTuple
 
 from tallystick.records.yamltree import DEEPEST, resolve
@@ -31,12 +32,14 @@ _ROW = rf"\[ *+(?:{_WORD}(?: *+, *+{_WORD})*+)? *+\]"
 _TABLE = rf"\{{ *+(?:{_PAIR}(?: *+, *+{_PAIR})*+)? *+\}}"
 _VALUE = rf"{_QUOTED}|{_ROW}|{_TABLE}|{_PLAIN}"
 
-_LINE = re.compile(
-    rf"(?P<indent> *)(?P<dash>- +)?"
-    rf"(?:(?P<key>{_KEY}):(?= |$)(?: +(?P<value>{_VALUE}))?|(?P<item>{_VALUE}))?(?: +#.*| *)"
-)
-_ITEM = re.compile(_WORD)
-_ENTRY = re.compile(rf"({_KEY}): +({_WORD})")
+_LINE = rf"( *)(- +)?(?:({_KEY}):(?= |$)(?: +({_VALUE}))?|({_VALUE}))?(?: +#.*| *)"
+_ENTRY = rf"({_KEY}): +({_WORD})"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compiled for the first text: it takes some milliseconds, and many commands read no YAML."""
+    return re.compile(pattern)
 
 
 class _Line(NamedTuple):
@@ -69,7 +72,7 @@ def read(text: str) -> Table | None:
 
 def _lines(text: str) -> list[_Line]:
     found = []
-    match = _LINE.fullmatch
+    match = _compiled(_LINE).fullmatch
     for number, line in enumerate(text.split("\n"), 1):
         if line.lstrip(" ")[:1] in ("", "#"):
             continue
@@ -147,11 +150,11 @@ def _scalar(text: str, number: int) -> Any:
     if first in "\"'":
         return text[1:-1]
     if first == "[":
-        row = Row(map(resolve, _ITEM.findall(text)))
+        row = Row(map(resolve, _compiled(_WORD).findall(text)))
         row.lines = [number] * len(row)
         return row
     if first == "{":
-        entries = _ENTRY.findall(text)
+        entries = _compiled(_ENTRY).findall(text)
         table = Table((key, resolve(value)) for key, value in entries)
         table.lines = dict.fromkeys(table, number)
         if len(table) != len(entries):

@@ -16,6 +16,7 @@ from tallystick.records.receipt import Artifact
 from tallystick.reproduction.isolation import isolated
 from tallystick.runs import ledger
 from tallystick.runs.attending import Attendance, StageRun, attend_all
+from tallystick.runs.declaring import add_deps
 from tallystick.runs.gathering import gather
 from tallystick.runs.inputs import Standing, Surroundings, out_now
 from tallystick.runs.ledger import Damaged, Run
@@ -44,6 +45,12 @@ def state_of(project: Project, steps: Sequence[Step], edits: Mapping[str, bytes]
     return State(snapshot.tree, Standing(project.git.head(), snapshot.left_out), edits, outs)
 
 
+def run_apart(to: Attendance, steps: Sequence[Step], edits: Mapping[str, bytes]) -> tuple[StageRun, ...]:
+    """Run stages in a worktree of their own, files changed as told, and bring home what they made."""
+    state = state_of(to.project, steps, edits)
+    return bring_home(to, attend_apart(to, steps, state), state)
+
+
 def attend_apart(to: Attendance, steps: Sequence[Step], state: State) -> tuple[StageRun, ...]:
     """See to stages in a worktree of their own; the user's is not touched."""
     with isolated(to.project, state.tree, None) as inner:
@@ -64,8 +71,18 @@ def bring_home(to: Attendance, stages: Sequence[StageRun], state: State) -> tupl
 
     What stays away says why in a note; it is in the ledger and the store.
     """
-    graph = load(to.project)
+    graph = _with_findings(to, stages) if to.surroundings.declare else load(to.project)
     return tuple(stage if stage.run is None else _brought(to, graph, stage, state) for stage in stages)
+
+
+def _with_findings(to: Attendance, stages: Sequence[StageRun]) -> Graph:
+    """Declare here what the stages were found to read there."""
+    graph = load(to.project)
+    for stage in stages:
+        run = None if stage.run is None else ledger.read(to.project, stage.run)
+        if stage.stage in graph.steps and isinstance(run, Run):
+            add_deps(to.project, graph.steps[stage.stage], [dep.path for dep in run.receipt.deps])
+    return load(to.project)
 
 
 def _furnish(project: Project, inner: Project, steps: Sequence[Step], progress: Progress) -> None:

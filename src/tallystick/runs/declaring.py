@@ -103,6 +103,13 @@ def declare(
     )
 
 
+def add_deps(project: Project, step: Step, paths: Sequence[str]) -> None:
+    """Write into a stage's `tally.yaml` those of some paths that it doesn't declare."""
+    with _editing:
+        if set(paths) - set(step.deps):
+            write_record(project, step.source, _text_with(project, step, paths, {}))
+
+
 def _text_with(project: Project, step: Step, paths: Sequence[str], overlay: Mapping[str, bytes]) -> bytes:
     """The `tally.yaml` of a stage with more deps, seen from the folder it runs in."""
     files = files_of(project, overlay)

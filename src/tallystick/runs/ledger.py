@@ -62,9 +62,12 @@ class Exchanged:
     sent: bool
 
 
-def append(project: Project, receipt: Receipt) -> Digest:
-    """Keep a receipt beside the snapshot of the code that ran, and return the run's id."""
-    data = receipts.render(receipt)
+def append(project: Project, receipt: Receipt, text: bytes | None = None) -> Digest:
+    """Keep a receipt beside the snapshot of the code that ran, and return the run's id.
+
+    `text` is its canonical form, where that was written already.
+    """
+    data = receipts.render(receipt) if text is None else text
     identity = Digest.of(data)
     folder = _run_folder(identity)
     _commit(

@@ -8,7 +8,6 @@ from tallystick.project import Project
 from tallystick.records import receipt as receipts
 from tallystick.records.receipt import Receipt
 from tallystick.runs.pipelines import Graph, Step, read_file
-from tallystick.runs.writing import write_record
 
 NO_PYTHON = "none"
 """What a receipt says of a command that runs where there is no Python."""
@@ -43,11 +42,6 @@ def recorded_at(project: Project, treeish: str, graph: Graph) -> dict[str, Recor
 def recorded_as(step: Step, data: bytes, source: str) -> Recorded:
     """A stage with a receipt given as text."""
     return Recorded(step, Digest.of(data), receipts.parse(data, source))
-
-
-def write_receipt(project: Project, step: Step, receipt: Receipt) -> None:
-    """Put a receipt beside its pipeline: the commit point of a run."""
-    write_record(project, step.receipt_path, receipts.render(receipt))
 
 
 def producers(project: Project, graph: Graph, step: Step) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from tallystick.data.tracked import owner_of, pointers_of
 from tallystick.envs.activate import MARKS
@@ -26,28 +27,34 @@ def observed(project: Project, step: Step, variables: Mapping[str, str]) -> Iter
     """A tracer for a stage's command, as its `trace` says; raise Refused where that can't be had here."""
     scope = scope_of(project, step)
     with observing(step.stage.trace, scope, variables, project.home / "traces") as tracer:
-        yield tracer
+        yield replace(tracer, scope=scope)
 
 
 def scope_of(project: Project, step: Step) -> Scope:
     """What a stage declares, and what in the project is not its business."""
     root = os.path.realpath(project.git.root)
-    records = posixpath.join(step.folder, RECEIPTS)
     reads = (*step.deps, *(part.path for part in step.params), step.source, SHARED_CONFIG)
     return Scope(
         root=root,
         cwd=step.cwd,
         reads=(*reads, *_targets(root, reads)),
         makes=tuple(out.path for out in step.outs),
-        apart=(records, *_environments(root, "", ENVIRONMENT_DEPTH)),
+        apart=_apart(root, step),
     )
+
+
+def _apart(root: str, step: Step) -> tuple[str, ...]:
+    """Folders that are no part of its work: its command may have made an environment itself."""
+    return (posixpath.join(step.folder, RECEIPTS), *_environments(root, "", ENVIRONMENT_DEPTH))
 
 
 def found(project: Project, step: Step, tracer: Tracer) -> Undeclared:
     """What a command that has ended touched undeclared; data that is tracked is named as the whole it is."""
     if tracer.trace == "none":
         return Undeclared()
-    scope = scope_of(project, step)
+    before = tracer.scope
+    # To find the links among ten thousand deps takes a tenth of a second: they are what they were.
+    scope = scope_of(project, step) if before is None else replace(before, apart=_apart(before.root, step))
     touched = undeclared(tracer.findings(), scope, lambda path: _counts(scope, path))
     pointers = pointers_of(project)
 
