@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tallystick import copying
 from tallystick.copying import copy_hashed
 from tallystick.digest import PIECE, hash_file
 
@@ -12,7 +13,7 @@ from tallystick.digest import PIECE, hash_file
 @contextmanager
 def _opened(source: Path, target: str | Path) -> Iterator[tuple[int, int]]:
     reading = os.open(source, os.O_RDONLY)
-    writing = os.open(target, os.O_WRONLY | os.O_CREAT, 0o644)
+    writing = os.open(target, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         yield reading, writing
     finally:
@@ -46,3 +47,60 @@ def test_what_the_reader_raises_ends_the_writer(tmp_path: Path) -> None:
 
     with _opened(tmp_path / "one", tmp_path / "two") as (source, target), pytest.raises(KeyboardInterrupt):
         copy_hashed(source, target, interrupt)
+
+
+def _copy(source: int, target: int) -> bool:
+    """What sharing blocks comes to."""
+    os.pwrite(target, os.pread(source, 1 << 30, 0), 0)
+    return True
+
+
+@pytest.mark.parametrize("size", [0, 1, PIECE, 3 * PIECE + 5])
+@pytest.mark.parametrize("age", [0, 3600])
+def test_a_clone_holds_what_is_said_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, age: int
+) -> None:
+    (tmp_path / "one").write_bytes(os.urandom(size))
+    monkeypatch.setattr(copying, "reflink", _copy)
+    monkeypatch.setattr(copying, "_COARSE", 3600 * 10**9 if age else -3600 * 10**9)
+    passed: list[int] = []
+    with _opened(tmp_path / "one", tmp_path / "two") as (source, target):
+        assert copying.clone_hashed(source, target, passed.append) == hash_file(str(tmp_path / "two"))
+    assert sum(passed) == size
+
+
+def test_where_blocks_can_not_be_shared_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one").write_bytes(b"1")
+    monkeypatch.setattr(copying, "reflink", lambda *_: False)
+    with _opened(tmp_path / "one", tmp_path / "two") as (source, target):
+        assert copying.clone_hashed(source, target) is None
+    assert (tmp_path / "two").read_bytes() == b""
+
+
+@pytest.mark.parametrize("change", [b"TWO", b"longer than it was", b""])
+@pytest.mark.parametrize("age", [0, 3600])
+def test_a_file_that_changes_once_it_is_cloned_does_not_speak_for_the_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: bytes, age: int
+) -> None:
+    """Young enough, its times would not even tell."""
+    place = tmp_path / "one"
+    place.write_bytes(b"one")
+    before = place.stat().st_mtime_ns - age * 10**9
+    os.utime(place, ns=(before, before))
+
+    def clone(source: int, target: int) -> bool:
+        done = _copy(source, target)
+        place.write_bytes(change)
+        if not age:
+            os.utime(place, ns=(before, before))
+        return done
+
+    monkeypatch.setattr(copying, "reflink", clone)
+    monkeypatch.setattr(copying.time, "time_ns", lambda: os.stat(place).st_ctime_ns + 2 * age * 10**9)
+    with _opened(place, tmp_path / "two") as (source, target):
+        hashed = copying.clone_hashed(source, target)
+    assert hashed == hash_file(str(tmp_path / "two"))
+    assert hashed is not None
+    assert hashed.size == 3

@@ -1,20 +1,38 @@
-"""Copy a large file and hash it meanwhile: one thread writes what the other one has read."""
+"""Copy a large file and hash it meanwhile: one thread writes what the other one has read; or clone it."""
 
 import os
 import threading
+import time
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from tallystick.digest import PIECE, Digest, Hashed, Passed, blake3_hasher, fingerprint_hasher, unwatched
+from tallystick.digest import (
+    ALL_CORES,
+    PIECE,
+    Digest,
+    Hashed,
+    Passed,
+    blake3_hasher,
+    fingerprint_hasher,
+    hash_stream,
+    unwatched,
+)
+from tallystick.files import reflink
 
 _BUFFERS = 3
 """One is filled and hashed, one is written, one waits. They are reused: memory's first touch is slow."""
 
+_COARSE = 2_000_000_000
+"""Nanoseconds by which the clock of a file system may be off, or coarse."""
 
-def copy_hashed(source: int, target: int, passed: Passed = unwatched) -> Hashed:
-    """Copy an open file into another, empty one, and say what was written; `passed` hears of each piece."""
-    identity, change, size = blake3_hasher(), fingerprint_hasher(), 0
+
+def copy_hashed(source: int, target: int, passed: Passed = unwatched, most: int | None = None) -> Hashed:
+    """Copy an open file into another, empty one, and say what was written; `passed` hears of each piece.
+
+    It ends once more than `most` bytes were read.
+    """
+    identity, change, size = blake3_hasher(ALL_CORES), fingerprint_hasher(), 0
     with open(source, "rb", buffering=0, closefd=False) as file, _Writing(target) as writing:
         while count := file.readinto(room := writing.room()):
             writing.write(room, count)
@@ -23,7 +41,34 @@ def copy_hashed(source: int, target: int, passed: Passed = unwatched) -> Hashed:
             change.update(piece)
             size += count
             passed(count)
+            if most is not None and size > most:
+                break
     return Hashed(Digest(identity.digest()), change.digest(), size)
+
+
+def clone_hashed(
+    source: int, target: int, passed: Passed = unwatched, *, sealed: bool = False
+) -> Hashed | None:
+    """Share an open file's blocks with another, empty one, and say what that holds; None where it can't be.
+
+    The clone's bytes are in nobody's memory yet. The source's often are, and a source that looks as it did
+    before it was cloned has them still, if it had not changed for so long that any change would show, or is
+    `sealed`: nobody writes to it.
+    """
+    before = os.fstat(source)
+    if not reflink(source, target):
+        return None
+    with open(source, "rb", buffering=0, closefd=False) as file:
+        if sealed or time.time_ns() - max(before.st_mtime_ns, before.st_ctime_ns) > _COARSE:
+            hashed = hash_stream(file, passed, before.st_size)
+            if hashed.size == before.st_size and _look(os.fstat(source)) == _look(before):
+                return hashed
+    with open(target, "rb", buffering=0, closefd=False) as file:
+        return hash_stream(file, passed)
+
+
+def _look(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 class _Writing:
@@ -34,11 +79,10 @@ class _Writing:
         self._free: SimpleQueue[memoryview] = SimpleQueue()
         self._full: SimpleQueue[tuple[memoryview, int] | None] = SimpleQueue()
         self._error: OSError | None = None
+        self._made = 0
         self._thread = threading.Thread(target=self._work, daemon=True)
 
     def __enter__(self) -> Self:
-        for _ in range(_BUFFERS):
-            self._free.put(memoryview(bytearray(PIECE)))
         self._thread.start()
         return self
 
@@ -52,6 +96,9 @@ class _Writing:
 
     def room(self) -> memoryview:
         """A buffer that nobody uses any more."""
+        if self._made < _BUFFERS:
+            self._made += 1
+            return memoryview(bytearray(PIECE))
         room = self._free.get()
         if self._error is not None:
             raise self._error

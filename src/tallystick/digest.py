@@ -1,7 +1,9 @@
 """Names for bytes: BLAKE3 says what they are, XXH3 only whether they changed."""
 
 import os
+import threading
 from collections.abc import Callable, Iterable
+from queue import SimpleQueue
 from typing import Protocol, Self
 
 import blake3
@@ -24,11 +26,18 @@ ALGORITHM = "blake3"
 PIECE = 1 << 20
 """Bytes read at a time: large enough to release the GIL for long, small enough for the cache."""
 
+_BUFFERS = 3
+"""One is filled, one is hashed, one waits. They are reused: memory's first touch is slow."""
+
 SMALL = 1 << 16
 
 _READ = os.O_RDONLY | os.O_CLOEXEC
 
 _HEX_DIGITS = frozenset("0123456789abcdef")
+
+
+ALL_CORES = blake3.blake3.AUTO
+"""For pieces of a large file; helpers that share many small ones keep to one core each."""
 
 
 class Hasher(Protocol):
@@ -103,9 +112,9 @@ def digests_of(pieces: Iterable[Buffer]) -> list[bytes]:
     return [hasher(piece).digest() for piece in pieces]
 
 
-def blake3_hasher() -> Hasher:
+def blake3_hasher(cores: int = 1) -> Hasher:
     """Make a hasher whose 32 bytes make a Digest."""
-    return blake3.blake3()
+    return blake3.blake3(max_threads=cores)
 
 
 def fingerprint(data: Buffer) -> bytes:
@@ -125,20 +134,68 @@ class Readable(Protocol):
         """Fill the buffer from its start; say how many bytes, 0 at the end."""
 
 
-def hash_stream(stream: Readable, passed: Passed = unwatched) -> Hashed:
-    """Read a stream to its end, in pieces through one buffer."""
-    identity, change, size = blake3.blake3(), xxhash.xxh3_128(), 0
-    view = memoryview(bytearray(PIECE))
-    while count := stream.readinto(view):
-        identity.update(view[:count])
-        change.update(view[:count])
-        size += count
-        passed(count)
-    return Hashed(Digest(identity.digest()), change.digest(), size)
+def hash_stream(stream: Readable, passed: Passed = unwatched, most: int | None = None) -> Hashed:
+    """Read a stream to its end, in pieces through few buffers, or until more than `most` bytes came."""
+    change, size = xxhash.xxh3_128(), 0
+    with _Identifying() as identity:
+        while count := stream.readinto(room := identity.room()):
+            identity.take(room, count)
+            change.update(room[:count])
+            size += count
+            passed(count)
+            if most is not None and size > most:
+                break
+    return Hashed(identity.digest, change.digest(), size)
 
 
-def hash_file(path: str | bytes) -> Hashed:
-    """Hash a file's bytes."""
+class _Identifying:
+    """Makes the digest of pieces, while the next are read: in a thread as soon as there is a second piece."""
+
+    def __init__(self) -> None:
+        self._hasher = blake3_hasher(ALL_CORES)
+        self._free: SimpleQueue[memoryview] = SimpleQueue()
+        self._full: SimpleQueue[tuple[memoryview, int] | None] = SimpleQueue()
+        self._made = 0
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._full.put(None)
+        if self._thread is not None:
+            self._thread.join()
+        else:
+            self._work()
+
+    def room(self) -> memoryview:
+        """A buffer that nobody uses any more."""
+        if self._made == 1 and self._thread is None:
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+        if self._made < _BUFFERS:
+            self._made += 1
+            return memoryview(bytearray(PIECE))
+        return self._free.get()
+
+    def take(self, room: memoryview, count: int) -> None:
+        """Take the start of a buffer; until the next one is asked for, it may be read."""
+        self._full.put((room, count))
+
+    @property
+    def digest(self) -> Digest:
+        """That of all pieces, once the block is left."""
+        return Digest(self._hasher.digest())
+
+    def _work(self) -> None:
+        while (handed := self._full.get()) is not None:
+            room, count = handed
+            self._hasher.update(room[:count])
+            self._free.put(room)
+
+
+def hash_file(path: str | bytes, passed: Passed = unwatched) -> Hashed:
+    """Hash a file's bytes; `passed` hears of those of a large one."""
     source = os.open(path, _READ)
     try:
         # Most files are small: a file object, and a buffer for each, would cost more than reading it.
@@ -147,23 +204,25 @@ def hash_file(path: str | bytes) -> Hashed:
             return Hashed(Digest.of(start), fingerprint(start), len(start))
         os.lseek(source, 0, os.SEEK_SET)
         with open(source, "rb", buffering=0, closefd=False) as file:
-            return hash_stream(file)
+            return hash_stream(file, passed)
     finally:
         os.close(source)
 
 
-def fingerprint_file(path: str | bytes) -> bytes:
+def fingerprint_file(path: str | bytes, passed: Passed = unwatched) -> bytes:
     """The change fingerprint of a file's bytes, without the time that its identity would take."""
     source = os.open(path, _READ)
     try:
         start = os.read(source, SMALL)
         if len(start) < SMALL:
             return fingerprint(start)
+        passed(len(start))
         change = xxhash.xxh3_128(start)
         view = memoryview(bytearray(PIECE))
         with open(source, "rb", buffering=0, closefd=False) as file:
             while count := file.readinto(view):
                 change.update(view[:count])
+                passed(count)
         return change.digest()  # type: ignore[no-any-return, unused-ignore]
     finally:
         os.close(source)

@@ -117,7 +117,7 @@ def test_an_executable_gets_bytes_of_its_own(project: Repo, tally: Tally) -> Non
 def test_that_large_files_are_copied_is_said_once(
     project: Repo, tally: Tally, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tallystick.store.writer.reflink", lambda *_: False)
+    monkeypatch.setattr("tallystick.copying.reflink", lambda *_: False)
     project.write("one", BIG)
     project.write("two", BIG[1:])
     assert "store.link" in tally("add", "one").out

@@ -1,15 +1,18 @@
 """The pointer: both ways, with the user's own words kept, and every way it can be broken."""
 
+import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
+from tallystick.records import pointer as records
 from tallystick.records.pointer import Pointer, parse, render
 from tests.records.strategies import digests, lines, names, relaxed, sizes
 
@@ -41,6 +44,43 @@ def test_a_rewritten_pointer_says_what_a_new_one_says(old: Pointer, new: Pointer
 @given(pointers)
 def test_other_yaml_readers_see_the_same(pointer: Pointer) -> None:
     assert yaml.safe_load(render(pointer))["path"] == pointer.path
+
+
+@st.composite
+def nearly_canonical(draw: st.DrawFn) -> bytes:
+    """A pointer as it is written, with some of its words or lines exchanged for others."""
+    text = render(draw(pointers)).decode()
+    words = [word for line in text.splitlines(keepends=True) for word in re.split(r"(?<=: )", line)]
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.sampled_from(range(len(words))))
+        words[at] = draw(st.sampled_from(["", *ODD_WORDS, *words]))
+    return "".join(words).encode()
+
+
+ODD_WORDS = [
+    *("\n", "#\n", "07\n", "-1\n", "0x1f\n", "1e3\n", "null\n", "true\n", "No\n", "~\n", '"7"\n', '"0"\n'),
+    *('"1.5"\n', "1.5\n", "12:30\n", '"2024-01-01"\n', "a/b\n", "../a\n", ".git\n", "nul\n", "a b\n"),
+    *("a: b\n", "a #b\n", "file\n", "tree\n", "9" * 18 + "\n", "9" * 19 + "\n", "note: 1\n"),
+]  # fmt: skip
+"""What means something else in YAML, or nothing."""
+
+
+@settings(relaxed, max_examples=250)
+@given(nearly_canonical())
+def test_the_quick_way_to_read_a_pointer_says_what_the_long_way_says(data: bytes) -> None:
+    def said(read: Callable[[bytes, str], Pointer | None]) -> Pointer | str | None:
+        try:
+            return read(data, "a.tally")
+        except BadRecord as error:
+            return str(error)
+
+    quick = said(records._parse_canonical)
+    assert quick is None or quick == said(records._parse_any)
+
+
+def test_pointers_as_they_are_written_are_read_the_quick_way() -> None:
+    for one in (FILE, TREE, Pointer("0001", "file", DIGEST, 0)):
+        assert records._parse_canonical(render(one), "") == one
 
 
 def test_a_pointer_looks_as_documented() -> None:

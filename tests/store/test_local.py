@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tallystick import copying
 from tallystick.digest import Digest, fingerprint, hash_file
 from tallystick.errors import ObjectCorrupt, ObjectMissing, Refused, TallyError
 from tallystick.store import LocalStore, writer
@@ -88,7 +89,7 @@ def test_a_file_is_hashed_and_stored_in_one_read(local: LocalStore, tmp_path: Pa
         assert stream.read() == data
 
 
-def test_a_cloned_file_is_hashed_from_the_clone(
+def test_a_cloned_file_is_not_copied(
     local: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def clone(source: int, target: int) -> bool:
@@ -96,10 +97,11 @@ def test_a_cloned_file_is_hashed_from_the_clone(
         return True
 
     (tmp_path / "big").write_bytes(next(iter(BIG.values())))
-    monkeypatch.setattr(writer, "reflink", clone)
+    monkeypatch.setattr(copying, "reflink", clone)
     with local.writer() as writing:
         digest = writing.add_file(tmp_path / "big").digest
     assert again(local).read(digest) == BIG[digest]
+    assert local.copied == 0
 
 
 def test_a_file_with_any_name_is_stored(local: LocalStore, tmp_path: Path) -> None:
@@ -139,15 +141,18 @@ def test_a_file_that_keeps_changing_is_refused(
     path.write_bytes(bytes(size))
     read = os.read
 
-    def read_and_change(descriptor: int, count: int) -> bytes:
-        data = read(descriptor, count)
+    def change(_size: int) -> None:
         with path.open("ab") as file:
             file.write(b"more")
+
+    def read_and_change(descriptor: int, count: int) -> bytes:
+        data = read(descriptor, count)
+        change(count)
         return data
 
     monkeypatch.setattr(writer.os, "read", read_and_change)
     with pytest.raises(Refused, match="changed while it was read"), local.writer() as writing:
-        writing.add_file(path)
+        writing.add_file(path, change)
 
 
 def test_a_file_that_changes_once_is_stored_as_it_is_then(

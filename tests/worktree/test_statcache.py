@@ -140,7 +140,7 @@ def test_a_file_that_can_not_be_read_is_left_to_whoever_hashes_it(
 ) -> None:
     os.utime(settled.root / "data/a")
 
-    def failing(path: bytes) -> bytes:
+    def failing(path: bytes, *_: object) -> bytes:
         raise PermissionError(path)
 
     monkeypatch.setattr(statcache, "fingerprint_file", failing)

@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import Literal
 
 from tallystick.data.tracked import pointer_path_of
-from tallystick.digest import Digest, hash_file
+from tallystick.digest import Digest, Passed, hash_file, unwatched
 from tallystick.files import translated
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
@@ -20,7 +20,7 @@ Kind = Literal["file", "tree"]
 
 _FOLDER = ord("d")
 
-BATCH_FILES, BATCH_SIZE = 500, 64 << 20
+BATCH_FILES, BATCH_SIZE = 500, 16 << 20
 """How much is done between two steps of the progress shown."""
 
 
@@ -106,10 +106,10 @@ def look(project: Project, path: str, progress: Progress = silent) -> Held | Non
         return None
     cache_name = pointer_path_of(path)
     known = project.worktree.known(scan, project.worktree.load(cache_name), progress)
-    if known.digest is not None:
+    if known.digest is not None and not known.stale:
         return held_of(scan, known.identities, known.digest)
     identities = _hashed(scan, known, progress)
-    digest = _digest(scan, identities)
+    digest = known.digest or _digest(scan, identities)
     project.worktree.save(cache_name, scan, identities, digest)
     return held_of(scan, identities, digest)
 
@@ -137,31 +137,37 @@ def present_of(project: Project, scan: Scan, known: Known, progress: Progress = 
     """Every file of a scan with its identity, hashed if need be."""
     identities = _hashed(scan, known, progress)
     if known.stale:
-        project.worktree.save(pointer_path_of(scan.path), scan, identities)
+        project.worktree.save(pointer_path_of(scan.path), scan, identities, known.digest)
     return Present(scan, identities)
 
 
 def _hashed(scan: Scan, known: Known, progress: Progress) -> Identities:
     """The identities of all files, read where they are not known."""
-    identities = known.identities
-    for row in counted(scan, known.to_hash, "hashing", progress):
-        identities.put(row, *hashed(scan.place(scan.files.paths[row])))
+    identities, sizes = known.identities, scan.files.sizes
+    for row in counted(scan, known.to_hash, "hashing", progress, BATCH_SIZE):
+        passed = telling(progress) if sizes[row] >= BATCH_SIZE else unwatched
+        identities.put(row, *hashed(scan.place(scan.files.paths[row]), passed))
     return identities
 
 
-def hashed(place: bytes) -> Identity:
-    """Read a file to know it."""
+def hashed(place: bytes, passed: Passed = unwatched) -> Identity:
+    """Read a file to know it; `passed` hears of the bytes of a large one."""
     with translated(os.fsdecode(place)):
-        found = hash_file(place)
+        found = hash_file(place, passed)
     return Identity(found.digest, found.fingerprint)
 
 
+def telling(progress: Progress) -> Passed:
+    """Show the bytes of a large file as they pass."""
+    return lambda size: progress.advance(size=size)
+
+
 def counted(
-    scan: Scan, rows: Sequence[int], what: str, progress: Progress, telling: int | None = None
+    scan: Scan, rows: Sequence[int], what: str, progress: Progress, apart: int | None = None
 ) -> Iterator[int]:
     """Hand out files by their rows, one by one, advancing the progress in batches.
 
-    Files of `telling` bytes or more tell of their bytes themselves, as they pass.
+    Files of `apart` bytes or more tell of their bytes themselves, as they pass.
     """
     if not rows:
         return
@@ -171,7 +177,7 @@ def counted(
     for row in rows:
         yield row
         count += 1
-        size += sizes[row] if telling is None or sizes[row] < telling else 0
+        size += sizes[row] if apart is None or sizes[row] < apart else 0
         if count >= BATCH_FILES or size >= BATCH_SIZE:
             progress.advance(count, size)
             count = size = 0

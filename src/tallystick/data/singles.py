@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from struct import iter_unpack
 
-from tallystick.data.hashing import counted, hashed, look
+from tallystick.data.hashing import BATCH_SIZE, counted, hashed, look, telling
 from tallystick.data.tracked import (
     PATTERN,
     Tracked,
@@ -13,7 +13,7 @@ from tallystick.data.tracked import (
     pointer_path_of,
     unpointed,
 )
-from tallystick.digest import Digest
+from tallystick.digest import Digest, Passed, unwatched
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
@@ -48,19 +48,21 @@ def files_now(project: Project, paths: Iterable[str], progress: Progress = silen
     scan = project.worktree.scan_files(paths)
     known = project.worktree.known_files(scan, progress)
     identities = known.identities
-    for row in counted(scan, known.to_hash, "hashing", progress):
-        identities.put(row, *_identity(project, scan, scan.files[row]))
+    for row in counted(scan, known.to_hash, "hashing", progress, BATCH_SIZE):
+        passed = telling(progress) if scan.files.sizes[row] >= BATCH_SIZE else unwatched
+        identities.put(row, *_identity(project, scan, scan.files[row], passed))
     if known.stale:
         project.worktree.keep_files(scan, identities)
     return Files(scan, identities)
 
 
-def _identity(project: Project, scan: Scan, found: Found) -> Identity:
+def _identity(project: Project, scan: Scan, found: Found, passed: Passed) -> Identity:
     """Who a file is: as a pointer's own stat cache knows it, else by reading it."""
     cache = project.worktree.load(pointer_path_of(os.fsdecode(found.path)))
     if list(cache.files) == [found._replace(path=b"")] and max(found.mtime, found.ctime) < cache.stamp:
+        passed(found.size)
         return cache.identities.at(0)
-    return hashed(scan.place(found.path))
+    return hashed(scan.place(found.path), passed)
 
 
 def digest_now(project: Project, path: str, progress: Progress = silent) -> Artifact | None:

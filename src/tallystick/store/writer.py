@@ -7,20 +7,19 @@ from contextlib import contextmanager, suppress
 from itertools import accumulate, repeat
 from pathlib import Path
 
+from tallystick.copying import clone_hashed, copy_hashed
 from tallystick.digest import (
-    PIECE,
     Buffer,
     Digest,
     Hashed,
     Passed,
     blake3_hasher,
     fingerprint,
-    fingerprint_hasher,
     hash_stream,
     unwatched,
 )
 from tallystick.errors import ObjectCorrupt, Refused
-from tallystick.files import reflink, sync_folder, temporary_name, translated
+from tallystick.files import sync_folder, temporary_name, translated
 from tallystick.store.background import Background
 from tallystick.store.index import PackName
 from tallystick.store.pack import LARGE, MAGIC, PACK_SIZE, RAW, ROW, close
@@ -247,26 +246,16 @@ class Writer:
         return Hashed(self.add(data), fingerprint(data), len(data))
 
     def _add_large(self, source: int, before: os.stat_result, passed: Passed) -> Hashed | None:
-        """Copy a large file in, hashing the copy's bytes; None if the file changed meanwhile."""
-        identity, change, size = blake3_hasher(), fingerprint_hasher(), 0
-        with self._unnamed() as (write, target, give_name):
-            cloned = reflink(source, target)
-            for piece in _pieces(target if cloned else source):
-                if not cloned:
-                    write(piece)
-                identity.update(piece)
-                change.update(piece)
-                size += len(piece)
-                passed(len(piece))
-                if size > before.st_size:
-                    # Somebody appends to it: following along might never end.
-                    break
-            digest = Digest(identity.digest())
-            held_still = size == before.st_size and _is_same(before, os.fstat(source))
-            if held_still and not self._is_whole(digest):
-                give_name(digest)
-                self._shelf.copied += 0 if cloned else size
-        return Hashed(digest, change.digest(), size) if held_still else None
+        """Clone or copy a large file, hashing its bytes meanwhile; None if the file changed meanwhile."""
+        with self._unnamed() as (_, target, give_name), translated(self._shelf.objects):
+            cloned = clone_hashed(source, target, passed)
+            # Somebody may append to it: following along might never end.
+            hashed = cloned or copy_hashed(source, target, passed, before.st_size)
+            held_still = hashed.size == before.st_size and _is_same(before, os.fstat(source))
+            if held_still and not self._is_whole(hashed.digest):
+                give_name(hashed.digest)
+                self._shelf.copied += 0 if cloned else hashed.size
+        return hashed if held_still else None
 
     def _share_large(
         self, path: bytes | str, source: int, before: os.stat_result, passed: Passed
@@ -363,14 +352,15 @@ def _read_still(path: bytes, before: list[int]) -> bytes | None:
     """A small file's bytes; None if it doesn't look as it did before, or can't be read (rule C8)."""
     try:
         source = os.open(path, _READ)
+        try:
+            size, mtime, ctime, inode = before
+            data = os.read(source, size + 1)
+            after = os.fstat(source)
+        finally:
+            os.close(source)
     except OSError:
+        # Who looks again says why.
         return None
-    try:
-        size, mtime, ctime, inode = before
-        data = os.read(source, size + 1)
-        after = os.fstat(source)
-    finally:
-        os.close(source)
     still = (
         len(data) == size == after.st_size
         and after.st_mtime_ns == mtime
@@ -379,12 +369,6 @@ def _read_still(path: bytes, before: list[int]) -> bytes | None:
         and stat.S_ISREG(after.st_mode)
     )
     return data if still else None
-
-
-def _pieces(descriptor: int) -> Iterator[bytes]:
-    """The bytes of an open file."""
-    while piece := os.read(descriptor, PIECE):
-        yield piece
 
 
 def _is_same(before: os.stat_result, after: os.stat_result) -> bool:

@@ -6,12 +6,25 @@ import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from itertools import compress, repeat
+from operator import ge, ne, or_
 from pathlib import Path
+from struct import iter_unpack
 
-from tallystick.digest import Buffer, Digest, fingerprint, fingerprint_file, fingerprint_hasher
+from tallystick.digest import (
+    SMALL,
+    Buffer,
+    Digest,
+    Passed,
+    fingerprint,
+    fingerprint_file,
+    fingerprint_hasher,
+    unwatched,
+)
 from tallystick.files import temporary_name
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress
+from tallystick.worktree import looking
 from tallystick.worktree.block import NAME, Arrivals
 from tallystick.worktree.columns import DIGEST, FINGERPRINT, Column, Files, Found, Identities, Identity
 from tallystick.worktree.place import Placed
@@ -32,8 +45,8 @@ Rows = dict[bytes, tuple[Found, Identity]]
 NO_FINGERPRINT = bytes(FINGERPRINT)
 """Of links and empty folders: they are looked at, not read."""
 
-BATCH_FILES, BATCH_SIZE = 500, 64 << 20
-"""How much is read between two steps of the progress shown."""
+BATCH_FILES, BATCH_SIZE = 500, 16 << 20
+"""How much is read between two steps of the progress shown; a larger file tells of its bytes as they pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +63,15 @@ class StatCache:
 class Known:
     """What a scan and a cache tell together: identities, the rows left to hash, whether to save anew.
 
-    `base` is the cache if nothing at all has changed since; it may know the digest of all together.
+    `digest` is that of all together, if the cache knows it and nothing was more than touched since. `base` is
+    the cache if nothing at all has changed.
     """
 
     identities: Identities
     to_hash: Column
     stale: bool
+    digest: Digest | None = None
     base: StatCache | None = None
-
-    @property
-    def digest(self) -> Digest | None:
-        """The digest of all files together, if that is known."""
-        return None if self.base is None else self.base.digest
 
 
 _NONE = Files()
@@ -204,7 +214,7 @@ def merged(base: StatCache, present: Present, placed: Placed) -> StatCache:
 def known(scan: Scan, cache: StatCache, progress: Progress) -> Known:
     """Tell which files are as the cache remembers them; those merely touched are read and recognised."""
     if scan.files.newest < cache.stamp and scan.files.are(cache.files):
-        return Known(cache.identities, array("q"), False, cache)
+        return Known(cache.identities, array("q"), False, cache.digest, cache)
     identities = Identities(scan.files)
     to_hash, doubtful = array("q"), array("q")
     count = first = 0
@@ -220,7 +230,9 @@ def known(scan: Scan, cache: StatCache, progress: Progress) -> Known:
     to_hash += _changed(scan, _readable(scan, doubtful), identities, progress)
     for row in to_hash:
         identities.known[row] = 0
-    return Known(identities, to_hash, stale)
+    is_same = not to_hash and count == len(cache.files) and scan.files.modes == cache.files.modes
+    is_same = is_same and identities.digests == cache.identities.digests
+    return Known(identities, to_hash, stale, cache.digest if is_same else None)
 
 
 def _compare(
@@ -235,23 +247,12 @@ def _compare(
     """Sort the rows of a run that are not as they were: those of another size are surely changed."""
     now = [column[here : here + length] for column in files.numbers]
     then = [column[there : there + length] for column in cache.files.numbers]
-    stamp = cache.stamp
-    if now == then and max(now[1]) < stamp and max(now[2]) < stamp:
-        return
-    rows = zip(range(here, here + length), *now, *then, strict=True)
-    for row, size, mtime, ctime, inode, size_then, mtime_then, ctime_then, inode_then in rows:
-        if size != size_then:
-            to_hash.append(row)
-        elif (
-            ctime != ctime_then
-            or mtime != mtime_then
-            or inode != inode_then
-            or mtime >= stamp
-            or ctime >= stamp
-        ):
-            # Changed by the system's account, or as young as the look itself: a later write in the same tick
-            # of the clock would not have shown.
-            doubtful.append(row)
+    sizes, sizes_then = now[0], then[0]
+    differ = map(ne, zip(*now, strict=True), zip(*then, strict=True))
+    # As young as the look itself: a later write in the same tick of the clock would not have shown.
+    young = map(ge, map(max, now[1], now[2]), repeat(cache.stamp))
+    for row in compress(range(length), map(or_, differ, young)):
+        (to_hash if sizes[row] != sizes_then[row] else doubtful).append(here + row)
 
 
 def _take_specials(scan: Scan, identities: Identities) -> None:
@@ -273,15 +274,16 @@ def _changed(scan: Scan, doubtful: Column, identities: Identities, progress: Pro
     changed = array("q")
     if not doubtful:
         return changed
-    paths, sizes, fingerprints = scan.files.paths, scan.files.sizes, identities.fingerprints
-    total = sum(sizes[row] for row in doubtful)
+    paths, sizes = scan.files.paths, scan.files.sizes
+    total = sum(map(sizes.__getitem__, doubtful))
     progress.begin("looking at touched files", files=len(doubtful), size=total)
     files = size = 0
-    for row in doubtful:
-        known = bytes(fingerprints[row * FINGERPRINT : (row + 1) * FINGERPRINT])
-        if _fingerprint(scan.place(paths[row])) != known:
+    for row in _unseen(scan, doubtful, identities, changed, progress):
+        tells = sizes[row] >= BATCH_SIZE
+        passed = (lambda count: progress.advance(size=count)) if tells else unwatched
+        if _fingerprint(scan.place(paths[row]), passed) != _fingerprint_of(identities, row):
             changed.append(row)
-        files, size = files + 1, size + sizes[row]
+        files, size = files + 1, size + (0 if tells else sizes[row])
         if files >= BATCH_FILES or size >= BATCH_SIZE:
             progress.advance(files, size)
             files = size = 0
@@ -290,9 +292,32 @@ def _changed(scan: Scan, doubtful: Column, identities: Identities, progress: Pro
     return changed
 
 
-def _fingerprint(path: bytes) -> bytes | None:
+def _unseen(
+    scan: Scan, doubtful: Column, identities: Identities, changed: Column, progress: Progress
+) -> Iterable[int]:
+    """Those doubtful files that are few or large; the many small ones are looked at by all cores."""
+    if len(doubtful) < looking.ENOUGH:
+        return doubtful
+    sizes = scan.files.sizes
+    small = array("q", [row for row in doubtful if sizes[row] < SMALL])
+    paths = list(map(scan.files.paths.__getitem__, small))
+    known = [name for (name,) in iter_unpack(f"{FINGERPRINT}s", identities.fingerprints)]
+    size = sum(map(sizes.__getitem__, small))
+    seen = looking.see(scan.top, paths, map(known.__getitem__, small), progress, size)
+    changed.extend(compress(small, map(looking.OTHER.__eq__, seen)))
+    left = [row for row in doubtful if sizes[row] >= SMALL]
+    left.extend(compress(small, map(looking.UNSEEN.__eq__, seen)))
+    return left
+
+
+def _fingerprint_of(identities: Identities, row: int) -> bytes:
+    """What a file had when it was last read."""
+    return bytes(identities.fingerprints[row * FINGERPRINT : (row + 1) * FINGERPRINT])
+
+
+def _fingerprint(path: bytes, passed: Passed) -> bytes | None:
     """A file's fingerprint; None when it can't be read, so that the caller who hashes it will say why."""
     try:
-        return fingerprint_file(path)
+        return fingerprint_file(path, passed)
     except OSError:
         return None

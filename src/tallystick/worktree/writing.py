@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from tallystick.copying import copy_hashed
-from tallystick.digest import Digest, Hashed, Passed, fingerprint, hash_stream, unwatched
+from tallystick.copying import clone_hashed, copy_hashed
+from tallystick.digest import Digest, Hashed, Passed, fingerprint, unwatched
 from tallystick.errors import ObjectCorrupt
-from tallystick.files import copy_bytes, reflink, temporary_name
+from tallystick.files import copy_bytes, temporary_name
 from tallystick.records.tree import Entry
 
 
@@ -140,12 +140,10 @@ def _write_bytes(descriptor: int, data: bytes) -> bytes:
 
 
 def _copy(descriptor: int, entry: Entry, source: Path, passed: Passed) -> bytes:
-    """Share the file's blocks and read what has arrived, or copy it, hashing each piece on its way."""
+    """Share the file's blocks and hash them, or copy it, hashing each piece on its way."""
     with open(source, "rb", buffering=0) as file:
-        if reflink(file.fileno(), descriptor):
-            with open(descriptor, "rb", buffering=0, closefd=False) as arrived:
-                hashed = hash_stream(arrived, passed)
-        else:
+        hashed = clone_hashed(file.fileno(), descriptor, passed, sealed=True)
+        if hashed is None:
             hashed = copy_hashed(file.fileno(), descriptor, passed)
     if hashed.digest != entry.digest or hashed.size != entry.size:
         raise corrupt(entry)
