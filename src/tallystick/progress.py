@@ -50,3 +50,15 @@ class Spoken(Silent):
         """One sentence that the user should see now."""
         with self._lock:
             self._progress.say(message)
+
+
+class Wordless:
+    """How far the work is, without the sentences: where each result has a line of its own."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.begin = progress.begin
+        self.advance = progress.advance
+        self.end = progress.end
+
+    def say(self, _message: str) -> None:
+        """Say nothing."""

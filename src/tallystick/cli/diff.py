@@ -1,25 +1,20 @@
 """tally diff."""
 
-import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import click
 
 from tallystick.cli import render
-from tallystick.cli.changes import change_lines, counts
 from tallystick.cli.context import Context, context
+from tallystick.cli.contrasts import contrast_lines, path_lines, value_row
 from tallystick.cli.options import chosen_paths, targets_argument
 from tallystick.cli.revisions import could_be_path, is_commit, told_apart
-from tallystick.cli.text import seconds_text, size_text, style, table
+from tallystick.cli.text import seconds_text, style, table
 from tallystick.errors import WrongUsage
 from tallystick.flows.diff import WORKTREE, Diff, RunsDiff, Side, diff, diff_runs, is_run
-from tallystick.runs.contrast import Contrast, FileDiff, PathDiff, ValueDiff
 
 FEW = 8
 """Digits with which some run or other begins by chance, where there are many: they mean the commit."""
-
-_KINDS = {"added": "good", "removed": "bad", "changed": "changed"}
 
 
 @click.command("diff")
@@ -87,12 +82,12 @@ def _split(arguments: Sequence[str]) -> Sequence[str]:
 def _lines(result: Diff, *, verbose: bool) -> Iterator[str]:
     new = result.new if result.new == WORKTREE else result.new[:10]
     yield f"{result.old[:10]} -> {new}{': nothing differs' if result.same else ''}"
-    yield from _paths("Data", result.data, verbose)
+    yield from path_lines("Data", result.data, verbose)
     for title, values in (("Params", result.params), ("Metrics", result.metrics)):
         if values:
             yield style(title, "strong")
             headings = ("  file", "key", "old", "new", "difference")
-            yield from table([_row(value) for value in values], headings)
+            yield from table([value_row(value) for value in values], headings)
     if result.environment:
         yield style("Environment", "strong")
         for environment in result.environment:
@@ -105,21 +100,7 @@ def _run_lines(result: RunsDiff, *, verbose: bool) -> Iterator[str]:
     yield from table([_side(mark, side) for mark, side in (("-", result.old), ("+", result.new))])
     if result.same:
         yield "Nothing differs."
-    found = result.differs
-    yield from _values("Run", found.facts)
-    yield from _code(found)
-    files = {each.path for each in found.code}
-    yield from _paths("Deps", [each for each in found.deps if each.path not in files], verbose)
-    yield from _values("Features", found.features)
-    yield from _values("Params", found.params)
-    yield from _values("Variables", found.variables)
-    if found.environment:
-        yield style("Environment", "strong")
-        yield from (f"  {change}" for change in found.environment)
-    yield from _values("Settings that change numbers", found.settings)
-    yield from _values("Machine", found.machine)
-    yield from _paths("Outs", found.outs, verbose)
-    yield from _values("Metrics", found.metrics)
+    yield from contrast_lines(result.differs, verbose=verbose)
     yield from (f"note: {note}" for note in result.notes)
 
 
@@ -128,51 +109,3 @@ def _side(mark: str, side: Side) -> list[str]:
     started, where = side.started[:19].replace("T", " "), "" if side.place == "ledger" else side.place[:10]
     status = style(side.status, "good" if side.status == "succeeded" else "bad")
     return [mark, side.run.short, started, side.stage, status, commit, seconds_text(side.seconds), where]
-
-
-def _values(title: str, values: Sequence[ValueDiff]) -> Iterator[str]:
-    """The values that differ; the file and the difference only where there are any."""
-    if not values:
-        return
-    yield style(title, "strong")
-    file, difference = any(each.file for each in values), any(each.difference is not None for each in values)
-    kept = [file, True, True, True, difference]
-    rows = [[cell for cell, keep in zip(_row(value), kept, strict=True) if keep] for value in values]
-    yield from table([[f"  {row[0].strip()}", *row[1:]] for row in rows])
-
-
-def _code(found: Contrast) -> Iterator[str]:
-    """The files that differ, with the lines that came and went."""
-    if found.code:
-        yield style("Code", "strong")
-        yield from table([_file(each) for each in found.code])
-
-
-def _file(each: FileDiff) -> list[str]:
-    lines = "not text" if each.added is None or each.removed is None else f"+{each.added} -{each.removed}"
-    return [f"  {style(each.state, _KINDS[each.state])}", each.path, lines]
-
-
-def _paths(title: str, paths: Sequence[PathDiff], verbose: bool) -> Iterator[str]:
-    if paths:
-        yield style(title, "strong")
-        for path in paths:
-            yield from _path_lines(path, verbose)
-
-
-def _path_lines(path: PathDiff, verbose: bool) -> Iterator[str]:
-    sizes = [size_text(size) for size in (path.old_size, path.new_size) if size is not None]
-    found = counts(path.changes)
-    yield f"  {style(path.state.ljust(7), _KINDS[path.state])}  {path.path}  {' -> '.join(sizes)}{found}"
-    if path.state == "changed" or verbose:
-        yield from change_lines(path.changes, verbose=verbose)
-
-
-def _row(value: ValueDiff) -> tuple[str, ...]:
-    difference = "" if value.difference is None else f"{value.difference:+.6g}"
-    return f"  {value.file}", value.key, _shown(value.old), _shown(value.new), difference
-
-
-def _shown(value: Any) -> str:
-    """A value as JSON writes it, `-` where there is none."""
-    return "-" if value is None else json.dumps(value, ensure_ascii=False)

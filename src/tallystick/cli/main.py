@@ -66,6 +66,7 @@ SECTIONS: dict[str, dict[str, Verb]] = {
             _verb("dag", "Show which stages wait for which."),
             _verb("features", "Name what a view means, version by version."),
             _verb("repro", "Rebuild a past run, execute it again and compare."),
+            _verb("bisect", "Find the commit that made a metric bad."),
             _verb("show", "Show one run, stage or path in full."),
             _verb("env", "Record, compare, build and keep environments."),
             _verb("check", "Check that everything is tracked, stored and receipted."),

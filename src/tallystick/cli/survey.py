@@ -19,7 +19,7 @@ from tallystick.cli.text import ago_text, style, table
 from tallystick.cli.verdicts import outcome_text
 from tallystick.errors import WrongUsage
 from tallystick.flows.survey import Age, Checked, Request, Survey, survey
-from tallystick.progress import Progress
+from tallystick.progress import Wordless
 from tallystick.records.verdict import REPRODUCED
 from tallystick.reproduction.attempt import Manner
 from tallystick.runs.sampling import Sampled, Sampling
@@ -92,7 +92,7 @@ def repeat_many(
             variables=dict(os.environ),
             output=current.output() if current.verbose else lambda _data: None,
             hear=hear,
-            progress=current.progress() if current.verbose else _Wordless(current.progress()),
+            progress=current.progress() if current.verbose else Wordless(current.progress()),
         ),
     )
     render.report(current, result, _lines)
@@ -113,18 +113,6 @@ def moment(text: str, now: float) -> float:
         hint = "write `2026-01-31`, `2026-01-31T12:00:00Z`, `90 days` or `2 weeks`"
         raise WrongUsage(f"`--since {text}` is no moment", hint=hint) from None
     return (found if found.tzinfo is not None else found.astimezone()).timestamp()
-
-
-class _Wordless:
-    """Shows how far the work is, and leaves its sentences out: a run has one line, once it is judged."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.begin = progress.begin
-        self.advance = progress.advance
-        self.end = progress.end
-
-    def say(self, _message: str) -> None:
-        """Say nothing."""
 
 
 def _sampling(until: str | None, stages: Sequence[str], options: Mapping[str, Any]) -> Sampling:

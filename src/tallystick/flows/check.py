@@ -16,12 +16,10 @@ from tallystick.project import Project, open_remote
 from tallystick.runs.inputs import Surroundings
 from tallystick.runs.pipelines import Step, load
 from tallystick.runs.reach import reached
+from tallystick.runs.reasons import LOCAL_REASONS
 from tallystick.runs.receipts import recorded
 from tallystick.runs.staleness import stale
 from tallystick.store import RemoteStore
-
-LOCAL_REASONS = ("always", "variable", "environment", "package")
-"""Reasons to run a stage again that lie in this machine, not in what is committed."""
 
 SHOWN = 3
 """How many digests a problem names."""

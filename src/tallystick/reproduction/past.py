@@ -50,7 +50,7 @@ def _commit(project: Project, target: str) -> str | None:
         return project.git.resolve(target)
     except Refused as error:
         if not ledger.seems_run(target):
-            raise _or_shallow(project, error) from None
+            raise or_shallow(project, error) from None
         return None
 
 
@@ -58,11 +58,11 @@ def _run(project: Project, target: str) -> Run:
     try:
         return ledger.find(project, target)
     except Refused as error:
-        raise _or_shallow(project, error) from None
+        raise or_shallow(project, error) from None
 
 
-def _or_shallow(project: Project, error: Refused) -> Refused:
-    """What is not here may only not have been cloned."""
+def or_shallow(project: Project, error: Refused) -> Refused:
+    """The error for what is not here, and may only not have been cloned."""
     if not (project.git.common / "shallow").is_file():
         return error
     hint = "this clone is shallow: `git fetch --unshallow` brings the commits that it lacks"

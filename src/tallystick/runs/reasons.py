@@ -2,6 +2,9 @@
 
 from tallystick.frozen import dataclass
 
+LOCAL_REASONS = ("always", "variable", "environment", "package")
+"""Reasons to run a stage again that lie in this machine, not in what is committed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
