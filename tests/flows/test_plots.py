@@ -160,3 +160,25 @@ def test_a_project_with_nothing_to_draw_says_so(done: Stages) -> None:
     assert "Nothing to draw" in done.tally("plots", code=1).out
     assert not done.tally("plots", "--html", "page.html", code=1).out.startswith("Wrote")
     assert "there is no stage `nope`" in done.tally("plots", "nope", code=3).err
+
+
+def test_plots_and_metrics_in_a_folder_of_outs_are_found_as_dvc_users_name_them(bare: Stages) -> None:
+    bare.repo.write("train.py", TRAIN + "open('plots/m.json', 'w').write('{\"loss\": 0.5}')\n")
+    for name, content in (("pixel.png", PIXEL), ("params.json", '{"rate": 1, "name": "a"}')):
+        bare.repo.write(name, content)
+    beside = """\
+metrics: [plots/m.json]
+plots:
+- Accuracy:
+    x: step
+    y: {plots/loss.csv: accuracy}
+- plots/pixel.png
+"""
+    bare.pipeline(PIPELINE.replace("    plots: [plots]", "    outs: [plots]") + beside)
+    bare.tally("run")
+    assert bare.receipt("train")["metrics"] == {"plots/m.json": {"loss": 0.5}}
+    told = found(bare)
+    drawn = [(chart["title"], chart["y"]) for chart in told["charts"] if not chart["logged"]]
+    assert drawn == [("Accuracy", "accuracy")]
+    assert [image["picture"]["path"] for image in told["images"]] == ["plots/pixel.png"]
+    assert told["matrices"] == []

@@ -2,13 +2,24 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from textwrap import dedent
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.errors import BadRecord
-from tallystick.records.pipeline import EVERY, Out, ParamFile, Pipeline, Stage, Tolerance, parse, with_stage
+from tallystick.records.pipeline import (
+    EVERY,
+    Out,
+    ParamFile,
+    Pipeline,
+    Plot,
+    Stage,
+    Tolerance,
+    parse,
+    with_stage,
+)
 from tests.records.strategies import relaxed, stages, texts
 
 TEXT = b"""\
@@ -109,6 +120,32 @@ def test_paths_are_normalised_and_may_begin_above_the_folder() -> None:
     assert (stage.wdir, stage.deps) == ("sub", ("a", "c", "../d", "../../e"))
 
 
+def test_plots_of_several_files_are_read_as_dvc_writes_them() -> None:
+    text = """
+    plots:
+      - ROC:
+          template: simple
+          x: fpr
+          y:
+            roc/train.json: tpr
+            roc/test.json: [tpr, threshold]
+      - loss.csv: {y: loss, title: Loss}
+      - both:
+          x: {a.csv: step}
+          y: {a.csv: , b.csv: acc}
+          title: Both
+      - images
+    """
+    assert parse(dedent(text)).plots == (
+        Plot("roc/train.json", "fpr", ("tpr",), "ROC", template="simple"),
+        Plot("roc/test.json", "fpr", ("tpr", "threshold"), "ROC", template="simple"),
+        Plot("loss.csv", None, ("loss",), "Loss"),
+        Plot("a.csv", "step", (), "Both"),
+        Plot("b.csv", None, ("acc",), "Both"),
+        Plot("images"),
+    )
+
+
 def test_a_command_may_be_a_list_of_words() -> None:
     assert parse("stages: {s: {cmd: [python, -c, 'print(1)']}}").stages["s"].cmd == (
         "python",
@@ -185,6 +222,8 @@ def test_a_mistake_is_named_with_file_line_and_stage(body: str, complaint: str) 
         ("vars: [1]\nstages: {s: {cmd: a}}\n", "names of files, and mappings"),
         ("plots: [1]\n", "must hold paths"),
         ("plots: [{a: {z: 1}}]\n", "unknown key `z`"),
+        ("plots: [{a: {y: {../b.csv: c}}}]\n", "unsafe path"),
+        ("plots: [{a: {y: {b.csv: 1}}}]\n", "must be a text"),
         ("metrics: [../m.json]\n", "unsafe path"),
         ("stage:\n", "unknown key `stage`"),
         ("- a\n", "mapping is wanted"),

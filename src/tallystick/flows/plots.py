@@ -106,8 +106,9 @@ def plots(
     runs, paths = _chosen(project, graph, targets, last, folder, notes)
     if len(runs) > MOST_RUNS:
         notes.append(f"of {len(runs):,} runs the first {MOST_RUNS} are drawn")
-    sheet = _Sheet(options(project))
-    drawings = Drawings(project, graph, notes)
+    named = options(project)
+    sheet = _Sheet(named)
+    drawings = Drawings(project, graph, notes, named)
     drawn: dict[Digest, Run] = {}
     for run in runs[:MOST_RUNS]:
         for drawing in drawings.of(run.receipt, paths):

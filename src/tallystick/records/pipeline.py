@@ -59,7 +59,8 @@ def parse(data: bytes | str, source: str = FILE, files: Files = no_files) -> Pip
     fields = top(value, source, "pipeline")
     for key in _OTHERS:
         if key in fields:
-            fields.bad(f"`{key}` has no meaning for tally", key)
+            hint = "delete it: stages take `desc` and `meta`"
+            fields.bad(f"`{key}` has no meaning for tally", key, hint=hint)
     fields.only("vars", "stages", "params", "metrics", "plots")
     stages = _stages(fields, files, text) if fields.has("stages") else {}
     return Pipeline(stages, fields.paths("params"), fields.paths("metrics"), read_plots(fields))

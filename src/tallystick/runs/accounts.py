@@ -90,13 +90,22 @@ def unlike(said: Mapping[str, str], captured: Captured | None) -> Iterator[str]:
 def partial_metrics(project: Project, step: Step) -> dict[str, Mapping[str, float]]:
     """The metrics that a command which failed has written before, as far as they can be read."""
     found: dict[str, Mapping[str, float]] = {}
-    for out in step.outs:
-        if out.kind == "metrics":
-            with suppress(BadRecord, Refused, OSError):
-                data = read_file(project, out.path)
-                if data:
-                    found[out.path] = metrics_record.read(data, out.path)
+    for path in metrics_files(project, step):
+        with suppress(BadRecord, Refused, OSError):
+            data = read_file(project, path)
+            if data:
+                found[path] = metrics_record.read(data, path)
     return found
+
+
+def metrics_files(project: Project, step: Step) -> Iterator[str]:
+    """The stage's files of metrics, and those of its pipeline that it wrote into its outs."""
+    outs = {out.path: out.kind for out in step.outs}
+    yield from (path for path, kind in outs.items() if kind == "metrics")
+    for path in step.beside:
+        inside = any(path == out or path.startswith(f"{out}/") for out in outs)
+        if inside and outs.get(path) != "metrics" and (project.git.root / path).is_file():
+            yield path
 
 
 def refuse_secrets(

@@ -2,7 +2,7 @@
 
 import os
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tallystick.data.blobs import bring_blobs
 from tallystick.digest import Digest
@@ -54,10 +54,12 @@ class Drawing:
 class Drawings:
     """Reads what there is to draw; what can't be had, or read, becomes a note."""
 
-    def __init__(self, project: Project, graph: Graph, notes: list[str]) -> None:
+    def __init__(self, project: Project, graph: Graph, notes: list[str], named: Iterable[str] = ()) -> None:
+        """Read for a project; `named` are plots that a pipeline names beside its stages."""
         self._project = project
         self._graph = graph
         self._notes = notes
+        self._named = tuple(named)
 
     def of(self, receipt: Receipt, paths: Sequence[str] = ()) -> Iterator[Drawing]:
         """All of a run; with paths only its plots there."""
@@ -71,6 +73,10 @@ class Drawings:
         for out in receipt.outs:
             if out.path in declared and _is_meant(out.path, paths):
                 yield from self._out(out, paths)
+            elif out.path not in declared:
+                named = [path for path in self._named if _is_meant(path, paths)]
+                if _is_meant(out.path, named) and named:
+                    yield from self._out(out, named)
 
     def data(self, digest: Digest, path: str) -> bytes:
         """The bytes of something that a run made: from the store, the worktree, or a remote."""

@@ -32,7 +32,6 @@ LONGEST_NAME = 160
 LARGEST = 16 << 20
 """Bytes of the largest pipeline, parameter file or receipt that is read."""
 
-
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@=+,-]")
 
 
@@ -68,7 +67,7 @@ class Params:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A stage where it stands: every path is relative to the project."""
+    """A stage where it stands: paths are relative to the project; `beside` are metrics of its pipeline."""
 
     folder: str
     stage: Stage
@@ -76,6 +75,7 @@ class Step:
     deps: tuple[str, ...]
     params: tuple[Params, ...]
     outs: tuple[Output, ...]
+    beside: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:
@@ -284,11 +284,13 @@ def beside(path: str, files: Files) -> Files:
 
 def place(folder: str, pipeline: Pipeline) -> Iterator[Step]:
     """The stages of the `tally.yaml` in a folder, with paths relative to the project."""
+    source = posixpath.join(folder, pipeline_record.FILE)
+    beside = tuple(_join(source, folder, path) for path in pipeline.metrics)
     for stage in pipeline.stages.values():
-        yield step_of(folder, stage)
+        yield step_of(folder, stage, beside)
 
 
-def step_of(folder: str, stage: Stage) -> Step:
+def step_of(folder: str, stage: Stage, beside: tuple[str, ...] = ()) -> Step:
     """A stage with its paths made relative to the project."""
     source = posixpath.join(folder, pipeline_record.FILE)
     cwd = _join(source, folder, stage.wdir)
@@ -306,6 +308,7 @@ def step_of(folder: str, stage: Stage) -> Step:
         deps=tuple(at(path) for path in stage.deps),
         params=tuple(Params(at(part.file), part.keys) for part in stage.params),
         outs=tuple(Output(at(out.path), out.cache, kind) for kind, outs in kinds for out in outs),
+        beside=beside,
     )
 
 

@@ -30,6 +30,7 @@ from tallystick.runs.accounts import (
     UNFINISHED,
     concluded,
     described,
+    metrics_files,
     partial_metrics,
 )
 from tallystick.runs.aside import set_aside
@@ -230,7 +231,7 @@ def _made(project: Project, step: Step, execution: Execution, progress: Progress
         return Made(metrics=partial_metrics(project, step), complaint=f"failed: {execution.log_cut}")
     try:
         taken = [_taken(project, step, out, progress) for out in step.outs]
-        metrics = {out.path: _metrics(project, out) for out in step.outs if out.kind == "metrics"}
+        metrics = {path: _metrics(project, path) for path in metrics_files(project, step)}
     except (BadRecord, Refused, DiskFull) as error:
         return Made(metrics=partial_metrics(project, step), complaint=f"failed: {error.message}")
     outs, written = zip(*taken, strict=True) if taken else ((), ())
@@ -247,8 +248,8 @@ def _several(step: Step, execution: Execution) -> str:
     return f": no program is called `{cmd[0]}`; a list is one command, word by word"
 
 
-def _metrics(project: Project, out: Output) -> Mapping[str, float]:
-    return metrics_record.read(read_file(project, out.path) or b"", out.path)
+def _metrics(project: Project, path: str) -> Mapping[str, float]:
+    return metrics_record.read(read_file(project, path) or b"", path)
 
 
 def _taken(project: Project, step: Step, out: Output, progress: Progress) -> tuple[Artifact, tuple[str, ...]]:
