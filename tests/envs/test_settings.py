@@ -40,6 +40,9 @@ def test_the_libraries_of_a_conda_environment_are_its_own(tmp_path: Path) -> Non
 def test_variables_that_mathematics_listens_to_are_taken_and_no_others() -> None:
     variables = {"OMP_NUM_THREADS": "2", "HOME": "/root", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
     assert settings(None, [], variables) == {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "OMP_NUM_THREADS": "2"}
+    # Which instructions PyTorch, oneDNN and the C library take.
+    chosen = dict.fromkeys(("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "GLIBC_TUNABLES"), "avx2")
+    assert settings(None, [], chosen) == chosen
     assert settings(None, [], {"OMP_NUM_THREADS": "2\nforged"}) == {}
 
 
