@@ -211,7 +211,15 @@ comparisons = st.builds(
 )
 axes = st.builds(Axis, st.sampled_from(sorted(AXES)), outcomes, texts)
 stage_verdicts = st.builds(
-    StageVerdict, lines, digests, outcomes, some(comparisons), bounds, st.none() | texts, some(axes)
+    StageVerdict,
+    lines,
+    digests,
+    outcomes,
+    some(comparisons),
+    bounds,
+    st.none() | texts,
+    some(axes),
+    st.none() | digests,
 )
 verdicts = st.builds(
     Verdict,

@@ -10,6 +10,9 @@ LEFT, RIGHT, TOP, BOTTOM = 74, 14, 10, 42
 COLOURS = 8
 """Colours of the page; beyond them lines are dashed."""
 
+DASHED = COLOURS + 1
+"""The look of what may lie exactly over a line of the first look: another colour, with gaps."""
+
 STYLE = """
 figure { margin: 1rem 0 2rem; } svg { width: 100%; max-width: 48rem; height: auto; display: block; }
 svg text { fill: var(--faint); font: 11px system-ui, sans-serif; } .grid { stroke: var(--line); }

@@ -5,11 +5,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tallystick.cli.axes import tick_text
-from tallystick.cli.charts import STYLE, chart, look, matrix
+from tallystick.cli.charts import DASHED, STYLE, chart, look, matrix
 from tallystick.cli.page import Markup, escaped, page, table, tag
 from tallystick.digest import Digest
-from tallystick.flows.plots import Chart, DrawnRun, Image, Matrix, Plots
+from tallystick.flows.plots import DrawnRun, Plots, image_data
+from tallystick.flows.sides import NOW, sides
+from tallystick.project import Project
+from tallystick.records.verdict import Verdict
 from tallystick.runs.conditions import plain_text
+from tallystick.runs.sheet import Chart, Image, Matrix
 
 
 def gallery(found: Plots, title: str, data: Callable[[Image], bytes]) -> str:
@@ -22,6 +26,17 @@ def gallery(found: Plots, title: str, data: Callable[[Image], bytes]) -> str:
     body += [_image(each, labels[each.run], data(each)) for each in found.images]
     body += [tag("p", f"note: {note}", class_="faint") for note in found.notes]
     return page(title, *body, style=STYLE)
+
+
+def both_sides(project: Project, verdict: Verdict) -> list[Markup]:
+    """Lay out what both sides of a verdict drew, over and beside each other."""
+    found = sides(project, verdict)
+    looks = {run: DASHED if label == NOW else 0 for run, label in found.labels.items()}
+    body = [_chart(each, looks, found.labels) for each in found.charts]
+    body += [_matrix(each, found.labels[each.run]) for each in found.matrices]
+    body += [_image(each, found.labels[each.run], image_data(project, each)) for each in found.images]
+    body += [tag("p", f"note: {note}", class_="faint") for note in found.notes]
+    return [tag("h2", "Both sides drawn"), *body] if body else []
 
 
 def _runs(runs: Sequence[DrawnRun]) -> Markup:

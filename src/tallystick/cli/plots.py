@@ -17,7 +17,8 @@ from tallystick.cli.options import own_folder
 from tallystick.cli.page import is_ours
 from tallystick.cli.text import size_text, style, table
 from tallystick.errors import Refused
-from tallystick.flows.plots import Chart, Matrix, Plots, image_data, plots
+from tallystick.flows.plots import Plots, image_data, plots
+from tallystick.runs.sheet import Chart, Matrix
 
 
 @click.command("plots")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tallystick.cli.baselines import against_cases, against_sections
 from tallystick.cli.junit import is_junit_of_ours, junit
-from tallystick.cli.page import is_ours
+from tallystick.cli.page import Markup, is_ours
 from tallystick.cli.text import size_text
 from tallystick.cli.verdictpage import verdict_page
 from tallystick.digest import Digest
@@ -66,11 +66,15 @@ def write_reports(
     identity: Digest,
     notes: Sequence[str] = (),
     against: Against | None = None,
+    drawn: Callable[[], Sequence[Markup]] = tuple,
 ) -> Iterator[str]:
-    """Write the wanted reports of a verdict, with its comparison with a baseline, and say which."""
+    """Write the wanted reports of a verdict, with its comparison with a baseline, and say which.
+
+    `drawn` makes what a page shows besides of both sides.
+    """
     sections, cases = ([], []) if against is None else (against_sections(against), against_cases(against))
     texts: dict[str, Callable[[], str]] = {
-        "html": lambda: verdict_page(verdict, identity, notes, sections),
+        "html": lambda: verdict_page(verdict, identity, notes, sections, drawn()),
         "junit": lambda: junit(verdict, identity, notes, cases),
     }
     yield from write_texts(places, texts)

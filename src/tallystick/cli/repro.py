@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from tallystick.cli.against import compare_recorded
 from tallystick.cli.baselines import against_lines, against_options
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import context
+from tallystick.cli.gallery import both_sides
 from tallystick.cli.options import own_folder, trust_option
 from tallystick.cli.prompt import with_grant
 from tallystick.cli.reports import report_places, write_reports
@@ -121,7 +123,8 @@ def command(ctx: click.Context, /, target: str, stages: tuple[str, ...], trust: 
         ),
     )
     render.report(current, result, lines)
-    for line in write_reports(places, result.verdict, result.id, result.notes, result.against):
+    drawn = partial(both_sides, project, result.verdict)
+    for line in write_reports(places, result.verdict, result.id, result.notes, result.against, drawn):
         render.say(current, line)
     render.finish(result.exit_code)
 

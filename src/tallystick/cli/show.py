@@ -1,6 +1,7 @@
 """tally show."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ import click
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
 from tallystick.cli.context import Context, context
+from tallystick.cli.gallery import both_sides
 from tallystick.cli.options import own_folder
 from tallystick.cli.reports import report_places, write_reports
 from tallystick.cli.text import count_text, seconds_text, size_text, style, table
@@ -65,7 +67,8 @@ def _written(current: Context, found: Shown, files: Mapping[str, str | None]) ->
         raise Refused(f"`{found.target}` is no verdict", hint="see `tally log --verdicts`")
     if found.verdict is None or found.run is None:
         return []
-    return list(write_reports(places, found.verdict, found.run, found.notes))
+    drawn = partial(both_sides, current.project(), found.verdict)
+    return list(write_reports(places, found.verdict, found.run, found.notes, drawn=drawn))
 
 
 def _lines(found: Shown) -> Iterator[str]:

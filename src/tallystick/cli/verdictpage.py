@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+from tallystick.cli import charts
 from tallystick.cli.page import Markup, page, table, tag
 from tallystick.cli.text import count_text, seconds_text, size_text
 from tallystick.digest import Digest
@@ -29,9 +30,13 @@ _DIGITS = 16
 
 
 def verdict_page(
-    verdict: Verdict, identity: Digest, notes: Sequence[str] = (), more: Iterable[Markup] = ()
+    verdict: Verdict,
+    identity: Digest,
+    notes: Sequence[str] = (),
+    more: Iterable[Markup] = (),
+    drawn: Iterable[Markup] = (),
 ) -> str:
-    """Lay a verdict out on one page, and `more`; all of it is shown as text, whoever wrote it."""
+    """Lay a verdict out on one page, `more`, and pictures; all is shown as text, whoever wrote it."""
     return page(
         f"Reproduction of {verdict.target}",
         tag("p", _outcome(verdict.outcome), class_="verdict"),
@@ -42,7 +47,8 @@ def verdict_page(
         *more,
         *(_stage(stage) for stage in verdict.stages),
         *_spread(verdict),
-        style=STYLE,
+        *drawn,
+        style=charts.STYLE + STYLE,
     )
 
 

@@ -98,7 +98,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class StageVerdict:
-    """One stage that was executed again."""
+    """One stage that was executed again; `series` is what it logged meanwhile, in the store of who judged."""
 
     stage: str
     receipt: Digest
@@ -107,6 +107,7 @@ class StageVerdict:
     seconds: float
     reason: str | None = None
     axes: tuple[Axis, ...] = ()
+    series: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +207,7 @@ def _stage(fields: Fields) -> StageVerdict:
         seconds=fields.number("seconds"),
         reason=fields.optional("reason", fields.text),
         axes=tuple(_axis(item) for item in fields.each("axes")),
+        series=fields.optional("series", fields.digest),
     )
 
 

@@ -105,6 +105,7 @@ def reenact(halves: Halves, scene: Scene, *, output: Callable[[bytes], None], pr
     if execution.exit_code != receipt.exit_code or receipt.status != "succeeded":
         return _ended(recorded, ending, remarks)
     comparisons = compare_outs(halves)
+    _keep_plots(halves, comparisons)
     outcome = worst(each.outcome for each in comparisons)
     return _judged(recorded, outcome, comparisons, ending, remarks)
 
@@ -177,7 +178,8 @@ def _judged(
 ) -> Judged:
     reason = "; ".join(remarks) or None
     stage, execution = recorded.receipt.stage, ending.execution
-    verdict = StageVerdict(stage, recorded.id, outcome, comparisons, execution.seconds, reason)
+    seconds, series = execution.seconds, execution.series
+    verdict = StageVerdict(stage, recorded.id, outcome, comparisons, seconds, reason, series=series)
     if outcome != UNBUILT:
         return Judged(verdict, 0, ending.enforced)
     return Judged(verdict, execution.exit_code, ending.enforced, f"stage `{stage}`: {remarks[-1]}")
@@ -226,6 +228,16 @@ def _unlike(halves: Halves, recorded: Recorded) -> Iterator[str]:
     else:
         changed = [file for file, values in receipt.params.items() if params.get(file) != values]
         yield from (f"`{file}` there holds other parameters than the receipt" for file in changed)
+
+
+def _keep_plots(halves: Halves, comparisons: Sequence[Comparison]) -> None:
+    """Keep what can be drawn of this side, so that a page can show it beside the recorded one."""
+    plots = {out.path for out in halves.recorded.step.outs if out.kind == "plot"}
+    for each in comparisons:
+        file = halves.inner.git.root / each.path
+        if each.path in plots and each.actual not in (None, each.expected) and file.is_file():
+            with halves.project.store.writer() as writer:
+                writer.add_file(file)
 
 
 def _clear(inner: Project, outs: Sequence[Artifact]) -> None:
