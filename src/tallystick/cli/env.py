@@ -15,8 +15,9 @@ from tallystick.flows.env_build import Built, env_build
 from tallystick.flows.env_diff import EnvironmentsCompared, env_diff
 from tallystick.flows.env_exec import env_exec
 from tallystick.flows.env_lock import Locked, env_lock
-from tallystick.flows.env_show import ShownEnvironment, ShownPackage, env_show
+from tallystick.flows.env_show import ShownEnvironment, ShownImages, ShownPackage, env_show
 from tallystick.flows.env_vault import VaultFilled, env_vault
+from tallystick.records.provenance import Container
 
 _target = click.argument("target", required=False, metavar="[COMMIT|RUN|LOCK]")
 _trust = trust_option("Allow this repository's environment to be built, and its commands to run.")
@@ -78,6 +79,8 @@ def _locked_lines(locked: Locked) -> Iterator[str]:
 def show(ctx: click.Context, target: str | None) -> None:
     """Show an environment's packages, and which are kept.
 
+    Of stages that run in containers it shows the images: as they are written, and which ones they last were.
+
     \b
     Example:
       tally env show
@@ -91,7 +94,26 @@ def show(ctx: click.Context, target: str | None) -> None:
     )
 
 
-def _shown_lines(shown: ShownEnvironment) -> Iterator[str]:
+def _shown_lines(shown: ShownEnvironment | ShownImages) -> Iterator[str]:
+    if isinstance(shown, ShownEnvironment):
+        yield from _package_lines(shown)
+    for each in shown.images:
+        yield f"{style(each.stage, 'strong')} runs in the image {each.image}"
+        yield from (f"  {line}" for line in _image_lines(each.container))
+
+
+def _image_lines(container: Container | None) -> Iterator[str]:
+    if container is None:
+        yield "not run yet: which one that is, its receipt will say"
+        return
+    yield f"last in {container.config} on {container.platform}, by {container.engine} {container.version}"
+    if container.repository is not None:
+        yield f"a registry has it as {container.repository}@{container.digest}"
+    else:
+        yield "no registry is known to have it: push it there, or `tally repro` only works where it stands"
+
+
+def _package_lines(shown: ShownEnvironment) -> Iterator[str]:
     yield f"{style(shown.name, 'strong')}: {shown.implementation} {shown.python} ({shown.digest.short})"
     rows = [(each.name, each.version, _source(each), _hashes(each), _wheel(each)) for each in shown.packages]
     yield from (f"  {row}" for row in table(rows))

@@ -19,6 +19,7 @@ from tallystick.digest import Digest
 from tallystick.errors import Refused
 from tallystick.flows.show import Shown
 from tallystick.flows.show import show as find
+from tallystick.records.provenance import Container
 from tallystick.records.receipt import Artifact, Receipt
 from tallystick.records.verdict import Verdict
 
@@ -143,9 +144,20 @@ def _code_facts(receipt: Receipt) -> Iterator[tuple[str, str]]:
     yield "code tree", code.tree
     yield "left out", ", ".join(code.left_out)
     yield "submodules", ", ".join(f"{path} at {commit[:10]}" for path, commit in code.submodules.items())
-    yield "Python", f"{environment.python} on {environment.platform}"
-    yield "environment", str(environment.lock or "none")
+    if environment.container is not None:
+        yield from _image_facts(environment.container)
+    else:
+        yield "Python", f"{environment.python} on {environment.platform}"
+        yield "environment", str(environment.lock or "none")
     yield "lock files", ", ".join(f"{file.path} {file.digest.short}" for file in environment.locks)
+
+
+def _image_facts(container: Container) -> Iterator[tuple[str, str]]:
+    known = container.repository is not None and container.digest is not None
+    yield "image", f"{container.image} on {container.platform}"
+    yield "image's ID", container.config
+    yield "registry has it as", f"{container.repository}@{container.digest}" if known else "not known"
+    yield "run by", f"{container.engine} {container.version}".rstrip()
 
 
 def _machine_facts(receipt: Receipt) -> Iterator[tuple[str, str]]:

@@ -4,16 +4,13 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any, Literal
+from typing import Any
 
 from tallystick import process
 from tallystick.errors import Refused, TallyError
 from tallystick.frozen import dataclass
 from tallystick.process import Completed
-
-Kind = Literal["podman", "docker"]
-ENGINES: tuple[Kind, ...] = ("podman", "docker")
-"""Those that are known, the preferred one first: it needs no daemon and no rights."""
+from tallystick.records.provenance import ENGINES, EngineName
 
 VARIABLE = "TALLY_CONTAINER_ENGINE"
 """Names one of them for a while; the setting `container.engine` for good."""
@@ -28,7 +25,7 @@ _JSON = "{{json .}}"
 class Engine:
     """An engine that is installed; `variables` are the user's, where it finds its own settings."""
 
-    kind: Kind
+    kind: EngineName
     program: str
     variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -41,7 +38,7 @@ class Engine:
 class Answer:
     """What an engine says of itself; `platform` is what it runs, `rootless` that its root is the user."""
 
-    kind: Kind
+    kind: EngineName
     version: str
     platform: str
     rootless: bool
@@ -60,7 +57,7 @@ def find_engine(variables: Mapping[str, str], wanted: str | None = None) -> Engi
             program = process.find(kind, variables.get("PATH", os.defpath))
         except Refused:
             continue
-        return Engine(ENGINES[ENGINES.index(kind)], program, variables)
+        return Engine(ENGINES[kind], program, variables)
     missing = " or ".join(f"`{each}`" for each in (ENGINES if wanted is None else (wanted,)))
     raise Refused(f"no engine for containers is here: {missing} is not on PATH", hint="install podman")
 
@@ -75,12 +72,12 @@ def answer_of(engine: Engine) -> Answer:
     about = server if isinstance(server, dict) else client if alone else None
     if told.exit_code != 0 or not isinstance(about, dict):
         raise _silent(engine, told)
-    kind: Kind = "podman" if alone else engine.kind
+    kind: EngineName = "podman" if alone else engine.kind
     platform = about.get("OsArch") or f"{about.get('Os')}/{about.get('Arch')}"
     return Answer(kind, str(about.get("Version", "")), str(platform), _is_rootless(engine, kind))
 
 
-def _is_rootless(engine: Engine, kind: Kind) -> bool:
+def _is_rootless(engine: Engine, kind: EngineName) -> bool:
     if kind == "podman":
         return os.geteuid() != 0
     return "name=rootless" in engine.ask("info", "--format", "{{json .SecurityOptions}}").text

@@ -13,10 +13,13 @@ KEYS = (
     "core.jobs",
     "store.link",
     "mlflow.uri",
+    "container.engine",
     "repro.unpickle",
     "remote.<name>.<option>",
 )
-_KNOWN = re.compile(r"core\.(remote|repository|jobs)|store\.link|mlflow\.uri|repro\.unpickle|remote\..+\..+")
+_KNOWN = re.compile(
+    r"core\.(remote|repository|jobs)|store\.link|mlflow\.uri|container\.engine|repro\.unpickle|remote\..+\..+"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def env_lock(
 ) -> Locked:
     """Write `environment.lock`: of the Python that a stage would use, or else of the one on PATH.
 
-    Packages that no index has go into the store. Raises Refused where there is no Python.
+    Packages that no index has go into the store. Raises Refused where there is no Python, or a container.
     """
     path, captured = _taken(project, stage, variables, folder)
     before = read_file(project, path)
@@ -70,6 +70,11 @@ def _taken(
     else:
         graph = load(project)
         step = graph.steps[graph.addresses(stage, folder)[0]]
+        if step.stage.image is not None:
+            raise Refused(
+                f"stage `{step.address}` runs in the image `{step.stage.image}`: it uses no Python of here",
+                hint="its receipt records the image, by its digest",
+            )
         require_grant(project, [step.command])
         path, cwd = step.lock_path, project.git.root / step.cwd
         interpreter = interpreter_of(step.stage.cmd, variables, cwd)

@@ -4,12 +4,14 @@ from typing import Literal
 
 from tallystick.digest import Digest
 from tallystick.envs.rebuild import MARKER, folder_of
+from tallystick.errors import Refused
 from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.records import environment as environments
 from tallystick.records.environment import Package, normalised
 from tallystick.records.vault import VaultedWheel
 from tallystick.runs.locks import FoundLock, find_lock
+from tallystick.runs.recorded_images import StageImage, images_of
 from tallystick.runs.vaults import all_vaults
 
 
@@ -43,12 +45,34 @@ class ShownEnvironment:
     conda: tuple[str, ...]
     folder: str | None
     vaulted: bool
+    conda_kept: tuple[str, ...] = ()
+    images: tuple[StageImage, ...] = ()
 
 
-def env_show(project: Project, target: str | None = None, *, folder: str = "") -> ShownEnvironment:
-    """Read the lock of the worktree, a commit, a run or a file; no package is fetched."""
-    found = find_lock(project, target, folder)
-    vaulted = all_vaults(project, found.treeish).wheels_of(found.lock.packages)
+@dataclass(frozen=True, slots=True)
+class ShownImages:
+    """The images of stages that run in containers: `name` says whose they are."""
+
+    name: str
+    images: tuple[StageImage, ...]
+
+
+def env_show(
+    project: Project, target: str | None = None, *, folder: str = ""
+) -> ShownEnvironment | ShownImages:
+    """Read the lock of the worktree, a commit, a run or a file; no package is fetched.
+
+    What has no lock because it runs in containers is shown as their images.
+    """
+    try:
+        found = find_lock(project, target, folder)
+    except Refused:
+        images = images_of(project, target)
+        if not images:
+            raise
+        return ShownImages("the worktree" if target is None else target, images)
+    vault = all_vaults(project, found.treeish)
+    vaulted, files = vault.wheels_of(found.lock.packages), vault.conda_of(found.lock.conda)
     packages = tuple(
         _package(project, package, vaulted.get(normalised(package.name))) for package in found.lock.packages
     )
@@ -61,7 +85,10 @@ def env_show(project: Project, target: str | None = None, *, folder: str = "") -
         packages=packages,
         conda=tuple(f"{each.name} {each.version} {each.build}" for each in found.lock.conda),
         folder=_folder(project, found),
-        vaulted=not found.lock.conda and all(package.wheel is not None for package in packages),
+        vaulted=len(files) == len(found.lock.conda)
+        and all(package.wheel is not None for package in packages if package.source != "conda"),
+        conda_kept=tuple(each.name for each in found.lock.conda if each.hash in files),
+        images=images_of(project, target),
     )
 
 

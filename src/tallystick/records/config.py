@@ -29,8 +29,8 @@ _CONNECTION = re.compile(
 )
 """Words in a key that no repository may set for whoever clones it, whatever the section."""
 
-_OWN = re.compile(r"(mlflow|repro)\.", re.IGNORECASE)
-"""Sections that say where the user's runs are sent to, and what a repetition may execute besides."""
+_OWN = re.compile(r"(mlflow|repro|container)\.", re.IGNORECASE)
+"""Sections that say where the user's runs are sent to, and what may be executed besides commands."""
 
 _SCP = re.compile(r"[\w.-]+@[\w.-]+:(?!//)")
 _SIGNATURE = re.compile(
@@ -65,6 +65,9 @@ Entries = Sequence[tuple[str, str]]
 
 LINKS = ("reflink,copy", "reflink", "copy", "hardlink")
 """How large files come out of the store; the first three share blocks where the file system can."""
+
+ENGINES = ("podman", "docker")
+"""The programs that run containers."""
 
 
 def from_entries(shared: Entries, machine: Entries = ()) -> Config:
@@ -139,6 +142,8 @@ def _check_value(key: str, value: str, source: str) -> None:
         raise BadRecord("`core.jobs` must be a number from 1 to 256", source)
     if key == "repro.unpickle" and value not in ("true", "false"):
         raise BadRecord("`repro.unpickle` must be `true` or `false`", source)
+    if key == "container.engine" and value not in ENGINES:
+        raise BadRecord(f"`container.engine` must be one of {', '.join(ENGINES)}", source)
     if key == "store.link" and value not in LINKS:
         hint = "`hardlink` saves the same copy" if value == "symlink" else None
         raise BadRecord(f"`store.link` must be one of {', '.join(LINKS)}", source, hint=hint)

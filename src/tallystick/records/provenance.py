@@ -40,7 +40,8 @@ class LockFile:
 
 
 EngineName = Literal["podman", "docker"]
-_ENGINES: dict[str, EngineName] = {"podman": "podman", "docker": "docker"}
+ENGINES: dict[str, EngineName] = {"podman": "podman", "docker": "docker"}
+"""The programs that run containers, the preferred one first: it needs no daemon and no rights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def read_container(fields: Fields) -> Container:
         image=fields.line("image"),
         config=fields.line("config"),
         platform=fields.line("platform"),
-        engine=fields.choice("engine", _ENGINES),
+        engine=fields.choice("engine", ENGINES),
         version=fields.line("version"),
         repository=fields.optional("repository", fields.line),
         digest=fields.optional("digest", fields.line),

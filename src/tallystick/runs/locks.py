@@ -84,6 +84,12 @@ def _at(project: Project, target: str, commit: str, folder: str) -> FoundLock:
 def _of_run(project: Project, target: str) -> FoundLock:
     run = ledger.find(project, target)
     digest = run.receipt.environment.lock
+    if (container := run.receipt.environment.container) is not None:
+        raise Refused(
+            f"run `{run.id.short}` was made in the image `{container.image}` ({container.config}), "
+            "which is all of its environment",
+            hint=f"`tally env show {run.id.short}` tells where it is to be had",
+        )
     if digest is None:
         raise Refused(f"run `{run.id.short}` was made without Python: it has no environment")
     bring_blobs(project, {digest: FILE})
