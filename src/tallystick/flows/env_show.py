@@ -45,7 +45,6 @@ class ShownEnvironment:
     conda: tuple[str, ...]
     folder: str | None
     vaulted: bool
-    conda_kept: tuple[str, ...] = ()
     images: tuple[StageImage, ...] = ()
 
 
@@ -71,8 +70,7 @@ def env_show(
         if not images:
             raise
         return ShownImages("the worktree" if target is None else target, images)
-    vault = all_vaults(project, found.treeish)
-    vaulted, files = vault.wheels_of(found.lock.packages), vault.conda_of(found.lock.conda)
+    vaulted = all_vaults(project, found.treeish).wheels_of(found.lock.packages)
     packages = tuple(
         _package(project, package, vaulted.get(normalised(package.name))) for package in found.lock.packages
     )
@@ -85,9 +83,7 @@ def env_show(
         packages=packages,
         conda=tuple(f"{each.name} {each.version} {each.build}" for each in found.lock.conda),
         folder=_folder(project, found),
-        vaulted=len(files) == len(found.lock.conda)
-        and all(package.wheel is not None for package in packages if package.source != "conda"),
-        conda_kept=tuple(each.name for each in found.lock.conda if each.hash in files),
+        vaulted=not found.lock.conda and all(package.wheel is not None for package in packages),
         images=images_of(project, target),
     )
 
