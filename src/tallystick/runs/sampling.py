@@ -82,7 +82,7 @@ def _candidates(project: Project, wanted: Sampling) -> tuple[list[Digest], tuple
         return identities, ()
     committed = _committed(project, wanted.until)
     absent = len(ledger.missing(project, list(committed))) if committed else 0
-    missed = f"{absent:,} receipts of `{wanted.until}` are in no ledger here: `tally fetch` brings it"
+    missed = f"{absent:,} receipts of `{wanted.until}` are in no ledger here: `tally pull` brings it"
     return [each for each in identities if each in committed], (missed,) if absent else ()
 
 
