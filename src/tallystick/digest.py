@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import blake3
 import xxhash
@@ -48,6 +48,13 @@ class Hasher(Protocol):
 
     def digest(self) -> bytes:
         """The 32 bytes for all that was taken."""
+
+    def copy(self) -> "Hasher":
+        """Another one that has taken the same."""
+
+
+Name = TypeVar("Name", bound=bytes)
+"""A digest, or its bare bytes: of a hundred thousand, to make a Digest of each would take the longest."""
 
 
 class Digest(bytes):

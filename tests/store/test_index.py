@@ -2,6 +2,7 @@
 
 import random
 import struct
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -137,3 +138,75 @@ def test_a_recipe_that_points_past_the_end_is_refused() -> None:
     struct.pack_into("<I", data, at, 1 << 30)
     with pytest.raises(BadRecord):
         Index(bytes(data)).recipe(name("f"))
+
+
+# Few first words, so that many digests have one in common.
+NAMES = st.builds(
+    lambda start, end: Digest(start * 8 + end),
+    st.sampled_from([b"\0", b"a", b"\xff"]),
+    st.binary(min_size=24, max_size=24),
+)
+TABLES = st.lists(st.lists(NAMES, max_size=30, unique=True), max_size=5)
+
+
+def packed(tables: list[list[Digest]]) -> list[tuple[PackName, list[Entry]]]:
+    """Packs that hold these blobs; sizes tell which pack a place is in."""
+    return [
+        (
+            PackName(name(f"pack {at}"), 1 << 20),
+            [Entry(digest, 8 + row, at + 1, at + 1, RAW) for row, digest in enumerate(table)],
+        )
+        for at, table in enumerate(tables)
+    ]
+
+
+def naive(tables: list[list[Digest]]) -> dict[Digest, Place]:
+    """Where each blob lies, one by one: of two places the one in the pack of the lesser digest."""
+    places: dict[Digest, Place] = {}
+    for pack, rows in sorted(packed(tables)):
+        for digest, *numbers in rows:
+            places.setdefault(Digest(digest), Place(pack.digest, *numbers))
+    return places
+
+
+@given(TABLES, st.sets(NAMES, max_size=40))
+def test_an_index_says_what_a_dictionary_would(tables: list[list[Digest]], others: set[Digest]) -> None:
+    index, expected = Index(indexes.build(packed(tables), {})), naive(tables)
+    assert index.digests() == sorted(expected)
+    wanted = others | set(list(expected)[::2])
+    for some in (wanted, set(list(wanted)[:1]), set(expected), set[Digest]()):
+        known = some & expected.keys()
+        assert {digest for digest in some if Index(index._data).find(digest) >= 0} == known
+        rows, left = index.hits(some)
+        assert [index.digests()[row] for row in rows] == sorted(known)
+        assert left == index.lacking(some) == some - known
+        assert list(index.sizes(rows)) == [expected[digest].size for digest in sorted(known)]
+        assert [index.packs[number].digest for number in index.numbers(rows)] == [
+            expected[digest].pack for digest in sorted(known)
+        ]
+        assert dict(index.places(index.rows(some))) == {digest: expected[digest] for digest in known}
+
+
+@given(TABLES, TABLES, st.sets(NAMES, max_size=20), st.integers(0, 5))
+def test_a_survey_of_several_indexes_counts_each_blob_once(
+    one: list[list[Digest]], two: list[list[Digest]], others: set[Digest], gone: int
+) -> None:
+    catalogue, places = Catalogue(), dict[Digest, Place]()
+    missing = name(f"pack {gone}")
+    for tables in (one, two):
+        catalogue.add(Index(indexes.build(packed(tables), {})), lambda pack: pack.digest != missing)
+        for digest, place in naive(tables).items():
+            if place.pack != missing:
+                places.setdefault(digest, place)
+    wanted = others | set(list(places)[::3])
+    survey, known = catalogue.survey(wanted), wanted & places.keys()
+    assert survey.lacking == catalogue.lacking(wanted) == wanted - known
+    assert survey.size == sum(places[digest].size for digest in known)
+    counted = survey.packs()
+    assert {pack.digest: count for pack, count in counted.items()} == Counter(
+        places[digest].pack for digest in known
+    )
+    some = set(list(counted)[:1])
+    assert survey.outside(some) == {
+        digest for digest in known if places[digest].pack not in {pack.digest for pack in some}
+    }

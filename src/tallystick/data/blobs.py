@@ -40,9 +40,9 @@ def wanted_entries(project: Project, selected: Selected) -> list[Entry]:
     return [entry for entry in entries_of(project, selected.tracked) if selected.covers(entry.path)]
 
 
-def wanted_digests(project: Project, selected: Iterable[Selected]) -> set[Digest]:
+def wanted_digests(project: Project, selected: Iterable[Selected]) -> set[bytes]:
     """The same blobs as `wanted_blobs`, without the paths, for which a large tree takes its time."""
-    wanted: set[Digest] = set()
+    wanted: set[bytes] = set()
     for one in selected:
         pointer = one.tracked.pointer
         wanted.add(pointer.digest)
@@ -123,7 +123,7 @@ def bring_blobs(
 
 def _bring(
     project: Project,
-    wanted: Iterable[Digest],
+    wanted: Iterable[bytes],
     paths: Callable[[], Mapping[Digest, str]],
     *,
     remote: str | None,
@@ -140,7 +140,7 @@ def _bring(
         )
     unopened: list[TallyError] = []
     try:
-        return _fetched(project, _remotes(project, remote, unopened), missing, jobs, progress)
+        return _fetched(project, _remotes(project, remote, unopened), map(Digest, missing), jobs, progress)
     except ObjectMissing as error:
         if unopened:
             raise unopened[0] from error
@@ -180,7 +180,7 @@ def lacking(project: Project, selected: Iterable[Selected]) -> Brought:
 
 
 def _fetched(
-    project: Project, remotes: Iterable[RemoteStore], missing: set[Digest], jobs: int, progress: Progress
+    project: Project, remotes: Iterable[RemoteStore], missing: Iterable[Digest], jobs: int, progress: Progress
 ) -> Brought:
     fetched = transfer.fetch(remotes, project.store, missing, jobs=jobs, progress=progress)
     return Brought(fetched.blobs, fetched.size, fetched.received_bytes)

@@ -86,7 +86,7 @@ class _Load:
     lasting: set[Digest]
     commits: tuple[str, ...]
 
-    def blobs(self, project: Project) -> set[Digest]:
+    def blobs(self, project: Project) -> set[bytes]:
         """All of them."""
         return wanted_digests(project, (*self.needed, *self.offered)) | self.kept.keys()
 

@@ -153,7 +153,7 @@ def _told(project: Project, task: Task, stages: Sequence[StageRun]) -> Task:
 def _send(project: Project, task: Task, found: Iterable[Receipt]) -> None:
     """Make what runs made durable at the remote."""
     roots: set[Digest] = set()
-    blobs: set[Digest] = set()
+    blobs: set[bytes] = set()
     for receipt in found:
         own, reached = blobs_of(project, receipt)
         roots |= own

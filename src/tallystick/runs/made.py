@@ -8,12 +8,12 @@ from tallystick.records.receipt import Receipt
 from tallystick.runs.reuse import selected_of
 
 
-def blobs_of(project: Project, receipt: Receipt) -> tuple[set[Digest], set[Digest]]:
+def blobs_of(project: Project, receipt: Receipt) -> tuple[set[Digest], set[bytes]]:
     """The blobs that a receipt names, and these with all that they lead to; in the local store."""
     kept = {receipt.log, receipt.series, receipt.environment.lock} - {None}
     named = {out.digest for out in receipt.outs} | {digest for digest in kept if digest is not None}
     named |= _wheels(project, receipt)
-    return named, named | wanted_digests(project, map(selected_of, receipt.outs))
+    return named, wanted_digests(project, map(selected_of, receipt.outs)) | named
 
 
 def _wheels(project: Project, receipt: Receipt) -> set[Digest]:

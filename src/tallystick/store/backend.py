@@ -1,6 +1,7 @@
 """What a remote store needs of the place where its bytes lie."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from tallystick.digest import Buffer
@@ -27,6 +28,16 @@ class Backend(Protocol):
     @abstractmethod
     def put_new(self, name: str, data: Buffer) -> bool:
         """Write a file, durable on return; False, and nothing written, if the name is taken."""
+
+    def put_pieces(self, folder: str, pieces: Iterable[Buffer], name: Callable[[], str]) -> bool:
+        """Write a file below a folder whose name is known once all its pieces are drawn.
+
+        As `put_new`; nothing is there if drawing fails. A piece's memory may be used again for the next one.
+        """
+        data = bytearray()
+        for piece in pieces:
+            data += piece
+        return self.put_new(f"{folder}/{name()}", data)
 
     @abstractmethod
     def get(self, name: str, start: int | None = None, end: int | None = None) -> bytes:

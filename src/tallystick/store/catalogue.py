@@ -1,9 +1,35 @@
 """Several indexes seen as one, minus whatever lies in packs that are gone."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Container, Iterator, Sequence, Set
+from typing import NamedTuple
 
-from tallystick.digest import Digest
+from tallystick.digest import Digest, Name
 from tallystick.store.index import Index, PackName, Place, Recipe
+
+
+class Survey(NamedTuple):
+    """What indexes say of some blobs: those they lack, and each index with the rows of those that it has."""
+
+    lacking: set[bytes]
+    found: list[tuple[Index, Sequence[int]]]
+
+    @property
+    def size(self) -> int:
+        """How many bytes the blobs have that were found."""
+        return sum(sum(index.sizes(rows)) for index, rows in self.found)
+
+    def packs(self) -> Counter[PackName]:
+        """The packs that the blobs lie in, and how many of them in each."""
+        counted: Counter[PackName] = Counter()
+        for index, rows in self.found:
+            for number, count in Counter(index.numbers(rows)).items():
+                counted[index.packs[number]] += count
+        return counted
+
+    def outside(self, packs: Collection[PackName]) -> set[Digest]:
+        """The blobs that lie in other packs than these."""
+        return {digest for index, rows in self.found for digest in index.outside(rows, packs)}
 
 
 class Catalogue:
@@ -34,7 +60,7 @@ class Catalogue:
         wanted = set(wanted)
         return wanted - self.lacking(wanted)
 
-    def lacking(self, wanted: set[Digest]) -> set[Digest]:
+    def lacking(self, wanted: set[Name]) -> set[Name]:
         """Which of these blobs lie in no pack."""
         left = wanted
         for index, present in self._indexes:
@@ -49,40 +75,26 @@ class Catalogue:
                 left = left.difference([digest for digest, row in rows if present[index.pack_of(row)]])
         return set(left)
 
-    def relied(self, wanted: set[Digest]) -> tuple[set[PackName], int]:
-        """The packs that these blobs lie in, and how many bytes the blobs have together."""
-        packs: set[PackName] = set()
-        size = 0
-        for rows, index in self._hits(wanted):
-            numbers, sizes, _ = index.columns()
-            if len(rows) < len(index):
-                numbers, sizes = [numbers[row] for row in rows], [sizes[row] for row in rows]
-            packs.update(index.packs[number] for number in set(numbers))
-            size += sum(sizes)
-        return packs, size
-
-    def size(self, wanted: Collection[Digest]) -> int:
-        """How many bytes these blobs have, as far as they lie in packs."""
-        return self.relied(set(wanted))[1]
-
-    def mostly(self, wanted: set[Digest]) -> Iterator[PackName]:
-        """The packs nearly all of which is among these blobs."""
-        for rows, index in self._hits(wanted):
-            yield from index.mostly(rows)
-
-    def _hits(self, wanted: set[Digest]) -> Iterator[tuple[Sequence[int], Index]]:
-        """Each index with the rows of those blobs that no earlier one has."""
-        left = wanted
+    def survey(self, wanted: Set[bytes]) -> Survey:
+        """All that can be said of these blobs together, by one look into each index."""
+        left, found = set(wanted), []
         for index, present in self._indexes:
-            rows = index.hits(left)
-            if present is not None:
-                rows = [row for row in rows if present[index.pack_of(row)]]
-            if rows:
-                yield rows, index
-                if len(rows) == len(left):
-                    return
+            if not left:
+                break
+            rows, rest = index.hits(left)
+            if present is not None and rows:
                 digests = index.digests()
-                left = left.difference([digests[row] for row in rows])
+                rows = [row for row in rows if present[index.pack_of(row)]]
+                rest = left.difference([digests[row] for row in rows])
+            if rows:
+                found.append((index, rows))
+                left = rest
+        return Survey(left, found)
+
+    def mostly(self, wanted: Set[bytes]) -> Iterator[PackName]:
+        """The packs nearly all of which is among these blobs."""
+        for index, rows in self.survey(wanted).found:
+            yield from index.mostly(rows)
 
     def places(self, wanted: Collection[Digest]) -> Iterator[tuple[Digest, Place]]:
         """These blobs' places, one each, for those that lie in packs."""
@@ -121,11 +133,11 @@ class Catalogue:
                 return recipe
         return None
 
-    def recipes(self, wanted: Collection[Digest]) -> Iterator[tuple[Digest, Recipe]]:
+    def recipes(self, wanted: Container[bytes]) -> Iterator[tuple[Digest, Recipe]]:
         """Those large files' recipes whose chunks are all here."""
         listed = {digest for index, _ in self._indexes for digest in index.recipes()}
-        for digest in wanted:
-            if digest in listed and (recipe := self.recipe(digest)) is not None:
+        for digest in listed:
+            if digest in wanted and (recipe := self.recipe(digest)) is not None:
                 yield digest, recipe
 
     def _is_complete(self, recipe: Recipe) -> bool:

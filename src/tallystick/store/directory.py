@@ -3,8 +3,8 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -41,16 +41,22 @@ class Directory(Backend):
 
     def put_new(self, name: str, data: Buffer) -> bool:
         """Write a file, durable on return; False if the name is taken."""
-        *parts, last = name.split("/")
-        with self._translated(), self._folder(parts, make=True) as folder:
+        folder, _, last = name.rpartition("/")
+        return self.put_pieces(folder, (data,), lambda: last)
+
+    def put_pieces(self, folder: str, pieces: Iterable[Buffer], name: Callable[[], str]) -> bool:
+        """Write a file below a folder; its name is asked for once all its bytes are durable."""
+        with self._translated(), self._folder(_parts(folder), make=True) as upper:
             temporary = temporary_name()
             try:
-                _write(folder, temporary, data)
-                created = _give_name(folder, temporary, last)
+                _write(upper, temporary, pieces)
+                *parts, last = name().split("/")
+                with _below(os.dup(upper), parts, make=True) as lower:
+                    created = _give_name(upper, temporary, lower, last)
+                    os.fsync(lower)
             finally:
                 with suppress(FileNotFoundError):
-                    os.unlink(temporary, dir_fd=folder)
-            os.fsync(folder)
+                    os.unlink(temporary, dir_fd=upper)
         return created
 
     def get(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
@@ -92,7 +98,7 @@ class Directory(Backend):
     def _looked_up(self, name: str) -> Iterator[int]:
         """Open the folder of a name that should be there; raise ObjectMissing if that or the file is not."""
         try:
-            with self._folder(name.split("/")[:-1]) as folder:
+            with self._folder(_parts(name.rpartition("/")[0])) as folder:
                 yield folder
         except FileNotFoundError as error:
             self._check_mounted(name)
@@ -108,20 +114,9 @@ class Directory(Backend):
                 hint="is its disk or share mounted?",
             )
 
-    @contextmanager
-    def _folder(self, parts: list[str], *, make: bool = False) -> Iterator[int]:
+    def _folder(self, parts: Sequence[str], *, make: bool = False) -> AbstractContextManager[int]:
         """Open a folder, part by part."""
-        descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            for part in parts:
-                if make:
-                    _make(descriptor, part)
-                deeper = os.open(part, _FOLDER, dir_fd=descriptor)
-                os.close(descriptor)
-                descriptor = deeper
-            yield descriptor
-        finally:
-            os.close(descriptor)
+        return _below(os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), parts, make=make)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -148,6 +143,25 @@ def open_backend(url: str, options: Mapping[str, str]) -> Directory:
     return Directory(Path(path))
 
 
+def _parts(folder: str) -> list[str]:
+    return folder.split("/") if folder else []
+
+
+@contextmanager
+def _below(descriptor: int, parts: Sequence[str], *, make: bool = False) -> Iterator[int]:
+    """Go down from an open folder, which is closed, part by part."""
+    try:
+        for part in parts:
+            if make:
+                _make(descriptor, part)
+            deeper = os.open(part, _FOLDER, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = deeper
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def _make(folder: int, name: str) -> None:
     """Make a folder in an open one, durable on return."""
     with suppress(FileExistsError):
@@ -155,37 +169,38 @@ def _make(folder: int, name: str) -> None:
         os.fsync(folder)
 
 
-def _write(folder: int, name: str, data: Buffer) -> None:
+def _write(folder: int, name: str, pieces: Iterable[Buffer]) -> None:
     """Create a file in an open folder, its bytes durable on return."""
     descriptor = os.open(name, _CREATE, 0o444, dir_fd=folder)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(descriptor, view) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _give_name(folder: int, temporary: str, name: str) -> bool:
+def _give_name(source: int, temporary: str, folder: int, name: str) -> bool:
     """Name a finished file unless the name is taken."""
     try:
-        os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        os.link(temporary, name, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
     except FileExistsError:
         return False
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        return _rename_new(folder, temporary, name)
+        return _rename_new(source, temporary, folder, name)
     return True
 
 
-def _rename_new(folder: int, temporary: str, name: str) -> bool:
+def _rename_new(source: int, temporary: str, folder: int, name: str) -> bool:
     """As above where there are no hard links; names are digests with a nonce, so races are between equals."""
     with suppress(FileNotFoundError):
         os.stat(name, dir_fd=folder, follow_symlinks=False)
         return False
-    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.rename(temporary, name, src_dir_fd=source, dst_dir_fd=folder)
     return True
 
 

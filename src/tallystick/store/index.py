@@ -6,11 +6,11 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, compress, islice
+from itertools import compress
 from operator import eq
 from typing import NamedTuple
 
-from tallystick.digest import Buffer, Digest
+from tallystick.digest import Buffer, Digest, Name
 from tallystick.errors import BadRecord
 from tallystick.store.pack import Entry, is_possible, table
 
@@ -25,7 +25,11 @@ _TABLE = struct.Struct("<32s16s")
 """A row of a pack's table of contents: a digest, and its place but for the pack."""
 _PLACED = struct.Struct("<I16s")
 _DIGEST = 32
-_MANY = 16
+_EACH = struct.Struct("32s")
+_START = struct.Struct(">Q")
+_WORDS = (_DIGEST + PLACE.size) // 4
+"""Words of a digest and its place together."""
+_MANY = 4
 """Looking up more than one in so many of an index's blobs is faster by a table than by bisecting."""
 
 
@@ -61,28 +65,52 @@ def build(packs: Iterable[tuple[PackName, Sequence[Entry]]], recipes: Mapping[Di
 def assemble(packs: Iterable[tuple[PackName, Buffer]], recipes: Mapping[Digest, Recipe]) -> bytes:
     """Write the index of packs that come with their tables of contents, and of some large files."""
     named = sorted(packs, key=lambda pack: pack[0].digest)
-    rows: list[bytes] = []
-    for number, (_, rows_of_pack) in enumerate(named):
-        mark = _NUMBER.pack(number)
-        rows += [digest + mark + where for digest, where in _TABLE.iter_unpack(rows_of_pack)]
+    rows = [row for number, (_, table) in enumerate(named) for row in _numbered(table, number)]
     # By digest, then by the number's bytes: a blob that two packs hold gets its place in one of them.
     rows.sort()
-    names = [row[:32] for row in rows]
-    if any(map(eq, names, islice(names, 1, None))):
-        rows = [row for row, last in zip(rows, chain((b"",), names), strict=False) if row[:32] != last]
-        names = [row[:32] for row in rows]
+    joined = b"".join(rows)
+    rows.clear()
+    digests, places = _columns(joined)
+    if any(map(eq, _EACH.iter_unpack(digests), _EACH.iter_unpack(memoryview(digests)[_DIGEST:]))):
+        digests, places = _columns(b"".join(_first_of_each(joined)))
     ordered = sorted(recipes.items())
     count = sum(len(recipe.chunks) for _, recipe in ordered)
     return b"".join(
         (
-            HEADER.pack(MAGIC, len(named), len(rows), len(ordered), count),
+            HEADER.pack(MAGIC, len(named), len(digests) // _DIGEST, len(ordered), count),
             *(PACK.pack(name.digest, name.size) for name, _ in named),
-            *names,
-            *[row[32:] for row in rows],
+            digests,
+            places,
             *_recipe_rows(ordered),
             *(CHUNK.pack(*chunk) for _, recipe in ordered for chunk in recipe.chunks),
         )
     )
+
+
+def _numbered(table: Buffer, number: int) -> list[bytes]:
+    """A pack's rows, with its number behind each digest."""
+    mark = _NUMBER.pack(number)
+    return [digest + mark + where for digest, where in _TABLE.iter_unpack(table)]
+
+
+def _columns(rows: bytes) -> tuple[bytes, bytes]:
+    """The digests and the places in numbered rows; word by word, so that no row becomes an object."""
+    words, width = array("I", rows), _DIGEST // 4
+    count = len(words) // _WORDS
+    digests, places = array("I", bytes(count * _DIGEST)), array("I", bytes(count * PLACE.size))
+    for word in range(_WORDS):
+        column, at = (digests, word) if word < width else (places, word - width)
+        column[at :: len(column) // count if count else 1] = words[word::_WORDS]
+    return digests.tobytes(), places.tobytes()
+
+
+def _first_of_each(rows: bytes) -> Iterator[bytes]:
+    """Sorted rows without those whose blob has one already."""
+    last = b""
+    for (row,) in struct.iter_unpack(f"{_WORDS * 4}s", rows):
+        if row[:_DIGEST] != last:
+            yield row
+        last = row[:_DIGEST]
 
 
 def _recipe_rows(ordered: Iterable[tuple[Digest, Recipe]]) -> Iterator[bytes]:
@@ -104,6 +132,7 @@ class Index:
         "_places",
         "_recipes",
         "_source",
+        "_starts",
         "_table",
         "count",
         "packs",
@@ -120,27 +149,41 @@ class Index:
         rows = PACK.iter_unpack(view[outline.packs : self._digests])
         self.packs = tuple(PackName(Digest(digest), size) for digest, size in rows)
         self._table: dict[bytes, int] | None = None
+        self._starts: array[int] | None = None
 
     def __len__(self) -> int:
         return self.count
 
-    def digests(self) -> tuple[bytes, ...]:
+    def digests(self) -> list[bytes]:
         """All blobs in packs, sorted."""
-        column = self._data[self._digests : self._places]
-        return struct.unpack(f"{'32s' * self.count}", column)
+        return [digest for (digest,) in _EACH.iter_unpack(self._data[self._digests : self._places])]
 
     def find(self, digest: bytes) -> int:
         """The row of a blob, or -1."""
         if self._table is not None:
             return self._table.get(digest, -1)
-        data, start = self._data, self._digests
-        row = bisect_left(
-            range(self.count), digest, key=lambda at: bytes(data[start + at * 32 : start + at * 32 + 32])
-        )
-        at = start + row * _DIGEST
-        return row if row < self.count and data[at : at + _DIGEST] == digest else -1
+        starts = self._starts
+        if starts is None:
+            starts = self._starts = self._first_words()
+        start = _START.unpack_from(digest)[0]
+        row = bisect_left(starts, start)
+        while row < self.count and starts[row] == start:
+            at = self._digests + row * _DIGEST
+            if self._data[at : at + _DIGEST] == digest:
+                return row
+            row += 1
+        return -1
 
-    def rows(self, wanted: Collection[Digest]) -> list[tuple[Digest, int]]:
+    def _first_words(self) -> "array[int]":
+        """The first 64 bits of each digest as a number: bisecting these takes no code of ours."""
+        words = array("Q")
+        words.frombytes(self._data[self._digests : self._places])
+        starts = words[:: _DIGEST // words.itemsize]
+        if sys.byteorder == "little":
+            starts.byteswap()
+        return starts
+
+    def rows(self, wanted: Collection[Name]) -> list[tuple[Name, int]]:
         """The blobs of `wanted` that are here, with their rows."""
         if self._table is None and len(wanted) * _MANY > self.count:
             self._table = dict(zip(self.digests(), range(self.count), strict=True))
@@ -149,46 +192,63 @@ class Index:
             return [(digest, table[digest]) for digest in wanted if digest in table]
         return [(digest, row) for digest in wanted if (row := self.find(digest)) >= 0]
 
-    def hits(self, wanted: set[Digest]) -> Sequence[int]:
-        """The rows of the blobs of `wanted` that are here, in order."""
-        if len(wanted) * _MANY > self.count:
-            digests = self.digests()
-            if len(wanted) >= self.count and wanted.issuperset(digests):
-                return range(self.count)
-            return [row for row, digest in enumerate(digests) if digest in wanted]
-        return sorted(row for _, row in self.rows(wanted))
+    def hits(self, wanted: set[Name]) -> tuple[Sequence[int], set[Name]]:
+        """The rows of the blobs of `wanted` that are here, in order, and the blobs that are not."""
+        if len(wanted) * _MANY <= self.count:
+            found = self.rows(wanted)
+            return sorted(row for _, row in found), wanted.difference([digest for digest, _ in found])
+        digests = self.digests()
+        left = wanted.difference(digests)
+        if len(wanted) - len(left) == self.count:
+            return range(self.count), left
+        return list(compress(range(self.count), map(wanted.__contains__, digests))), left
 
-    def lacking(self, wanted: set[Digest]) -> set[Digest]:
+    def lacking(self, wanted: set[Name]) -> set[Name]:
         """Those blobs of `wanted` that are not here."""
         if len(wanted) * _MANY > self.count:
             return wanted.difference(self.digests())
         return wanted.difference([digest for digest, _ in self.rows(wanted)])
 
-    def numbers(self) -> Sequence[int]:
-        """The number of the pack that each row names."""
-        return self.columns()[0]
+    def numbers(self, rows: Sequence[int]) -> Sequence[int]:
+        """The numbers of the packs that rows name."""
+        numbers = self._words(0, rows)
+        if max(numbers, default=-1) >= len(self.packs):
+            raise BadRecord("the index names a pack that it does not list", self._source)
+        return numbers
 
-    def mostly(self, rows: Sequence[int]) -> Iterator[PackName]:
-        """The packs of which nine blobs in ten, or more, are these rows'; none that has compressed ones."""
-        numbers, _, encodings = self.columns()
-        among = numbers if len(rows) == self.count else map(numbers.__getitem__, rows)
-        counted, wanted = Counter(numbers), Counter(among)
-        packed = set(compress(numbers, encodings))
-        for number in sorted(wanted.keys() - packed):
-            if wanted[number] * 10 >= counted[number] * 9:
-                yield self.packs[number]
+    def sizes(self, rows: Sequence[int]) -> Sequence[int]:
+        """How many bytes the blobs of rows have."""
+        return self._words(3, rows)
 
-    def columns(self) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
-        """Of each row: the number of the pack that it names, its blob's decoded size, and its encoding."""
+    def _words(self, word: int, rows: Sequence[int]) -> Sequence[int]:
+        """One of the five numbers in the places of rows."""
+        if len(rows) * _MANY <= self.count:
+            start = self._places + word * _NUMBER.size
+            return [_NUMBER.unpack_from(self._data, start + row * PLACE.size)[0] for row in rows]
         words = array("I")
         words.frombytes(self._data[self._places : self._recipes])
         if sys.byteorder == "big":
             words.byteswap()
-        width = PLACE.size // words.itemsize
-        numbers, sizes, encodings = words[::width], words[3::width], words[4::width]
-        if max(numbers, default=-1) >= len(self.packs):
-            raise BadRecord("the index names a pack that it does not list", self._source)
-        return numbers, sizes, encodings
+        column = words[word :: PLACE.size // words.itemsize]
+        return column if len(rows) == self.count else list(map(column.__getitem__, rows))
+
+    def outside(self, rows: Sequence[int], packs: Collection[PackName]) -> Iterator[Digest]:
+        """The blobs of those of these rows that name none of some packs."""
+        listed = {number for number, pack in enumerate(self.packs) if pack in packs}
+        for row, number in zip(rows, self.numbers(rows), strict=True):
+            if number not in listed:
+                at = self._digests + row * _DIGEST
+                yield Digest(self._data[at : at + _DIGEST])
+
+    def mostly(self, rows: Sequence[int]) -> Iterator[PackName]:
+        """The packs of which nine blobs in ten, or more, are these rows'; none that has compressed ones."""
+        every = range(self.count)
+        numbers = self.numbers(every)
+        counted, wanted = Counter(numbers), Counter(self.numbers(rows))
+        packed = set(compress(numbers, self._words(4, every)))
+        for number in sorted(wanted.keys() - packed):
+            if wanted[number] * 10 >= counted[number] * 9:
+                yield self.packs[number]
 
     def pack_of(self, row: int) -> int:
         """The number of the pack that a row names."""
@@ -221,7 +281,9 @@ class Index:
         rows: dict[PackName, list[bytes]] = {pack: [] for pack in self.packs}
         lists = [rows[pack] for pack in self.packs]
         places = _PLACED.iter_unpack(self._data[self._places : self._recipes])
-        for digest, number, (_, where) in zip(self.digests(), self.numbers(), places, strict=True):
+        for digest, number, (_, where) in zip(
+            self.digests(), self.numbers(range(self.count)), places, strict=True
+        ):
             lists[number].append(digest + where)
         return {pack: b"".join(found) for pack, found in rows.items()}
 

@@ -3,17 +3,18 @@
 import io
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from tallystick.digest import Digest, Hashed, hash_file
+from tallystick.digest import Digest, Hashed, Name, hash_file
 from tallystick.errors import ObjectCorrupt, ObjectMissing, TallyError
 from tallystick.files import translated
-from tallystick.store.index import PackName, Place
+from tallystick.store.catalogue import Survey
+from tallystick.store.index import Place
 from tallystick.store.pack import RAW, decode
 from tallystick.store.packs import Packs
 from tallystick.store.shared import Shared
@@ -21,6 +22,19 @@ from tallystick.store.writer import SEALED, Writer
 
 _LIST_FROM = 64
 """Looking for more large blobs than this, listing all of them is quicker than asking for each."""
+
+
+class Stock(NamedTuple):
+    """Where some blobs are: nowhere here, in packs, or whole, with the size of each."""
+
+    absent: set[bytes]
+    packed: Survey
+    whole: dict[Digest, int]
+
+    @property
+    def size(self) -> int:
+        """How many bytes those have that are here."""
+        return self.packed.size + sum(self.whole.values())
 
 
 class LocalStore:
@@ -54,16 +68,28 @@ class LocalStore:
         """Which of these blobs are in packs."""
         return self._packs.catalogue.known(set(digests))
 
-    def missing(self, digests: Iterable[Digest]) -> set[Digest]:
+    def missing(self, digests: Iterable[Name]) -> set[Name]:
         """Which of these blobs are not here."""
         wanted = self._packs.catalogue.lacking(set(digests))
         if len(wanted) > _LIST_FROM:
             wanted -= self.whole()
         else:
-            wanted = {digest for digest in wanted if not self.is_whole(digest)}
+            wanted = {digest for digest in wanted if not self.is_whole(Digest(digest))}
         if wanted and self._packs.refresh_if_changed():
             wanted = self._packs.catalogue.lacking(wanted)
         return wanted
+
+    def stock(self, wanted: Set[bytes]) -> Stock:
+        """Where these blobs are, and how many bytes they have."""
+        packed = self._packs.catalogue.survey(wanted)
+        whole = {}
+        for digest in map(Digest, packed.lacking):
+            if (path := self.object_path(digest)) is not None:
+                whole[digest] = path.stat().st_size
+        absent = packed.lacking - whole.keys()
+        if absent and self._packs.refresh_if_changed():
+            return self.stock(wanted)
+        return Stock(absent, packed, whole)
 
     def size(self, digest: Digest) -> int:
         """How many bytes a blob has."""
@@ -71,11 +97,9 @@ class LocalStore:
             raise self._absent(digest)
         return self.total((digest,))
 
-    def total(self, digests: Iterable[Digest]) -> int:
+    def total(self, digests: Iterable[bytes]) -> int:
         """How many bytes those of these blobs have that are here."""
-        wanted, packed = set(digests), self._packs.catalogue
-        paths = [path for digest in packed.lacking(wanted) if (path := self.object_path(digest))]
-        return packed.size(wanted) + sum(path.stat().st_size for path in paths)
+        return self.stock(set(digests)).size
 
     def object_name(self, digest: Digest) -> Path:
         """Where a large blob lies, if it is here."""
@@ -181,9 +205,9 @@ class LocalStore:
                 path = paths.get(pack) or paths.setdefault(pack, self._packs.path(pack))
                 yield digest, path, offset, size
 
-    def holding(self, digests: set[Digest]) -> list[PackName]:
-        """The packs in which those of these blobs lie that are in packs."""
-        return sorted(self._packs.catalogue.relied(digests)[0])
+    def pack_path(self, pack: Digest) -> Path:
+        """Where a pack lies."""
+        return self._packs.path(pack)
 
     @contextmanager
     def writer(self) -> Iterator[Writer]:

@@ -3,42 +3,21 @@
 import io
 import mmap
 import os
-import struct
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from operator import itemgetter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tallystick.digest import Buffer, Digest, blake3_hasher, digests_of
-from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing
+from tallystick.digest import Buffer, Digest, blake3_hasher
+from tallystick.errors import ObjectCorrupt, ObjectMissing
 from tallystick.files import translated
 from tallystick.store.chunker import chunks, fitting_average
 from tallystick.store.index import PackName, Recipe
-from tallystick.store.local import LocalStore
-from tallystick.store.pack import (
-    MAGIC,
-    PACK_SIZE,
-    ROW,
-    TRAILER,
-    Contents,
-    Encoder,
-    Entry,
-    close,
-    decode,
-    read_table,
-    table,
-)
+from tallystick.store.local import LocalStore, Stock
+from tallystick.store.pack import LARGE, MAGIC, PACK_SIZE, Contents, Encoder, Entry, close, table
+from tallystick.store.verbatim import Verbatim, opened
 
 _WINDOW = 64 << 20
 """Bytes of a large file after which those that were read are given back."""
-
-_SAMPLES = 32
-"""Blobs of a pack that are tried before deciding whether to compress any."""
-
-
-_NAME = struct.Struct("<32s16x")
-"""The digest in a row of a table of contents."""
 
 
 class Parcel(NamedTuple):
@@ -51,8 +30,14 @@ class Parcel(NamedTuple):
     rows: bytes
     blobs: int
     size: int
-    room: bytearray | None = None
-    """Where `data` lies, if another pack may come to lie there next."""
+
+    def pieces(self) -> Iterator[Buffer]:
+        """Its bytes."""
+        yield self.data
+
+    def name(self) -> PackName:
+        """What it is called."""
+        return PackName(Digest.of(self.data), len(self.data))
 
 
 class Outgoing:
@@ -63,86 +48,33 @@ class Outgoing:
         self._is_known = is_known
         self._encoder = Encoder()
         self._started: set[Digest] = set()
-        self._rooms: list[bytearray] = []
+        self._refused: list[Verbatim] = []
         self.recipes: dict[Digest, Recipe] = {}
 
-    def parcels(self, wanted: set[Digest]) -> Iterator[Iterator[Parcel]]:
+    def parcels(self, stock: Stock) -> Iterator[Iterator[Parcel | Verbatim]]:
         """Pack these blobs of the local store; raise ObjectCorrupt before a bad byte is sent (C7).
 
-        First come packs as they lie here, then new ones: between the two memory can be given back.
+        First come packs as they lie here, then, once these are sent or refused, new ones.
         """
-        left = set(wanted)
-        yield self._as_they_are(left)
-        self._rooms.clear()
-        small = self._local.in_packs(left)
-        yield self._repacked(left - small, small)
+        entire: list[PackName] = []
+        yield self._as_they_are(stock.packed.packs(), entire)
+        small = stock.packed.outside(entire)
+        for refused in self._refused:
+            small.update(refused.digests())
+        yield self._repacked(set(stock.whole), small)
 
-    def _as_they_are(self, left: set[Digest]) -> Iterator[Parcel]:
-        """Whole packs; what is in them is `left` no longer."""
-        for pack in self._local.holding(left):
-            # Small ones are better joined: the remote would fill up with them, one for each `add`.
-            if pack.size >= PACK_SIZE // 2 and (parcel := self._verbatim(pack, left)):
+    def refuse(self, parcel: Verbatim) -> None:
+        """A pack is not what its name says: its blobs go one by one, so that the damaged one is found."""
+        self._refused.append(parcel)
+
+    def _as_they_are(self, packs: Mapping[PackName, int], entire: list[PackName]) -> Iterator[Verbatim]:
+        """The packs of which all blobs are wanted, unless compressing pays; they are noted as `entire`."""
+        rooms: list[bytearray] = []
+        for pack in _separate(packs):
+            parcel = opened(self._local.pack_path(pack.digest), pack, packs[pack], rooms)
+            if parcel is not None and not parcel.shrinks(self._encoder):
+                entire.append(pack)
                 yield parcel
-
-    def release(self, room: bytearray | None) -> None:
-        """A pack has been sent: the next one may come to lie in its place."""
-        if room is not None:
-            self._rooms.append(room)
-
-    def _verbatim(self, pack: PackName, left: set[Digest]) -> Parcel | None:
-        """A local pack as it is, but for the nonce; None if not all of it is `left`, or compressing pays."""
-        room = self._read(pack)
-        view = memoryview(room)[: pack.size]
-        try:
-            rows = bytes(read_table(view, pack.size, str(pack.digest)))
-        except BadRecord:
-            rows = b""
-        names = [name for (name,) in _NAME.iter_unpack(rows)]
-        if not rows or not left.issuperset(names) or self._shrinks(view, rows):
-            self.release(room)
-            return None
-        blobs, size = self._verified(pack.digest, view, rows)
-        left.difference_update(names)
-        end = pack.size - len(rows) - TRAILER.size
-        view[end:] = close(rows, end)
-        return Parcel(view, rows, blobs, size, room)
-
-    def _read(self, pack: PackName) -> bytearray:
-        """A pack's bytes, of which no map of the file can lose any while they are checked and sent."""
-        room = self._rooms.pop() if self._rooms else bytearray()
-        if len(room) < pack.size:
-            # Fresh memory costs more than reading into it: what is there is used again.
-            room = bytearray(max(pack.size, PACK_SIZE + PACK_SIZE // 32))
-        view = memoryview(room)[: pack.size]
-        # One that is gone, or shorter than its index says, fails the check of its table.
-        view[-TRAILER.size :] = bytes(TRAILER.size)
-        path = self._local.packs / f"{pack.digest.hex()}.pack"
-        with translated(path), suppress(FileNotFoundError), open(path, "rb", buffering=0) as file:
-            while view and (count := file.readinto(view)):
-                view = view[count:]
-        return room
-
-    def _shrinks(self, view: memoryview, rows: bytes) -> bool:
-        """Whether compressing a pack pays."""
-        step = max(1, len(rows) // ROW.size // _SAMPLES)
-        some = [ROW.unpack_from(rows, at) for at in range(0, len(rows), step * ROW.size)]
-        return self._encoder.shrinks([view[at : at + stored] for _, at, stored, _, _ in some])
-
-    def _verified(self, pack: Digest, view: memoryview, rows: bytes) -> tuple[int, int]:
-        """Hash every blob of a local pack; one with a damaged blob is set aside. Count blobs and bytes."""
-        entries = list(ROW.iter_unpack(rows))
-        size = sum(map(itemgetter(3), entries))
-        if not any(map(itemgetter(4), entries)):
-            found = digests_of([view[at : at + stored] for _, at, stored, _, _ in entries])
-            if found == [entry[0] for entry in entries]:
-                return len(entries), size
-        for digest, at, stored, length, encoding in entries:
-            try:
-                decode(view[at : at + stored], digest, length, encoding, str(pack))
-            except ObjectCorrupt:
-                self._local.set_aside_pack(pack)
-                raise
-        return len(entries), size
 
     def _repacked(self, large: set[Digest], small: set[Digest]) -> Iterator[Parcel]:
         """New packs of blobs out of local packs, and of the chunks of large files."""
@@ -227,6 +159,13 @@ class Box:
         parcel = Parcel(self._data.getvalue(), rows, self._blobs, self._size)
         self._start()
         return parcel
+
+
+def _separate(packs: Iterable[PackName]) -> list[PackName]:
+    """The packs that need not be joined with others; a remote would fill up with small ones, one an `add`."""
+    large = sorted(pack for pack in packs if pack.size >= PACK_SIZE // 2)
+    small = [pack for pack in packs if pack.size < PACK_SIZE // 2]
+    return large + small if len(small) == 1 and small[0].size >= LARGE else large
 
 
 def _mapped(path: Path) -> mmap.mmap:

@@ -2,7 +2,10 @@
 
 import os
 import struct
+import sys
+from array import array
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import NamedTuple
 
 import zstandard
@@ -118,15 +121,23 @@ def read_table(data: Buffer, pack_size: int, source: str = "") -> memoryview:
 
 def _check_contiguous(rows: memoryview, end: int, source: str) -> None:
     """Refuse contents that overlap, leave gaps or name impossible sizes."""
-    expected = len(MAGIC)
-    for _, offset, stored, size, encoding in ROW.iter_unpack(rows):
-        if offset != expected or not (
-            stored == size <= LARGEST_BLOB if encoding == RAW else is_possible(stored, size, encoding)
-        ):
-            raise BadRecord("the pack's contents make no sense", source)
-        expected += stored
-    if expected != end:
+    offsets, stored, sizes, encodings = columns(rows)
+    starts = list(accumulate(stored, initial=len(MAGIC)))
+    if starts.pop() != end:
         raise BadRecord("the pack's contents do not add up", source)
+    plain = not any(encodings) and stored == sizes and max(sizes, default=0) <= LARGEST_BLOB
+    if starts != offsets.tolist() or not (plain or all(map(is_possible, stored, sizes, encodings))):
+        raise BadRecord("the pack's contents make no sense", source)
+
+
+def columns(rows: Buffer) -> tuple["array[int]", ...]:
+    """The offsets, stored lengths, sizes and encodings in the rows of a table of contents."""
+    words = array("I")
+    words.frombytes(rows)
+    if sys.byteorder == "big":
+        words.byteswap()
+    width = ROW.size // words.itemsize
+    return tuple(words[at::width] for at in range(width - 4, width))
 
 
 def is_possible(stored: int, size: int, encoding: int) -> bool:

@@ -1,12 +1,13 @@
 """A remote store: packs, indexes and root records at a place that the user owns."""
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from tallystick.digest import Buffer, Digest
+from tallystick.digest import Buffer, Digest, Name
 from tallystick.errors import (
     AccessDenied,
     BadRecord,
@@ -34,6 +35,14 @@ _PACKS, _ROOTS, _TOMBSTONES = "packs/", "roots/", "tombstones/"
 
 _LOOKS = 5
 """How often a look begins again when indexes are joined under its eyes."""
+
+
+class Shelved(NamedTuple):
+    """What a remote has of some blobs: those it lacks, the packs that hold the others, and their bytes."""
+
+    lacking: set[bytes]
+    packs: set[Digest]
+    size: int
 
 
 class RemoteStore:
@@ -178,23 +187,28 @@ class RemoteStore:
         listed = self.backend.listing(_PACKS).items()
         return {name: size for path, size in listed if (name := digest_in(path, ".pack")) is not None}
 
-    def missing(self, digests: Iterable[Digest]) -> set[Digest]:
+    def missing(self, digests: Iterable[Name]) -> set[Name]:
         """Ask the remote which of these blobs it lacks."""
         self.refresh()
         return self.lacks(set(digests))
 
-    def lacks(self, wanted: set[Digest]) -> set[Digest]:
+    def lacks(self, wanted: set[Name]) -> set[Name]:
         """Which of these blobs were not there at the last refresh."""
         left = self.catalogue.lacking(wanted)
         return left - {digest for digest, _ in self.catalogue.recipes(left)}
 
-    def relied(self, wanted: set[Digest]) -> tuple[set[Digest], int]:
-        """The packs that hold these blobs and the large ones' chunks; the bytes that the blobs have."""
-        recipes = dict(self.catalogue.recipes(self.catalogue.lacking(wanted)))
+    def survey(self, wanted: Set[bytes]) -> Shelved:
+        """What of these blobs was there at the last refresh, and in which packs."""
+        found = self.catalogue.survey(wanted)
+        recipes = dict(self.catalogue.recipes(found.lacking))
         chunks = {chunk for recipe in recipes.values() for chunk, _ in recipe.chunks}
-        packs, size = self.catalogue.relied(wanted)
-        packs |= self.catalogue.relied(chunks)[0]
-        return {pack.digest for pack in packs}, size + sum(recipe.size for recipe in recipes.values())
+        packs = found.packs().keys() | self.catalogue.survey(chunks).packs().keys()
+        size = found.size + sum(recipe.size for recipe in recipes.values())
+        return Shelved(found.lacking - recipes.keys(), {pack.digest for pack in packs}, size)
+
+    def relied(self, wanted: Set[bytes]) -> tuple[set[Digest], int]:
+        """The packs that hold these blobs and the large ones' chunks; the bytes that the blobs have."""
+        return self.survey(wanted)[1:]
 
     def contains(self, digest: Digest) -> bool:
         """Whether the remote holds a blob."""
@@ -226,10 +240,21 @@ class RemoteStore:
         """Bytes of a pack, as they come: nothing is verified yet."""
         return memoryview(self.backend.get(pack_path(pack), start, end))
 
-    def put_pack(self, name: Digest, data: Buffer) -> None:
-        """Upload a pack; on return the remote has said that it is durable."""
-        self._put(pack_path(name), data)
-        self._packs[name] = len(data)
+    def put_pack(self, pieces: Iterable[Buffer], name: Callable[[], PackName]) -> PackName:
+        """Upload a pack, whose name is known once its pieces are drawn; durable on return."""
+        named: list[PackName] = []
+
+        def path() -> str:
+            named.append(name())
+            return pack_path(named[0].digest).removeprefix(_PACKS)
+
+        def is_there() -> bool:
+            return bool(named) and self._holds(pack_path(named[0].digest), named[0].size, named[0].digest)
+
+        self._settle(lambda: self.backend.put_pieces(_PACKS.rstrip("/"), pieces, path), is_there, "pack")
+        pack = named[0]
+        self._packs[pack.digest] = pack.size
+        return pack
 
     def put_index(self, data: bytes) -> None:
         """Upload an index of packs that are all there."""
@@ -304,21 +329,29 @@ class RemoteStore:
         return packs
 
     def _put(self, name: str, data: Buffer) -> None:
+        """Write a file."""
+
+        def is_there() -> bool:
+            return self._holds(name, len(data), Digest.of(data))
+
+        self._settle(lambda: self.backend.put_new(name, data), is_there, name)
+
+    def _settle(self, put: Callable[[], bool], is_there: Callable[[], bool], what: str) -> None:
         """Write a file; an answer that was lost, or `taken`, is resolved by looking (rule L3)."""
         try:
-            if self.backend.put_new(name, data):
+            if put():
                 return
         except RemoteUnreachable:
-            if not self._holds(name, data):
+            if not is_there():
                 raise
             return
-        if not self._holds(name, data):
+        if not is_there():
             raise ObjectCorrupt(
-                f"`{name}` in `{self.url}` holds other bytes than its name says", [], [self.url]
+                f"`{what}` in `{self.url}` holds other bytes than its name says", [], [self.url]
             )
 
-    def _holds(self, name: str, data: Buffer) -> bool:
-        return self.backend.size(name) == len(data) and self.backend.get(name) == data
+    def _holds(self, name: str, size: int, digest: Digest) -> bool:
+        return self.backend.size(name) == size and Digest.of(self.backend.get(name)) == digest
 
     def _read_place(self, digest: Digest, place: Place) -> bytes:
         stored = self.read_range(place.pack, place.offset, place.offset + place.stored)

@@ -24,6 +24,7 @@ from tallystick.store.parallel import ordered
 from tallystick.store.quarantine import LIMIT, Damaged, Quarantine
 from tallystick.store.remote import RemoteStore, pack_path
 from tallystick.store.settled import key_of
+from tallystick.store.verbatim import Verbatim
 from tallystick.store.writer import Writer
 
 JOBS = 8
@@ -68,7 +69,7 @@ class _Sent:
 def push(
     local: LocalStore,
     remote: RemoteStore,
-    digests: Iterable[Digest],
+    digests: Iterable[bytes],
     *,
     repository: str,
     commits: Sequence[str] = (),
@@ -84,12 +85,11 @@ def push(
     Raises ObjectMissing, before anything is sent, naming the blobs that neither side has.
     """
     wanted, sent = set(digests), _Sent()
-    named = wanted if roots is None else set(roots)
+    named = set(map(Digest, wanted)) if roots is None else set(roots)
     gone: set[Digest] = set()
     for _ in range(_ROUNDS):
         remote.refresh(gone)
-        _send(local, remote, wanted, sent, jobs, progress)
-        relied, size = remote.relied(wanted)
+        relied, size = _send(local, remote, wanted, sent, jobs, progress)
         if not wanted:
             break
         root = remote.put_root(repository, commits, named, relied)
@@ -120,23 +120,23 @@ def settled(
 
 
 def _send(
-    local: LocalStore, remote: RemoteStore, wanted: set[Digest], sent: _Sent, jobs: int, progress: Progress
-) -> None:
-    """Upload what the remote lacks, and the index that names it."""
+    local: LocalStore, remote: RemoteStore, wanted: set[bytes], sent: _Sent, jobs: int, progress: Progress
+) -> tuple[set[Digest], int]:
+    """Upload what the remote lacks, and the index that names it; say which packs all relies on, its size."""
     noted = resumed(remote)
-    missing = remote.lacks(wanted)
-    absent = local.missing(missing)
-    if absent:
+    there = remote.survey(wanted)
+    stock = local.stock(there.lacking)
+    if stock.absent:
         raise ObjectMissing(
-            f"{len(absent):,} blobs are neither in the local store nor in `{remote.url}`",
-            sorted(absent),
+            f"{len(stock.absent):,} blobs are neither in the local store nor in `{remote.url}`",
+            sorted(stock.absent),
             [str(local.root), remote.url],
         )
     outgoing = Outgoing(local, remote.catalogue.__contains__)
     packs = list(noted)
-    progress.begin("sending", files=len(missing), size=local.total(missing))
+    progress.begin("sending", files=len(there.lacking), size=stock.size)
     try:
-        for parcels in outgoing.parcels(missing):
+        for parcels in outgoing.parcels(stock):
             packs += _uploaded(remote, outgoing, parcels, sent, min(jobs, PACKS_AT_A_TIME), progress)
     finally:
         progress.end()
@@ -145,26 +145,41 @@ def _send(
     if packs or outgoing.recipes:
         remote.put_index(indexes.assemble(packs, outgoing.recipes))
         remote.journal.forget([name.digest for name, _ in packs])
+    # Chunks of what is large may lie in packs that were there before.
+    new = {name.digest for name, _ in packs[len(noted) :]} | remote.survey(set(outgoing.recipes)).packs
+    return there.packs | new, there.size + stock.size
 
 
 def _uploaded(
     remote: RemoteStore,
     outgoing: Outgoing,
-    parcels: Iterator[Parcel],
+    parcels: Iterator[Parcel | Verbatim],
     sent: _Sent,
     jobs: int,
     progress: Progress,
 ) -> list[tuple[PackName, bytes]]:
     """Upload packs; say which they are, with their tables of contents."""
     packs, large = [], len(outgoing.recipes)
-    for done in ordered(partial(upload, remote), parcels, jobs):
+    for done in ordered(partial(_tried, remote), parcels, jobs):
+        if isinstance(done, Verbatim):
+            outgoing.refuse(done)
+            continue
         packs.append((done.pack, done.rows))
-        outgoing.release(done.room)
         sent.blobs += done.blobs
         sent.bytes += done.pack.size
         progress.advance(done.blobs + len(outgoing.recipes) - large, done.size)
         large = len(outgoing.recipes)
     return packs
+
+
+def _tried(remote: RemoteStore, parcel: Parcel | Verbatim) -> "_Uploaded | Verbatim":
+    """Upload a pack; give back one of the local store that turns out not to be what its name says."""
+    try:
+        return upload(remote, parcel)
+    except ObjectCorrupt:
+        if isinstance(parcel, Verbatim) and not parcel.is_right:
+            return parcel
+        raise
 
 
 def resumed(remote: RemoteStore) -> list[tuple[PackName, bytes]]:
@@ -184,15 +199,13 @@ class _Uploaded(NamedTuple):
     rows: bytes
     blobs: int
     size: int
-    room: bytearray | None
 
 
-def upload(remote: RemoteStore, parcel: Parcel) -> _Uploaded:
+def upload(remote: RemoteStore, parcel: Parcel | Verbatim) -> _Uploaded:
     """Send a pack, and note that it is there."""
-    name = PackName(Digest.of(parcel.data), len(parcel.data))
-    remote.put_pack(name.digest, parcel.data)
-    remote.journal.note(name.digest)
-    return _Uploaded(name, parcel.rows, parcel.blobs, parcel.size, parcel.room)
+    pack = remote.put_pack(parcel.pieces(), parcel.name)
+    remote.journal.note(pack.digest)
+    return _Uploaded(pack, parcel.rows, parcel.blobs, parcel.size)
 
 
 def fetch(

@@ -1,0 +1,92 @@
+"""A local pack that is sent as it is but for its nonce, verified while its bytes pass by."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from tallystick.digest import Buffer, Digest, blake3_hasher
+from tallystick.errors import BadRecord, ObjectCorrupt
+from tallystick.files import translated
+from tallystick.store.index import PackName
+from tallystick.store.pack import ROW, TRAILER, Encoder, close, columns, read_table
+
+_PIECE = 4 << 20
+"""Bytes that are read at a time, into memory that is used again: fresh memory costs more than reading."""
+
+_SAMPLES = 32
+"""Blobs of a pack that are tried before deciding whether to compress any."""
+
+
+class Verbatim:
+    """A pack of the local store; `rows` are its table of contents.
+
+    A pack is named by the digest of all its bytes, and whoever wrote it hashed each blob as it went in. So if
+    its bytes still make its name, they are those, and nothing in it needs decoding: all blobs lie there raw.
+    """
+
+    def __init__(self, path: Path, pack: PackName, end: bytes, rooms: list[bytearray]) -> None:
+        self._path = path
+        self._pack = pack
+        self._rooms = rooms
+        self._end = end
+        self._hasher = blake3_hasher()
+        self.is_right = True
+        self.rows = end[: -TRAILER.size]
+        self.blobs = len(self.rows) // ROW.size
+        self.size = sum(columns(self.rows)[2])
+
+    def digests(self) -> Iterator[Digest]:
+        """The blobs that are in it."""
+        return (Digest(row[0]) for row in ROW.iter_unpack(self.rows))
+
+    def shrinks(self, encoder: Encoder) -> bool:
+        """Whether compressing it pays."""
+        step = max(1, self.blobs // _SAMPLES)
+        rows = [ROW.unpack_from(self.rows, at * ROW.size) for at in range(0, self.blobs, step)]
+        with translated(self._path), open(self._path, "rb", buffering=0) as file:
+            return encoder.shrinks([os.pread(file.fileno(), stored, at) for _, at, stored, _, _ in rows])
+
+    def pieces(self) -> Iterator[Buffer]:
+        """Its bytes under a fresh nonce; raise ObjectCorrupt before the last if they don't make its name."""
+        room = self._rooms.pop() if self._rooms else bytearray(_PIECE)
+        try:
+            yield from self._bodies(memoryview(room))
+        finally:
+            self._rooms.append(room)
+        whole = self._hasher.copy()
+        whole.update(self._end)
+        if whole.digest() != self._pack.digest:
+            self.is_right = False
+            raise ObjectCorrupt(f"{self._pack.digest} is damaged", [], [str(self._path)])
+        end = close(self.rows, self._pack.size - len(self._end))
+        self._hasher.update(end)
+        yield end
+
+    def _bodies(self, room: memoryview) -> Iterator[memoryview]:
+        """What comes before the table of contents; less of it if the pack is gone or cut off."""
+        left = self._pack.size - len(self._end)
+        with (
+            translated(self._path),
+            suppress(FileNotFoundError),
+            open(self._path, "rb", buffering=0) as file,
+        ):
+            while left and (count := file.readinto(room[:left])):
+                self._hasher.update(room[:count])
+                yield room[:count]
+                left -= count
+
+    def name(self) -> PackName:
+        """What it is called now that all its pieces have passed by."""
+        return PackName(Digest(self._hasher.digest()), self._pack.size)
+
+
+def opened(path: Path, pack: PackName, blobs: int, rooms: list[bytearray]) -> Verbatim | None:
+    """A pack that holds so many blobs, all raw; None if it doesn't, is damaged, or gone."""
+    length = blobs * ROW.size + TRAILER.size
+    with translated(path), suppress(FileNotFoundError, BadRecord), open(path, "rb", buffering=0) as file:
+        end = os.pread(file.fileno(), length, pack.size - length)
+        rows = bytes(read_table(end, pack.size, str(path)))
+        if len(rows) + TRAILER.size == length and not any(columns(rows)[3]):
+            return Verbatim(path, pack, end, rooms)
+    return None
