@@ -5,7 +5,7 @@ import unicodedata
 from binascii import Error as NotHex
 from binascii import unhexlify
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from operator import itemgetter, lt
 from struct import iter_unpack
@@ -28,6 +28,9 @@ _MODES = frozenset("fxld")
 _DIGEST = 32
 _BLOCK = 4096
 """How many lines are written at once."""
+
+_PIECE = 1 << 20
+"""How many bytes are read at once."""
 
 _PLAIN_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~@=+,# /\n"
 _STARTS = (b".", b"/", b"\n", b" ", b"con", b"prn", b"aux", b"nul", b"com", b"lpt", b"git~")
@@ -95,8 +98,28 @@ def parse(data: bytes, source: str = "") -> list[Entry]:
     """Read a tree; raise BadRecord unless it is exactly what `render` writes."""
     if len(data) > LIMIT:
         raise BadRecord(f"larger than the {LIMIT:,} bytes that a tree may have", source)
-    rows: list[tuple[bytes, bytes, bytes, bytes]] = _LINE.findall(data)
-    if data[-1:] not in (b"\n", b"") or data.count(b"\n") != len(rows):
+    if data[-1:] not in (b"\n", b""):
+        _complain(data, source)
+    entries: list[Entry] = []
+    for start, end in _pieces(data):
+        entries += _entries(data, start, end, len(entries), source)
+    _check_order([entry.path for entry in entries], source)
+    return entries
+
+
+def _pieces(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where to cut a text between lines: what is made of all of a large one at once takes much memory."""
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start + _PIECE) + 1 or len(data)
+        yield start, end
+        start = end
+
+
+def _entries(data: bytes, start: int, end: int, before: int, source: str) -> Iterator[Entry]:
+    """The entries of some whole lines, with so many before them."""
+    rows: list[tuple[bytes, bytes, bytes, bytes]] = _LINE.findall(data, start, end)
+    if data.count(b"\n", start, end) != len(rows):
         _complain(data, source)
     try:
         digests = _digests([row[1] for row in rows])
@@ -104,12 +127,11 @@ def parse(data: bytes, source: str = "") -> list[Entry]:
         _complain(data, source)
     paths = [row[3] for row in rows]
     if not _all_plain(paths):
-        paths = [unquote_path(path, source, line) for line, path in enumerate(paths, 1)]
-        _check_paths(paths, source)
-    _check_order(paths, source)
+        paths = [unquote_path(path, source, line) for line, path in enumerate(paths, before + 1)]
+        _check_paths(paths, source, before)
     modes = [row[0].decode() or "d" for row in rows]
     sizes = [int(row[2] or b"0") for row in rows]
-    return list(map(Entry, modes, digests, sizes, paths))
+    return map(Entry, modes, digests, sizes, paths)
 
 
 def difference(before: bytes, after: bytes, source: str = "") -> tuple[list[Entry], list[Entry]] | None:
@@ -142,10 +164,13 @@ def _text(lines: Iterable[bytes]) -> bytes:
 
 def contents(data: bytes, source: str = "") -> set[Digest]:
     """The digests of all that a tree names, without the paths, which nobody checks here."""
-    texts = _CONTENT.findall(data)
-    if len(texts) != data.count(b"\n") or data[-1:] not in (b"\n", b""):
-        return {entry.digest for entry in parse(data, source) if entry.mode != "d"}
-    return set(_digests(texts)) if texts else set()
+    found: set[Digest] = set()
+    for start, end in _pieces(data):
+        texts = _CONTENT.findall(data, start, end)
+        if len(texts) != data.count(b"\n", start, end):
+            return {entry.digest for entry in parse(data, source) if entry.mode != "d"}
+        found.update(_digests(texts))
+    return found
 
 
 def _digests(texts: list[bytes]) -> list[Digest]:
@@ -186,9 +211,9 @@ def _all_plain(paths: Sequence[bytes]) -> bool:
     return joined.count(b"\n") == len(paths) + 1 and not any(word in joined for word in _SUSPECTS)
 
 
-def _check_paths(paths: Sequence[bytes], source: str) -> None:
-    """Check every path (rule P1)."""
-    for line, path in enumerate(paths, 1):
+def _check_paths(paths: Sequence[bytes], source: str, before: int = 0) -> None:
+    """Check every path (rule P1), so many lines before them."""
+    for line, path in enumerate(paths, before + 1):
         check_path_bytes(path, source, line)
 
 
