@@ -127,6 +127,15 @@ MISTAKES = {
 }
 
 
+@pytest.mark.parametrize(
+    ("reference", "ways"), [("HOME", r"`$HOME` or `\${HOME}`"), ("SEED:-a", r"is written `\${SEED:-a}`")]
+)
+def test_how_to_write_a_variable_of_the_shell_is_said(reference: str, ways: str) -> None:
+    with pytest.raises(BadRecord) as caught:
+        one(f"cmd: echo ${{{reference}}}")
+    assert ways in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize(("body", "complaint"), MISTAKES.values(), ids=MISTAKES.keys())
 def test_a_mistake_names_file_line_and_stage(body: str, complaint: str) -> None:
     with pytest.raises(BadRecord) as caught:

@@ -129,8 +129,9 @@ class Scope:
         return True, value
 
     def _hint(self, head: str) -> str:
-        if head.isupper():
-            return f"a variable of the shell is written `${head}` or `\\${{{head}}}`"
+        if head.partition(":")[0].isupper():
+            short = "" if ":" in head else f"`${head}` or "
+            return f"a variable of the shell is written {short}`\\${{{head}}}`"
         known = sorted({str(name) for layer in self.layers for name in layer})
         return f"there are: {', '.join(known[:10])}" if known else "`params.yaml` and `vars` define none"
 
