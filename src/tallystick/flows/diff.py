@@ -24,7 +24,7 @@ WORKTREE = "worktree"
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentDiff:
-    """What differs between two environments that one lock recorded."""
+    """What differs between two environments that one lock, or one receipt of a container, recorded."""
 
     lock: str
     changes: tuple[str, ...]
@@ -90,7 +90,8 @@ def diff(
     whole = not targets
     params = tuple(values(before.params, after.params)) if whole else ()
     metrics = tuple(values(before.metrics, after.metrics)) if whole else ()
-    environment = tuple(_environment(before.locks, after.locks)) if whole else ()
+    apart = (*_environment(before.locks, after.locks), *_images(before.images, after.images))
+    environment = apart if whole else ()
     same = not (data or params or metrics or environment)
     return Diff(first, second or WORKTREE, data, params, metrics, environment, tuple(notes), same)
 
@@ -211,3 +212,11 @@ def _environment(old: Mapping[str, Lock], new: Mapping[str, Lock]) -> Iterator[E
             found = compare(before, after)
         if found:
             yield EnvironmentDiff(path, found)
+
+
+def _images(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[EnvironmentDiff]:
+    """The receipts that record another image."""
+    for path in sorted(old.keys() | new.keys()):
+        before, after = old.get(path, "none"), new.get(path, "none")
+        if before != after:
+            yield EnvironmentDiff(path, (f"image {before} -> {after}",))

@@ -13,8 +13,9 @@ from tallystick.records import environment as environments
 from tallystick.records import params as params_record
 from tallystick.records.environment import Lock
 from tallystick.records.values import flatten
+from tallystick.runs.contrast import image_text
 from tallystick.runs.pipelines import Graph, Step, load, load_at, read_file
-from tallystick.runs.receipts import recorded, recorded_at
+from tallystick.runs.receipts import Recorded, recorded, recorded_at
 
 Values = Mapping[tuple[str, str], Any]
 """Values by file and dotted key."""
@@ -54,20 +55,22 @@ class State:
     params: Values
     metrics: Values
     locks: Mapping[str, Lock]
+    images: Mapping[str, str]
 
 
 def state_now(project: Project, progress: Progress = silent) -> State:
     """The worktree's state; data that isn't placed counts as its pointer says."""
     graph = load(project)
-    receipts = (recorded(project, step) for step in graph.steps.values())
+    receipts = [one for step in graph.steps.values() if (one := recorded(project, step)) is not None]
     texts = {path: read_file(project, path) for path in _files(graph)}
     return State(
         data={
             one.path: Version(one, look(project, one.path, progress)) for one in tracked_in_worktree(project)
         },
         params=_params(graph, texts),
-        metrics=_metrics(one.receipt.metrics for one in receipts if one is not None),
+        metrics=_metrics(one.receipt.metrics for one in receipts),
         locks=_locks(graph, texts),
+        images=_images(receipts),
     )
 
 
@@ -75,11 +78,13 @@ def state_at(project: Project, commit: str) -> State:
     """The state that a commit holds."""
     graph = load_at(project, commit)
     texts = project.git.read_at(commit, sorted(_files(graph)))
+    receipts = list(recorded_at(project, commit, graph).values())
     return State(
         data={one.path: Version(one) for one in tracked_at(project, commit)},
         params=_params(graph, texts),
-        metrics=_metrics(one.receipt.metrics for one in recorded_at(project, commit, graph).values()),
+        metrics=_metrics(one.receipt.metrics for one in receipts),
         locks=_locks(graph, texts),
+        images=_images(receipts),
     )
 
 
@@ -120,6 +125,12 @@ def _metrics(receipts: Iterable[Mapping[str, Mapping[str, Any]]]) -> Values:
         for path, values in metrics.items()
         for key, value in values.items()
     }
+
+
+def _images(receipts: Iterable[Recorded]) -> dict[str, str]:
+    """The images that stages ran in, by the receipts that say so."""
+    found = ((one.step.receipt_path, one.receipt.environment.container) for one in receipts)
+    return {path: image_text(container) for path, container in found if container is not None}
 
 
 def _locks(graph: Graph, texts: Mapping[str, bytes | None]) -> dict[str, Lock]:
