@@ -123,7 +123,7 @@ def test_outs_that_nobody_has_any_more_are_made_again(counted: Counted) -> None:
 def test_without_its_index_the_ledger_is_read_again(counted: Counted) -> None:
     index = counted.repo.path / ".git/tally/recipes"
     newer = index.with_name("recipes.new")
-    damages = (None, b"", b"tally recipes 2\nnonsense\n", index.read_bytes()[:-1])
+    damages = (None, b"", b"tally recipes 3\nnonsense\n", index.read_bytes()[:-1])
     for place, broken in [(place, broken) for place in (index, newer) for broken in damages]:
         place.unlink(missing_ok=True)
         if broken is not None:

@@ -86,7 +86,14 @@ def command(
     else:
         named = _named(columns)
         found = flow.log(
-            current.project(), stages, limit=most, failed=failed, where=where, sort=sort, columns=named
+            current.project(),
+            stages,
+            limit=most,
+            failed=failed,
+            where=where,
+            sort=sort,
+            columns=named,
+            progress=current.progress(),
         )
         _show(current, found, as_csv)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tallystick.digest import Digest
 from tallystick.frozen import dataclass
+from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records.receipt import Receipt
 from tallystick.records.stage import PARAMS
@@ -77,6 +78,7 @@ def log(
     where: Sequence[str] = (),
     sort: Sequence[str] = (),
     columns: Sequence[str] = (),
+    progress: Progress = silent,
 ) -> Log:
     """The newest runs of some stages, of all without; those that fit all conditions, the first of an order.
 
@@ -89,9 +91,9 @@ def log(
     asked = [*map(key_name, sort), *conditions.names(condition)]
     most = None if limit is None else limit + 1
     if where or sort:
-        runs = Search(project, stages, failed, condition, tuple(sort)).runs(most)
+        runs = Search(project, stages, failed, condition, tuple(sort)).runs(most, progress)
     else:
-        runs = ledger.runs(project)
+        runs = ledger.runs(project, most)
     wanted = (run for run in _sound(runs, notes) if _is_wanted(run.receipt, stages, failed))
     found = [_logged(run, columns) for run in islice(wanted, most)]
     more = limit is not None and len(found) > limit

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from operator import ge, gt, le, lt
 from typing import Any, NoReturn
 
@@ -109,6 +110,7 @@ def plain_text(value: Any) -> str:
     return str(value)
 
 
+@cache
 def as_number(text: str) -> float | int | None:
     """The number that a text is."""
     for kind in (int, float):

@@ -97,16 +97,16 @@ def reaches(project: Project, commit: str) -> bool:
     return tip is not None and _reaches(project, tip, commit)
 
 
-def runs(project: Project) -> Iterator[Run | Damaged]:
-    """All runs, newest first, read as they are asked for."""
-    for identity, data in stored(project):
+def runs(project: Project, portion: int | None = None) -> Iterator[Run | Damaged]:
+    """All runs, newest first, read as they are asked for: in portions, and of the newest maybe fewer."""
+    for identity, data in stored(project, min(portion or PORTION, PORTION)):
         yield believed(identity, data)
 
 
-def stored(project: Project) -> Iterator[tuple[Digest, bytes]]:
+def stored(project: Project, portion: int = PORTION) -> Iterator[tuple[Digest, bytes]]:
     """The receipts of all runs as they stand in the ledger, newest first, neither checked nor parsed."""
     folders: dict[Digest, str] = {}
-    for some in _portions(project, "run"):
+    for some in _portions(project, "run", portion):
         if len(some) >= MANY and not folders:
             folders = _folders(project)
         yield from _texts(project, some, folders)
@@ -285,11 +285,11 @@ def _named(subjects: Iterable[str], kind: str) -> list[Digest]:
     return list(found)
 
 
-def _portions(project: Project, kind: str) -> Iterator[list[Digest]]:
+def _portions(project: Project, kind: str, portion: int = PORTION) -> Iterator[list[Digest]]:
     """The ids of a kind, newest first, in portions that git reads at a time."""
     newest = project.git.subjects(REF, most=NEWEST)
     ids = _named(newest, kind)
-    yield from _cut(ids)
+    yield from _cut(ids, portion)
     if len(newest) == NEWEST:
         known = set(ids)
         rest = _named(project.git.subjects(REF, skip=NEWEST), kind)

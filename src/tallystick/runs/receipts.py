@@ -47,8 +47,12 @@ def recorded_as(step: Step, data: bytes, source: str) -> Recorded:
 def producers(project: Project, graph: Graph, step: Step) -> Mapping[str, str]:
     """For each dep that another stage makes, the id of the receipt that tells from what."""
     found = {}
+    above: dict[str, str | None] = {}
     for path in step.deps:
-        maker = graph.maker(path)
+        folder = path.rpartition("/")[0]
+        if folder not in above:
+            above[folder] = graph.maker(folder)
+        maker = graph.makers.get(path) or above[folder]
         made = recorded(project, graph.steps[maker]) if maker is not None else None
         if made is not None:
             found[path] = str(made.id)
