@@ -42,6 +42,31 @@ def test_a_difference_is_a_failure_and_still_exit_code_1_and_the_report_is_repla
     assert identity in whole(noisy.repo.read("verdict.html").decode()).words
 
 
+CURVES = """\
+import os
+noise = int.from_bytes(os.urandom(6), 'big')
+with open("loss.csv", "w") as file:
+    file.write("epoch,noise\\n" + "".join(f"{step},{step * noise}\\n" for step in range(9)))
+"""
+
+
+def test_curves_of_both_sides_are_drawn_over_each_other_at_once_and_later(
+    bare: Stages, tmp_path: Path
+) -> None:
+    bare.repo.write("curves.py", CURVES)
+    bare.pipeline("stages: {curves: {cmd: python curves.py, deps: [curves.py], plots: [loss.csv]}}")
+    bare.tally("run")
+    bare.repo.commit()
+    ran = bare.tally("repro", "--json", "--no-rebuild", "--html", str(tmp_path / "now.html"), code=1)
+    identity = ran.json()["id"].removeprefix("blake3:")[:12]
+    bare.tally("show", identity, "--html", str(tmp_path / "later.html"))
+    for page in (tmp_path / "now.html", tmp_path / "later.html"):
+        outline = whole(page.read_text("utf-8"))
+        assert outline.tags.count("polyline") == 2
+        assert {"recorded", "now"} <= {word.partition(":")[0] for word in outline.words}
+        assert any("not rebuilt" in word for word in outline.words)
+
+
 def test_what_can_not_be_rebuilt_is_an_error_and_still_exit_code_18(bare: Stages) -> None:
     bare.tally("run", "-n", "once", "-o", "out", "--", "sh", "-c", "test ! -e again && touch out")
     bare.repo.write("again", "")

@@ -239,6 +239,7 @@ verdicts = st.builds(
     some(lines),
     st.integers(1, 99),
     st.dictionaries(paths, st.dictionaries(texts, bounds, max_size=2), max_size=2),
+    some(lines),
 )
 
 stage_paths = paths.map(lambda path: path.replace("$", "_"))

@@ -23,6 +23,7 @@ svg text { fill: var(--faint); font: 11px system-ui, sans-serif; } .grid { strok
 .legend { list-style: none; padding: 0; margin: .3rem 0; font-size: 13px; }
 .matrix td, .matrix th { text-align: right; padding: .15rem .5rem; font-variant-numeric: tabular-nums; }
 figure img { max-width: 100%; background: #fff; }
+figure.image { display: inline-block; vertical-align: top; margin-right: 1.5rem; max-width: 100%; }
 """ + "".join(f".k{number} {{ --k: var(--c{number}); }}\n" for number in range(COLOURS))
 
 Points = Sequence[tuple[float, float]]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tallystick.cli.axes import tick_text
 from tallystick.cli.charts import DASHED, STYLE, chart, look, matrix
-from tallystick.cli.page import Markup, escaped, page, table, tag
+from tallystick.cli.page import Markup, cell, escaped, page, table, tag
 from tallystick.digest import Digest
 from tallystick.flows.plots import DrawnRun, Plots, image_data
 from tallystick.flows.sides import NOW, sides
@@ -43,7 +43,8 @@ def _runs(runs: Sequence[DrawnRun]) -> Markup:
     """A row for each run: what tells it apart, and what came out."""
     params = list(dict.fromkeys(name for run in runs for name in run.params))
     metrics = list(dict.fromkeys(name for run in runs for name in run.metrics))
-    headings = ["run", "stage", "started", "status", "commit", *params, *metrics]
+    names = [cell(name, "name") for name in (*params, *metrics)]
+    headings = ["run", "stage", "started", "status", "commit", *names]
     return table(headings, (_row(number, run, params, metrics) for number, run in enumerate(runs)))
 
 
@@ -93,4 +94,4 @@ def _image(each: Image, label: str, data: bytes) -> Markup:
     heading = tag("h2", each.picture.path, " ", tag("span", label, class_="faint"))
     # Written by hand: an address of megabytes need not be searched for what steers a terminal.
     shown = Markup(f'<img alt="{escaped(each.picture.path)}" src="{address}">')
-    return tag("figure", heading, shown)
+    return tag("figure", heading, shown, class_="image")

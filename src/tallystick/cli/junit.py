@@ -26,7 +26,7 @@ def junit(verdict: Verdict, identity: Digest, notes: Sequence[str] = (), more: I
         verdict.started,
         [*cases, *more],
         properties=tuple(_facts(verdict, identity)),
-        notes=notes,
+        notes=tuple(dict.fromkeys((*verdict.notes, *notes))),
         seconds=sum(stage.seconds for stage in verdict.stages),
     )
 

@@ -26,6 +26,8 @@ table { border-collapse: collapse; } .wide { overflow-x: auto; }
 th, td { text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid var(--line); }
 th { color: var(--faint); font-weight: 600; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
+.wide td { white-space: nowrap; } .cell { display: inline-block; max-width: 20rem; white-space: normal;
+  overflow-wrap: break-word; } .cell.name { max-width: 14rem; }
 code, pre { font: 13px/1.5 ui-monospace, monospace; } pre { overflow-x: auto; }
 footer, .faint { color: var(--faint); } .good { color: var(--good); } .bad { color: var(--bad); }
 .changed { color: var(--changed); }
@@ -70,6 +72,11 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> Markup:
     body = (tag("tr", *(tag("td", cell) for cell in row)) for row in rows)
     whole = tag("table", tag("thead", head), tag("tbody", *body))
     return tag("div", whole, class_="wide")
+
+
+def cell(text: str, kind: str | None = None) -> Markup:
+    """What may be too long for a line of a table: it is broken, and what is beside it never crushed."""
+    return tag("span", text, class_="cell" if kind is None else f"cell {kind}")
 
 
 def page(title: str, *body: str, style: str = "") -> str:

@@ -212,6 +212,7 @@ def _verdict_lines(identity: Digest, verdict: Verdict) -> Iterator[str]:
             *([["  machine", verdict.hardware.cpu]] if verdict.hardware else []),
             *(["  enforced", fact] for fact in verdict.enforced),
             *(["  not as recorded", line] for line in verdict.unlike),
+            *(["  note", note] for note in verdict.notes),
             ["  outcome", outcome_text(verdict.outcome)],
         ]
     )

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 
 from tallystick.cli import charts
-from tallystick.cli.page import Markup, page, table, tag
+from tallystick.cli.page import Markup, cell, page, table, tag
 from tallystick.cli.text import count_text, seconds_text, size_text
 from tallystick.digest import Digest
 from tallystick.records.verdict import (
@@ -20,7 +21,8 @@ from tallystick.records.verdict import (
 STYLE = """
 section { margin: 2.5rem 0; } section h3 { margin: 1.4rem 0 .3rem; } td { vertical-align: top; }
 .verdict { font-size: 1.3rem; font-weight: 600; } .facts th { white-space: nowrap; vertical-align: top; }
-td { overflow-wrap: anywhere; } ul { margin: .3rem 0; padding-left: 1.2rem; }
+.facts td, p, li, h1, h2, h3 { overflow-wrap: anywhere; white-space: normal; }
+ul { margin: .3rem 0; padding-left: 1.2rem; } .cell.detail { max-width: 45rem; }
 svg.far { width: 8rem; height: .8rem; } svg.far .all { fill: var(--line); } svg.far .off { fill: var(--bad); }
 svg.far .near { fill: var(--changed); }
 """
@@ -43,7 +45,7 @@ def verdict_page(
         _facts(verdict, identity),
         *_list("Enforced while the commands ran", verdict.enforced),
         *_list("Known to differ from the recorded machine before anything ran", verdict.unlike),
-        *_list("Notes", notes),
+        *_list("Notes", dict.fromkeys((*verdict.notes, *notes))),
         *more,
         *(_stage(stage) for stage in verdict.stages),
         *_spread(verdict),
@@ -102,7 +104,7 @@ def _stage(stage: StageVerdict) -> Markup:
 def _outs(comparisons: Iterable[Comparison]) -> Markup:
     rows = (
         [
-            each.path,
+            cell(each.path),
             tag("span", _outcome(each.outcome), ", but for the order the same" if each.unordered else ""),
             each.kind,
             _digest(each.expected),
@@ -114,21 +116,24 @@ def _outs(comparisons: Iterable[Comparison]) -> Markup:
 
 
 def _digest(digest: Digest | None) -> Markup:
-    return tag("span", "none", class_="faint") if digest is None else tag("code", str(digest))
+    return tag("span", "none", class_="faint") if digest is None else cell(tag("code", str(digest)))
 
 
 def _differences(comparison: Comparison) -> Markup:
     headings = ["what", "recorded", "now", "where", "how many", "off by", "relative", "digits", "allowed"]
-    shown = table(headings, (_row(each) for each in comparison.differences))
+    rows = [list(_row(each)) for each in comparison.differences]
+    # Texts have no distance, single numbers no place: of what no row has there is no column.
+    used = [any(row[place] for row in rows) for place in range(len(headings))]
+    shown = table(compress(headings, used), (compress(row, used) for row in rows))
     return tag("div", tag("h3", comparison.path), shown)
 
 
 def _row(difference: Difference) -> Iterator[str]:
     """One difference: both its sides, and how far they lie apart."""
-    yield ": ".join(filter(None, (difference.file, difference.name)))
+    yield cell(difference.name)
     # What is not named one by one has no two sides.
-    yield "" if difference.expected == difference.name == "" else _value(difference.expected)
-    yield _value(difference.actual)
+    yield "" if difference.expected == difference.name == "" else cell(_value(difference.expected))
+    yield cell(_value(difference.actual))
     yield difference.where or ""
     counted = difference.differing is not None and difference.values is not None
     yield f"{difference.differing:,} of {difference.values:,}" if counted else ""
@@ -160,7 +165,7 @@ def _bar(relative: float, *, within: bool) -> Markup:
 
 
 def _axes(axes: Iterable[Axis]) -> Markup:
-    rows = ([each.name, _outcome(each.outcome), each.detail] for each in axes)
+    rows = ([each.name, _outcome(each.outcome), cell(each.detail, "detail")] for each in axes)
     return table(["thing", "outcome", "how it differs"], rows)
 
 

@@ -115,7 +115,7 @@ class Verdict:
     """A whole reproduction: by whom, on which machine, and what kept it apart from the rest of that machine.
 
     `unlike` is where machine and receipt were known to differ before anything ran. `spread` is how far
-    numbers of several repetitions lay apart: by path, then by name.
+    numbers of several repetitions lay apart: by path, then by name. `notes` say what was not as it should be.
     """
 
     outcome: Outcome
@@ -134,6 +134,7 @@ class Verdict:
     unlike: tuple[str, ...] = ()
     repetitions: int = 1
     spread: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
@@ -185,6 +186,7 @@ def parse(data: bytes | str, source: str = "") -> Verdict:
         unlike=fields.lines("unlike"),
         repetitions=fields.integer("repetitions", least=1) if fields.has("repetitions") else 1,
         spread=_spread(fields) if fields.has("spread") else {},
+        notes=fields.lines("notes"),
     )
 
 

@@ -12,6 +12,7 @@ from tallystick.reproduction.attempt import Attempt, Trial, attempt
 from tallystick.reproduction.isolation import isolated
 from tallystick.reproduction.preflight import unlike_here
 from tallystick.runs.receipts import NO_PYTHON
+from tallystick.runs.recording import plain_line
 
 
 def carry_out(trial: Trial, keep: Path | None = None) -> Attempt:
@@ -48,4 +49,5 @@ def verdict_of(trial: Trial, made: Attempt, started: str) -> Verdict:
         unlike=made.unlike,
         repetitions=trial.manner.repetitions,
         spread=made.spread,
+        notes=tuple(map(plain_line, made.notes)),
     )
