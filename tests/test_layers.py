@@ -42,6 +42,7 @@ DOORS = {
     "pyfastcdc": ("store.chunker",),
     "zstandard": ("store.pack",),
     "uv": ("envs",),
+    "rattler": ("envs.rattler",),
     "urllib.request": ("trackers.web",),
     # Lazy loading: start-up, the table of commands, the progress bar, the table of backends, YAML, captures.
     "importlib": (
@@ -54,6 +55,7 @@ DOORS = {
         "compare.difference",
         "engines.cluster",
         "records.yamltree",
+        "envs.archives",
         "envs.remembered",
         "flows.run",
         "flows.status",

@@ -28,7 +28,7 @@ def write_wheel(
     }
     if scripts:
         members[f"{info}/entry_points.txt"] = "\n".join(["[console_scripts]", *scripts]) + "\n"
-    rows = [_row(path, text.encode()) for path, text in members.items()]
+    rows = [record_row(path, text.encode()) for path, text in members.items()]
     members[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,"]) + "\n"
     path = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
@@ -37,7 +37,8 @@ def write_wheel(
     return path
 
 
-def _row(path: str, data: bytes) -> str:
+def record_row(path: str, data: bytes) -> str:
+    """A line of a RECORD."""
     digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
     name = f'"{path}"' if "," in path else path
     return f"{name},sha256={digest},{len(data)}"

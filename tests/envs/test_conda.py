@@ -1,4 +1,4 @@
-"""What conda says of its environments is recorded, and is not mistaken for something that uv can rebuild."""
+"""What conda says of its environments is recorded."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.envs.conda import conda_packages
-from tallystick.envs.rebuild import rebuild
-from tallystick.errors import BadRecord, EnvironmentNotRebuilt
+from tallystick.errors import BadRecord
 from tallystick.records.environment import CondaPackage, Lock, compare, parse, render
 
 SHA, MD5 = "a" * 64, "b" * 32
@@ -51,9 +50,3 @@ def test_a_lock_with_conda_survives_a_round_trip_and_tells_its_changes() -> None
     assert compare(Lock("cpython", "3.11.7"), LOCK) == ("conda's libblas none -> 3.9.0 22_linux64_mkl",)
     with pytest.raises(BadRecord, match="conda package"):
         parse(render(LOCK).replace(b"22_linux64_mkl", b"--option"))
-
-
-def test_a_conda_environment_is_not_rebuilt_and_says_so(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentNotRebuilt, match="conda environment"):
-        rebuild(LOCK, tmp_path / "env", read=lambda _digest: b"")
-    assert not (tmp_path / "env").exists()

@@ -117,7 +117,8 @@ def _package_lines(shown: ShownEnvironment) -> Iterator[str]:
     yield f"{style(shown.name, 'strong')}: {shown.implementation} {shown.python} ({shown.digest.short})"
     rows = [(each.name, each.version, _source(each), _hashes(each), _wheel(each)) for each in shown.packages]
     yield from (f"  {row}" for row in table(rows))
-    yield from (f"  {each} (conda)" for each in shown.conda)
+    kept = dict.fromkeys(shown.conda_kept, ", in the vault")
+    yield from (f"  {each} (conda{kept.get(each.partition(' ')[0], '')})" for each in shown.conda)
     if shown.packages and shown.vaulted:
         yield "Every package is kept: no index is needed to rebuild it."
     yield f"built: {shown.folder}" if shown.folder is not None else "not built yet: `tally env build`"
@@ -128,10 +129,14 @@ def _source(package: ShownPackage) -> str:
 
 
 def _hashes(package: ShownPackage) -> str:
+    if package.source == "conda":
+        return ""
     return count_text(package.hashes, "hash", "hashes") if package.hashes else "no hashes"
 
 
 def _wheel(package: ShownPackage) -> str:
+    if package.source == "conda":
+        return ""
     if package.wheel is None:
         return "not kept"
     size = "" if package.size is None else f", {size_text(package.size)}"

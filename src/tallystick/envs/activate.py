@@ -1,7 +1,9 @@
 """The environment variables that make a command use a rebuilt environment."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tallystick.envs.interpreter import entered_by, programs_in, pythons_in
@@ -13,15 +15,37 @@ MARKS = ("pyvenv.cfg", "conda-meta")
 """What tells a folder that holds a Python and its packages."""
 
 _OTHERS = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONINSPECT", "CONDA_PREFIX")
+_LARGEST = 1 << 20
 
 
-def variables(rebuilt: Rebuilt, base: Mapping[str, str], lock: Lock, worktree: Path) -> dict[str, str]:
-    """`base` with the rebuilt environment in front; the project's own package is imported from `worktree`."""
-    kept = {name: value for name, value in base.items() if name not in _OTHERS}
-    path = os.pathsep.join(part for part in (str(rebuilt.bin), base.get("PATH", os.defpath)) if part)
-    chosen = {"PATH": path, "VIRTUAL_ENV": str(rebuilt.bin.parent), "PYTHONNOUSERSITE": "1"}
+def variables(
+    rebuilt: Rebuilt, base: Mapping[str, str], lock: Lock, worktree: Path, tools: Path | None = None
+) -> dict[str, str]:
+    """`base` with the rebuilt environment in front; the project's own package is imported from `worktree`.
+
+    `tools` is a folder of programs that come before even those.
+    """
+    kept = {name: value for name, value in base.items() if name not in (*_OTHERS, "VIRTUAL_ENV")}
+    before = () if tools is None else (str(tools),)
+    path = os.pathsep.join(filter(None, (*before, str(rebuilt.bin), base.get("PATH", os.defpath))))
+    chosen = {"PATH": path, "PYTHONNOUSERSITE": "1"}
+    if lock.conda:
+        chosen |= {**_set_by_packages(rebuilt.folder), "CONDA_PREFIX": str(rebuilt.folder)}
+    else:
+        chosen["VIRTUAL_ENV"] = str(rebuilt.folder)
     own = os.pathsep.join(str(worktree / root) for root in own_roots(lock))
     return kept | chosen | ({"PYTHONPATH": own} if own else {})
+
+
+def _set_by_packages(folder: Path) -> dict[str, str]:
+    """The variables that conda's packages ask for in so many words; their scripts are not executed."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.glob("etc/conda/env_vars.d/*.json")):
+        with suppress(OSError, ValueError, RecursionError):
+            value = json.loads(path.read_bytes()) if path.stat().st_size <= _LARGEST else None
+            if isinstance(value, dict):
+                found.update((str(name), text) for name, text in value.items() if isinstance(text, str))
+    return found
 
 
 def stand_in(rebuilt: Rebuilt, cmd: str | Sequence[str], cwd: Path, worktree: Path) -> None:

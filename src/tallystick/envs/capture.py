@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from tallystick.digest import Digest
 from tallystick.envs.captured import Captured, KeptWheel
 from tallystick.envs.conda import FOLDER as CONDA
-from tallystick.envs.conda import conda_packages
+from tallystick.envs.conda import conda_environment
 from tallystick.envs.editable import Root, roots
 from tallystick.envs.installed import Distribution, distributions, essential, record_digest, recorded
 from tallystick.envs.lockfile import known_hashes, lock_files
@@ -45,17 +45,24 @@ def capture(
 def described(probed: Probed, project_root: Path) -> Captured:
     """What an interpreter that has answered already can import, as a lock."""
     found = distributions(probed.paths)
-    each = [_describe(distribution, Path(os.path.realpath(project_root))) for distribution in found]
+    conda = conda_environment(Path(probed.prefix))
+    prefix = os.path.realpath(probed.prefix)
+    condas = {os.path.join(prefix, path) for path in conda.owned}
+    root = Path(os.path.realpath(project_root))
+    each = [_describe(one, root, conda=str(one.metadata) in condas) for one in found]
     hashes = known_hashes(project_root)
     packages = tuple(_with_hashes(one.package, hashes) for one in each)
     return Captured(
-        lock=Lock(probed.implementation, probed.python, packages, conda_packages(Path(probed.prefix))),
+        lock=Lock(probed.implementation, probed.python, packages, conda.packages),
         python=probed.python,
         platform=probed.platform,
         interpreter=probed.executable,
         paths=probed.paths,
         wheels=tuple(one.wheel for one in each if one.wheel is not None),
-        problems=(*(one.problem for one in each if one.problem is not None), *_unsure(found)),
+        problems=(
+            *(one.problem for one in each if one.problem is not None),
+            *_unsure(one for one in found if str(one.metadata) not in condas),
+        ),
     )
 
 
@@ -96,7 +103,9 @@ def _with_hashes(package: Package, hashes: Mapping[tuple[str, str], tuple[str, .
     return replace(package, hashes=tuple(filter(is_hash, known))) if from_index and known else package
 
 
-def _describe(distribution: Distribution, project_root: Path) -> _Described:
+def _describe(distribution: Distribution, project_root: Path, *, conda: bool) -> _Described:
+    if conda:
+        return _Described(_package(distribution, "conda", record=installed_record(distribution)))
     direct = distribution.direct
     if direct is None:
         if is_built_here(distribution):
@@ -206,7 +215,7 @@ def _archive_sha256(direct: dict[str, Any]) -> str | None:
     return value if _SHA256.fullmatch(value) else None
 
 
-def _unsure(found: tuple[Distribution, ...]) -> tuple[str, ...]:
+def _unsure(found: Iterable[Distribution]) -> tuple[str, ...]:
     """One sentence about packages that the operating system brought: an index need not have them."""
     names = [each.name for each in found if not (each.metadata / "RECORD").is_file()]
     if not names:

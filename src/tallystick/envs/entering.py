@@ -1,6 +1,8 @@
 """Which environments a command enters before it starts anything, read from its words."""
 
 import os
+import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from tallystick.frozen import dataclass
@@ -35,6 +37,7 @@ _VALUED: Mapping[str, frozenset[str]] = {
 
 TOOLS = frozenset(_VALUED)
 
+_PLAIN = re.compile(r"[A-Za-z0-9_./:,@=%+ -]*")
 _NAMES = ("-n", "--name", "-e", "--env", "--environment", "--venv")
 _PLACES = ("-p", "--prefix")
 _FOLDERS = ("--project", "--directory", "-C", "-P", "--manifest-path", "--pyproject")
@@ -56,6 +59,32 @@ class Entry:
     place: str = ""
     folder: str = ""
     begins: int = 0
+
+
+def options_with_values(tool: str) -> frozenset[str]:
+    """The options of a tool that take a value."""
+    return _VALUED[tool]
+
+
+def words_of(cmd: str | Sequence[str]) -> list[str]:
+    """The words of a command, with what separates programs among them."""
+    if not isinstance(cmd, str):
+        return list(cmd)
+    if _PLAIN.fullmatch(cmd):
+        # Nothing that a shell would read otherwise: most commands, and there may be thousands.
+        return cmd.split()
+    lexer = shlex.shlex(cmd.replace("\n", " ; "), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    try:
+        return list(lexer)
+    except ValueError:
+        # An unclosed quote: the shell will say so; here any guess is as good.
+        return cmd.split()
+
+
+def enters_by_tool(cmd: str | Sequence[str]) -> bool:
+    """Whether a command enters an environment by a tool, not by a script of the environment itself."""
+    return any(entry.tool in TOOLS for entry in entries(words_of(cmd)))
 
 
 def entries(words: Sequence[str]) -> Iterator[Entry]:

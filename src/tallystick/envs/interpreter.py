@@ -2,16 +2,15 @@
 
 import os
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tallystick.envs.entering import TOOLS, entries
+from tallystick.envs.entering import TOOLS, entries, words_of
 from tallystick.envs.homes import home_of
+from tallystick.envs.standins import FOLDER as STAND_INS
 
 _PYTHON = re.compile(r"(python|pypy)(\d+(\.\d+)*t?)?")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
-_PLAIN = re.compile(r"[A-Za-z0-9_./:,@=%+ -]*")
 _SEPARATORS = {";", "&", "&&", "|", "||", "(", ")", "{", "}", "!", "\n", "if", "then", "else", "do", "while"}
 _WRAPPERS = {"exec", "env", "nice", "nohup", "time", "command", "stdbuf", "taskset", "ionice", "timeout"}
 _SHEBANG = re.compile(rb"^(?:#!\s*|'''exec' \"?)(/[^\"\n]*?/(?:python|pypy)[0-9.]*t?)[\" \n]", re.MULTILINE)
@@ -42,13 +41,17 @@ def interpreter_of(cmd: str | Sequence[str], env: Mapping[str, str], cwd: Path) 
 
 def entered_by(cmd: str | Sequence[str], cwd: Path, env: Mapping[str, str] | None = None) -> list[str]:
     """The environments that a command enters before it starts anything, in order, as far as reading tells."""
-    found = (home_of(entry, env or {}, cwd) for entry in entries(_words_of(cmd)))
+    variables = env or {}
+    # Where something stands in for the tools, the environment in front of PATH is entered already.
+    replaced = os.path.basename(variables.get("PATH", "").partition(os.pathsep)[0]) == STAND_INS
+    meant = (entry for entry in entries(words_of(cmd)) if not (replaced and entry.tool in TOOLS))
+    found = (home_of(entry, variables, cwd) for entry in meant)
     return [place for place in found if place is not None]
 
 
 def decisive_words(cmd: str | Sequence[str]) -> tuple[str, ...]:
     """All of a command that tells which Python it uses: two commands that share this use the same."""
-    entered = entries(_words_of(cmd))
+    entered = entries(words_of(cmd))
     return tuple(word for entry in entered for word in (entry.tool, entry.name, entry.place, entry.folder))
 
 
@@ -63,7 +66,7 @@ def _pythons(programs: Sequence[str]) -> list[str]:
 
 def programs_in(cmd: str | Sequence[str]) -> list[str]:
     """The words of a command that name programs, in order."""
-    words = _words_of(cmd)
+    words = words_of(cmd)
     entered = {entry.begins for entry in entries(words)}
     programs, expected = [], True
     for number, word in enumerate(words):
@@ -80,23 +83,6 @@ def programs_in(cmd: str | Sequence[str]) -> list[str]:
             # `uv run python …`, `timeout 60 python …`: a bare `python` further on is meant to run too.
             programs.append(word)
     return programs
-
-
-def _words_of(cmd: str | Sequence[str]) -> list[str]:
-    return _words(cmd) if isinstance(cmd, str) else list(cmd)
-
-
-def _words(cmd: str) -> list[str]:
-    if _PLAIN.fullmatch(cmd):
-        # Nothing that a shell would read otherwise: most commands, and there may be thousands.
-        return cmd.split()
-    lexer = shlex.shlex(cmd.replace("\n", " ; "), posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    try:
-        return list(lexer)
-    except ValueError:
-        # An unclosed quote: the shell will say so; here any guess is as good.
-        return cmd.split()
 
 
 def _which(word: str, env: Mapping[str, str], cwd: Path) -> str | None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tallystick.envs.capture import installed_record
+from tallystick.envs.conda import conda_packages
+from tallystick.envs.furnish import furnish
 from tallystick.envs.installed import distributions, normalised
 from tallystick.envs.installer import installer
 from tallystick.envs.intact import altered
@@ -26,7 +28,7 @@ from tallystick.frozen import dataclass
 from tallystick.process import Completed, run
 from tallystick.progress import Progress, silent
 from tallystick.records import environment as record
-from tallystick.records.environment import Lock
+from tallystick.records.environment import Lock, Package
 
 MARKER = "tally-environment.json"
 """The lock that an environment was built from; written last, so that a half-built one is never used."""
@@ -81,9 +83,9 @@ def rebuild(
     tried first, then the one on the PATH of `env` (this process's by default), where the user's own settings
     for indexes are read from, too; with `any_python` another patch version will do where the recorded one is
     not here. Installs wheels only, so nothing is executed before the result has been compared with the
-    lock. Raises EnvironmentNotRebuilt, or what `read` and `stock` raise.
+    lock. A conda environment is made of the recorded files, and what pip added to it is installed into it.
+    Raises EnvironmentNotRebuilt, or what `read` and `stock` raise.
     """
-    _refuse_conda(lock)
     started = time.monotonic()
     settings = installer_settings(os.environ if env is None else env)
     settings |= {"UV_PYTHON_DOWNLOADS": "never"} | ({"UV_OFFLINE": "1"} if offline else {})
@@ -92,19 +94,22 @@ def rebuild(
         known = _known(order)
         reused = known is not None or _is_complete(order)
         if not reused:
-            progress.say(f"rebuilding the environment: Python {lock.python}, {len(lock.packages)} packages")
+            number = len(installed_apart(lock)) + len(lock.conda)
+            progress.say(f"rebuilding the environment: Python {lock.python}, {number} packages")
             _build(order, read, stock, progress)
         known = known or _asked(folder)
     return _rebuilt(order, known, reused, time.monotonic() - started)
 
 
-def _refuse_conda(lock: Lock) -> None:
-    if lock.conda:
-        raise EnvironmentNotRebuilt(
-            f"the run was made in a conda environment ({len(lock.conda)} packages), which tally records "
-            "but can't rebuild yet",
-            hint="`environment.lock` names each package's file; activate such an environment yourself",
-        )
+def installed_apart(lock: Lock) -> tuple[Package, ...]:
+    """The packages of a lock that an installer brings: all but those that are conda's."""
+    return tuple(package for package in lock.packages if package.source != "conda")
+
+
+def is_vaulted(rebuilt: Rebuilt, lock: Lock) -> bool:
+    """Whether all of an environment came from a vault or the store, none of it from an index or channel."""
+    needed = [package for package in installed_apart(lock) if package.wheel is None]
+    return 0 < rebuilt.vaulted == len(needed) + len(lock.conda)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +179,17 @@ def _build(order: _Order, read: Read, stock: Stock, progress: Progress) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     stocked = stock(lock)
-    progress.begin("rebuilding the environment", files=len(lock.packages))
+    packages = installed_apart(lock)
+    progress.begin("rebuilding the environment", files=len(packages) + len(lock.conda))
     with TemporaryDirectory(prefix="tally-") as scratch:
         lines = [
             requirement(package, Path(scratch), read, stocked.get(normalised(package.name)))
-            for package in lock.packages
+            for package in packages
         ]
-        _make(order)
+        if lock.conda:
+            furnish(lock.conda, folder, stocked)
+        else:
+            _make(order)
         if lines:
             _install(order, lines, stocked, Path(scratch))
     if objections := [*_objections(order), *_altered(folder)]:
@@ -189,7 +198,7 @@ def _build(order: _Order, read: Read, stock: Stock, progress: Progress) -> None:
             f"the rebuilt environment is not the recorded one: {'; '.join(objections)}",
             hint=_blamed(objections, stocked),
         )
-    progress.advance(files=len(lock.packages))
+    progress.advance(files=len(packages) + len(lock.conda))
     progress.end()
     write_atomic(folder / VAULTED, str(len(stocked)).encode())
     write_atomic(folder / MARKER, record.render(lock))
@@ -272,8 +281,13 @@ def _install(order: _Order, lines: list[str], stocked: Mapping[str, Stocked], sc
     requirements.write_text("\n".join(lines) + "\n")
     python = str(folder / "bin" / "python")
     options = ["--quiet", "--python", python, "--no-deps", "--no-build", "--requirement", str(requirements)]
-    options += [word for each in stocked.values() for word in ("--find-links", str(each.path.parent))]
-    if all(each.wheel is not None or normalised(each.name) in stocked for each in order.lock.packages):
+    wanted = installed_apart(order.lock)
+    found = [stocked[name] for each in wanted if (name := normalised(each.name)) in stocked]
+    options += [word for each in found for word in ("--find-links", str(each.path.parent))]
+    if order.lock.conda:
+        # What pip put over a package of conda's takes its place here, too.
+        options += ["--reinstall", "--break-system-packages"]
+    if all(each.wheel is not None or normalised(each.name) in stocked for each in wanted):
         # Files of ours alone: nothing to ask anybody for, and each has its hash.
         options += ["--offline", "--no-index", "--require-hashes"]
         env = alone(env)
@@ -310,7 +324,9 @@ def _uv(words: list[str], cwd: Path, env: Mapping[str, str]) -> Completed:
 def _objections(order: _Order) -> list[str]:
     """In what an environment differs from its lock, found by reading alone."""
     lock, folder = order.lock, order.folder
-    objections = [] if order.any_python else _of_python(lock, folder)
+    objections = (
+        _of_conda(lock, folder) if lock.conda else [] if order.any_python else _of_python(lock, folder)
+    )
     present = {each.name: each for each in distributions(_sites(folder))}
     for package in lock.packages:
         found = present.pop(normalised(package.name), None)
@@ -321,6 +337,14 @@ def _objections(order: _Order) -> list[str]:
         elif package.record is not None and installed_record(found) != package.record:
             objections.append(f"`{package.name}` {package.version} has other files than the recorded one")
     return objections + [f"`{name}` is there besides" for name in present]
+
+
+def _of_conda(lock: Lock, folder: Path) -> list[str]:
+    found, wanted = set(conda_packages(folder)), set(lock.conda)
+    return [
+        f"conda's `{each.name}` {each.version} is not the recorded one"
+        for each in sorted(found ^ wanted, key=str)
+    ]
 
 
 def _of_python(lock: Lock, folder: Path) -> list[str]:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from tallystick.envs.conda import FOLDER as CONDA
 from tallystick.envs.stamps import is_settled, stamp
 from tallystick.files import write_atomic
 from tallystick.frozen import dataclass
@@ -42,6 +43,9 @@ def _watched(folder: Path) -> Iterator[str]:
     """All that is looked at to tell whether an environment is its lock's."""
     python = str(folder / "bin/python")
     yield from (str(folder / "pyvenv.cfg"), python, os.path.realpath(python))
+    if (folder / CONDA).is_dir():
+        yield str(folder / CONDA)
+        yield from (str(path) for path in sorted((folder / CONDA).glob("*.json")))
     for site in folder.glob("lib*/*/site-packages"):
         yield str(site)
         with os.scandir(site) as entries:

@@ -15,14 +15,17 @@ _PLAIN = re.compile(r"[a-z0-9_.]+")
 
 @dataclass(frozen=True, slots=True)
 class Stocked:
-    """A wheel's file, verified, under the name that an installer wants."""
+    """A verified wheel, under the name that an installer wants; or a file of conda's, without `sha256`."""
 
     path: Path
-    sha256: str
+    sha256: str = ""
 
 
 Stock = Callable[[Lock], Mapping[str, Stocked]]
-"""Says of a lock for which of its packages, by normalised name, there are wheels; asked when one is built."""
+"""Says of a lock for which of its packages there are files: wheels by normalised name, conda's by hash.
+
+It is asked when an environment is built.
+"""
 
 
 def empty(_lock: Lock) -> Mapping[str, Stocked]:

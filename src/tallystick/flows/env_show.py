@@ -34,7 +34,10 @@ class ShownPackage:
 
 @dataclass(frozen=True, slots=True)
 class ShownEnvironment:
-    """One lock, read; `folder` is where it stands already, `vaulted` whether no index is needed for it."""
+    """One lock, read; `folder` is where it stands already, `vaulted` whether no index is needed for it.
+
+    `conda_kept` are those of conda's packages whose files a vault has.
+    """
 
     name: str
     path: str
@@ -45,6 +48,7 @@ class ShownEnvironment:
     conda: tuple[str, ...]
     folder: str | None
     vaulted: bool
+    conda_kept: tuple[str, ...] = ()
     images: tuple[StageImage, ...] = ()
 
 
@@ -70,7 +74,8 @@ def env_show(
         if not images:
             raise
         return ShownImages("the worktree" if target is None else target, images)
-    vaulted = all_vaults(project, found.treeish).wheels_of(found.lock.packages)
+    vault = all_vaults(project, found.treeish)
+    vaulted, files = vault.wheels_of(found.lock.packages), vault.conda_of(found.lock.conda)
     packages = tuple(
         _package(project, package, vaulted.get(normalised(package.name))) for package in found.lock.packages
     )
@@ -83,7 +88,9 @@ def env_show(
         packages=packages,
         conda=tuple(f"{each.name} {each.version} {each.build}" for each in found.lock.conda),
         folder=_folder(project, found),
-        vaulted=not found.lock.conda and all(package.wheel is not None for package in packages),
+        vaulted=len(files) == len(found.lock.conda)
+        and all(package.wheel is not None for package in packages if package.source != "conda"),
+        conda_kept=tuple(each.name for each in found.lock.conda if each.hash in files),
         images=images_of(project, target),
     )
 

@@ -1,10 +1,13 @@
 """Put the wheels of an environment into the store, so that no package index is needed to rebuild it."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from tallystick.digest import Digest
+from tallystick.envs.conda import conda_environment
 from tallystick.envs.interpreter import interpreter_of
-from tallystick.envs.probe import probe
+from tallystick.envs.probe import Probed, probe
+from tallystick.envs.rebuild import installed_apart
 from tallystick.errors import EnvironmentNotRebuilt, Refused
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
@@ -12,10 +15,10 @@ from tallystick.project import Project
 from tallystick.records import environment as environments
 from tallystick.records import vault as vaults
 from tallystick.records.environment import Package, normalised
-from tallystick.records.vault import Vault
+from tallystick.records.vault import Vault, VaultedConda
 from tallystick.runs.environments import build_found
 from tallystick.runs.locks import FoundLock, find_lock, require_lock_grant
-from tallystick.runs.vaulting import lacking, put_aside
+from tallystick.runs.vaulting import lacking, lacking_conda, put_aside, put_conda_aside
 from tallystick.runs.vaults import all_vaults, read_vault, vault_path
 from tallystick.runs.writing import write_record
 
@@ -54,22 +57,26 @@ def env_vault(
     """
     found = find_lock(project, target, folder)
     require_lock_grant(project, found)
-    if found.lock.conda:
-        raise Refused("a conda environment can't be put into the vault: its packages are conda's own files")
     known = all_vaults(project, found.treeish)
     wanted = list(lacking(project, found.lock.packages, known))
     made, reasons = _filled(project, found, wanted, variables, progress)
+    files, missing = _filled_by_conda(project, found, known, variables, progress)
+    made, reasons = Vault(made.wheels, files), {**reasons, **missing}
     path = vault_path(found.path)
-    named = Vault(tuple(known.wheels_of(found.lock.packages).values()))
+    named = Vault(
+        tuple(known.wheels_of(found.lock.packages).values()),
+        tuple(known.conda_of(found.lock.conda).values()),
+    )
+    number = len(installed_apart(found.lock)) + len(found.lock.conda)
     write_record(project, path, vaults.render(read_vault(project, path) | named | made))
     return VaultFilled(
         found.name,
         path,
         environments.identity(found.lock),
-        len(found.lock.packages),
-        len(found.lock.packages) - len(reasons),
-        len(made.wheels),
-        sum(wheel.size for wheel in made.wheels),
+        number,
+        number - len(reasons),
+        len(made.blobs),
+        sum(wheel.size for wheel in made.wheels) + sum(file.size for file in made.conda),
         tuple(reasons.values()),
     )
 
@@ -100,11 +107,32 @@ def _filled(
     return Vault((*first.wheels, *second.wheels)), second.reasons
 
 
+def _filled_by_conda(
+    project: Project, found: FoundLock, known: Vault, variables: Mapping[str, str], progress: Progress
+) -> tuple[tuple[VaultedConda, ...], dict[str, str]]:
+    """The same for the files of conda's packages."""
+    wanted = list(lacking_conda(project, found.lock.conda, known))
+    if not wanted:
+        return (), {}
+    at_hand = _at_hand(project, found, variables)
+    archives = {} if at_hand is None else conda_environment(Path(at_hand.prefix)).archives
+    progress.begin("putting conda's packages aside", files=len(wanted))
+    done = put_conda_aside(project, wanted, archives, progress)
+    progress.end()
+    return done
+
+
 def _paths_at_hand(project: Project, found: FoundLock, variables: Mapping[str, str]) -> tuple[str, ...]:
     """Where the Python that its stages would use today imports from; nothing without a working one."""
+    at_hand = _at_hand(project, found, variables)
+    return () if at_hand is None else at_hand.paths
+
+
+def _at_hand(project: Project, found: FoundLock, variables: Mapping[str, str]) -> Probed | None:
+    """The Python that its stages would use today, if there is one that works."""
     cmd = found.cmds[0] if found.cmds else "python"
     interpreter = interpreter_of(cmd, variables, project.git.root)
     try:
-        return () if interpreter is None else probe(interpreter, variables, project.git.root).paths
+        return None if interpreter is None else probe(interpreter, variables, project.git.root)
     except Refused:
-        return ()
+        return None

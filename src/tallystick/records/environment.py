@@ -14,13 +14,14 @@ from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
 FILE = "environment.lock"
 VERSION = 1
 
-Origin = Literal["index", "vcs", "url", "path", "editable"]
+Origin = Literal["index", "vcs", "url", "path", "editable", "conda"]
 ORIGINS: dict[str, Origin] = {
     "index": "index",
     "vcs": "vcs",
     "url": "url",
     "path": "path",
     "editable": "editable",
+    "conda": "conda",
 }
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -34,7 +35,8 @@ _PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 class Package:
     """One installed distribution; `record` is the digest of its files as installed, `hashes` are an index's.
 
-    `wheel` is a blob: the package itself, where no index has it.
+    `wheel` is a blob: the package itself, where no index has it. What came from `conda` is one of conda's own
+    packages.
     """
 
     name: str
@@ -172,8 +174,8 @@ def _package(fields: Fields) -> Package:
     for text in package.hashes:
         if not is_hash(text):
             fields.bad(f"package `{package.name}`: `{text[:80]}` is not a hash")
-    if (package.url is None) != (package.source == "index"):
-        fields.bad(f"package `{package.name}`: a URL belongs to every source but the index")
+    if (package.url is None) != (package.source in ("index", "conda")):
+        fields.bad(f"package `{package.name}`: a URL belongs to every source but the index and conda")
     if package.url is not None and _PASSWORD.search(package.url):
         fields.bad(f"package `{package.name}`: its URL holds a password")
     return package

@@ -7,7 +7,7 @@ from itertools import pairwise
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
-from tallystick.records.environment import Package, normalised
+from tallystick.records.environment import CondaPackage, Package, is_hash, normalised
 from tallystick.records.fields import Fields, versioned
 from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
 
@@ -16,6 +16,7 @@ VERSION = 1
 
 _FILE = re.compile(r"[A-Za-z0-9_.!+]+(-[A-Za-z0-9_.!+]+){4,5}\.whl")
 _LONGEST_FILE = 255
+_CONDA_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._!+-]*\.(conda|tar\.bz2)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Key = tuple[str, str, Digest]
@@ -41,15 +42,39 @@ class VaultedWheel:
 
 
 @dataclass(frozen=True, slots=True)
+class VaultedConda:
+    """A blob that is the file of a conda package; `hash` is what conda says of that file, and its key."""
+
+    hash: str
+    file: str
+    digest: Digest
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Vault:
-    """Wheels of the packages of any number of locks."""
+    """Wheels, and files of conda packages, of any number of locks."""
 
     wheels: tuple[VaultedWheel, ...] = ()
+    conda: tuple[VaultedConda, ...] = ()
 
     def __or__(self, other: "Vault") -> "Vault":
-        """Both; for a package that both have, the other's wheel."""
+        """Both; for a package that both have, the other's file."""
         found = {wheel.key: wheel for wheel in (*self.wheels, *other.wheels)}
-        return Vault(tuple(found[key] for key in sorted(found)))
+        files = {file.hash: file for file in (*self.conda, *other.conda)}
+        return Vault(
+            tuple(found[key] for key in sorted(found)), tuple(files[hash_] for hash_ in sorted(files))
+        )
+
+    @property
+    def blobs(self) -> tuple[Digest, ...]:
+        """All that it keeps."""
+        return (*(wheel.digest for wheel in self.wheels), *(file.digest for file in self.conda))
+
+    def conda_of(self, packages: Iterable[CondaPackage]) -> dict[str, VaultedConda]:
+        """The files of those conda packages that it has, by their hashes."""
+        known = {file.hash: file for file in self.conda}
+        return {each.hash: known[each.hash] for each in packages if each.hash in known}
 
     def wheels_of(self, packages: Iterable[Package]) -> dict[str, VaultedWheel]:
         """The wheels of those packages that it has, by normalised name."""
@@ -61,7 +86,14 @@ class Vault:
 def render(vault: Vault) -> bytes:
     """Write a vault in its canonical form."""
     wheels = sorted(vault.wheels, key=lambda wheel: wheel.key)
-    return dump_json({"tally": VERSION, "wheels": [_values(wheel) for wheel in wheels]})
+    values: dict[str, object] = {"tally": VERSION, "wheels": [_values(wheel) for wheel in wheels]}
+    if vault.conda:
+        values["conda"] = [_conda_values(file) for file in sorted(vault.conda, key=lambda file: file.hash)]
+    return dump_json(values)
+
+
+def _conda_values(file: VaultedConda) -> dict[str, object]:
+    return {"hash": file.hash, "file": file.file, "digest": str(file.digest), "size": file.size}
 
 
 def _values(wheel: VaultedWheel) -> dict[str, object]:
@@ -79,12 +111,28 @@ def _values(wheel: VaultedWheel) -> dict[str, object]:
 def parse(data: bytes | str, source: str = FILE) -> Vault:
     """Read a vault; raise BadRecord naming what is wrong."""
     fields = versioned(load_json(data, source, RECEIPT_LIMIT), source, "vault", VERSION)
-    fields.only("tally", "wheels")
+    fields.only("tally", "wheels", "conda")
     wheels = sorted(map(_wheel, fields.each("wheels")), key=lambda wheel: wheel.key)
     for one, two in pairwise(wheels):
         if one.key == two.key:
             raise BadRecord(f"the wheel of `{one.name}` {one.version} stands twice", source)
-    return Vault(tuple(wheels))
+    files = sorted(map(_conda, fields.each("conda")), key=lambda file: file.hash)
+    for first, second in pairwise(files):
+        if first.hash == second.hash:
+            raise BadRecord(f"`{first.file}` stands twice", source)
+    return Vault(tuple(wheels), tuple(files))
+
+
+def _conda(fields: Fields) -> VaultedConda:
+    fields.only("hash", "file", "digest", "size")
+    found = VaultedConda(
+        fields.line("hash"), fields.line("file"), fields.digest("digest"), fields.integer("size")
+    )
+    if not _CONDA_FILE.fullmatch(found.file) or len(found.file) > _LONGEST_FILE:
+        fields.bad(f"`{found.file[:80]}` is no name of a conda package's file")
+    if not is_hash(found.hash):
+        fields.bad(f"`{found.file}`: `{found.hash[:80]}` is not a hash")
+    return found
 
 
 def _wheel(fields: Fields) -> VaultedWheel:

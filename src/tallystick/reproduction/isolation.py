@@ -15,8 +15,9 @@ from tallystick.envs.activate import MARKS, stand_in
 from tallystick.envs.activate import variables as activated
 from tallystick.envs.capture import capture
 from tallystick.envs.interpreter import interpreter_of
-from tallystick.envs.rebuild import Rebuilt, folder_of, rebuild
+from tallystick.envs.rebuild import Rebuilt, folder_of, is_vaulted, rebuild
 from tallystick.envs.settings import settings
+from tallystick.envs.standins import stand_ins
 from tallystick.errors import EnvironmentNotRebuilt
 from tallystick.frozen import dataclass
 from tallystick.git.plumbing import Git
@@ -132,7 +133,8 @@ def _within(
     cwd = place / receipt.wdir
     stand_in(rebuilt, receipt.cmd, cwd, place)
     plain = _homely(receipt, base) | {"PATH": _without_environments(base)}
-    chosen = activated(rebuilt, plain, lock, place)
+    tools = stand_ins(rebuilt.folder, receipt.cmd)
+    chosen = activated(rebuilt, plain, lock, place, tools)
     used = interpreter_of(receipt.cmd, chosen, cwd)
     if used is not None and not os.path.samefile(os.path.dirname(used), rebuilt.bin):
         return _found(used, chosen, lock, place, cwd, f"the command names a Python of its own, `{used}`")
@@ -144,9 +146,16 @@ def _within(
         receipt.environment.lock,
         notes=_stand_in_notes(rebuilt),
         interpreter=str(rebuilt.python) if used is None else used,
-        facts=("environment from the vault",) if 0 < rebuilt.vaulted == len(lock.packages) else (),
+        facts=tuple(_facts(rebuilt, lock, tools)),
         settings=settings(lock, site, chosen),
     )
+
+
+def _facts(rebuilt: Rebuilt, lock: Lock, tools: Path | None) -> Iterator[str]:
+    if is_vaulted(rebuilt, lock):
+        yield "environment from the vault"
+    if tools is not None:
+        yield "the environment entered for the command, without the tool by which it enters one"
 
 
 def _stand_in_notes(rebuilt: Rebuilt) -> tuple[str, ...]:

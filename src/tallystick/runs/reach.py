@@ -153,7 +153,7 @@ def _with_records(selected: tuple[Selected, ...], texts: Mapping[str, bytes]) ->
 def _kept(path: str, text: bytes) -> dict[Digest, str]:
     """What a receipt keeps besides tracked paths: log, lock, small outs; or the wheels of a lock or vault."""
     if posixpath.basename(path) == VAULT:
-        return {wheel.digest: path for wheel in vaults.parse(text, path).wheels}
+        return dict.fromkeys(vaults.parse(text, path).blobs, path)
     if posixpath.basename(path) == LOCK:
         packages = environments.parse(text, path).packages
         return {package.wheel: path for package in packages if package.wheel is not None}

@@ -1,4 +1,4 @@
-"""The wheels that were put aside: which there are, and how a rebuild gets at their files."""
+"""The packages that were put aside: which there are, and how a rebuild gets at their files."""
 
 import os
 import posixpath
@@ -16,8 +16,10 @@ from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records import vault as vaults
 from tallystick.records.environment import Lock
-from tallystick.records.vault import FILE, Vault, VaultedWheel
+from tallystick.records.vault import FILE, Vault, VaultedConda, VaultedWheel
 from tallystick.runs.pipelines import read_file
+
+Vaulted = VaultedWheel | VaultedConda
 
 PATTERNS = (FILE, f"*/{FILE}")
 """How git names every vault: its `*` crosses folders."""
@@ -69,16 +71,20 @@ def stock_of(
 
 
 def _stocked(project: Project, vault: Vault, progress: Progress, lock: Lock) -> Mapping[str, Stocked]:
-    wanted = vault.wheels_of(each for each in lock.packages if each.wheel is None)
-    absent = _absent(project, wanted.values(), progress)
-    return {
+    wheels = vault.wheels_of(each for each in lock.packages if each.wheel is None)
+    conda = vault.conda_of(lock.conda)
+    absent = _absent(project, [*wheels.values(), *conda.values()], progress)
+    found = {
         name: Stocked(_placed(project, wheel), wheel.sha256)
-        for name, wheel in wanted.items()
+        for name, wheel in wheels.items()
         if wheel.digest not in absent
+    }
+    return found | {
+        known: Stocked(_placed(project, file)) for known, file in conda.items() if file.digest not in absent
     }
 
 
-def _absent(project: Project, wheels: Iterable[VaultedWheel], progress: Progress) -> set[Digest]:
+def _absent(project: Project, wheels: Iterable[Vaulted], progress: Progress) -> set[Digest]:
     """Fetch what is not here; return what could not be fetched."""
     needed = {wheel.digest: wheel.file for wheel in wheels}
     try:
@@ -88,7 +94,7 @@ def _absent(project: Project, wheels: Iterable[VaultedWheel], progress: Progress
     return project.store.missing(needed)
 
 
-def _placed(project: Project, wheel: VaultedWheel) -> Path:
+def _placed(project: Project, wheel: Vaulted) -> Path:
     """A wheel's file under its own name, verified: always the same, so that an installer knows it again."""
     path = project.home / "wheels" / wheel.digest.hex()[:32] / wheel.file
     whole = project.store.object_path(wheel.digest)
