@@ -243,13 +243,13 @@ def _contents(project: Project, needed: Sequence[Entry]) -> Iterator[tuple[Entry
 
 def _lying(project: Project, wanted: Sequence[Entry]) -> Lying:
     """Where small blobs lie in packs, uncompressed."""
-    numbers: dict[Path, int] = {}
-    digests = {entry.digest for entry in wanted if entry.mode in "fx"}
-    spots = {
-        digest: SPOT.pack(offset, size, numbers.setdefault(path, len(numbers)))
-        for digest, path, offset, size in project.store.spots(digests)
-    }
-    return Lying(tuple(numbers), spots)
+    sources: list[Path] = []
+    spots: dict[bytes, bytes] = {}
+    for packs, found in project.store.spots({entry.digest for entry in wanted if entry.mode in "fx"}):
+        first, pack = len(sources), SPOT.pack
+        spots |= {digest: pack(offset, size, first + number) for digest, number, offset, size in found}
+        sources += packs
+    return Lying(tuple(sources), spots)
 
 
 def _full(path: str, name: bytes) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tallystick.digest import Buffer, Digest, Name
 from tallystick.errors import BadRecord
-from tallystick.store.pack import Entry, is_possible, table
+from tallystick.store.pack import RAW, Entry, is_possible, table
 
 MAGIC = b"TLYINDX\x01"
 HEADER = struct.Struct("<8sIIII")
@@ -239,6 +239,14 @@ class Index:
             if number not in listed:
                 at = self._digests + row * _DIGEST
                 yield Digest(self._data[at : at + _DIGEST])
+
+    def spots(self, rows: Sequence[int]) -> Iterator[tuple[bytes, int, int, int]]:
+        """The blobs of rows that lie as they are: digest, the number of the pack, offset and size."""
+        digests = self.digests()
+        names = map(digests.__getitem__, rows)
+        offsets, sizes, encodings = (self._words(word, rows) for word in (1, 3, 4))
+        told = zip(names, self.numbers(rows), offsets, sizes, strict=True)
+        return compress(told, map(RAW.__eq__, encodings))
 
     def mostly(self, rows: Sequence[int]) -> Iterator[PackName]:
         """The packs of which nine blobs in ten, or more, are these rows'; none that has compressed ones."""

@@ -15,7 +15,7 @@ from tallystick.errors import ObjectCorrupt, ObjectMissing, TallyError
 from tallystick.files import translated
 from tallystick.store.catalogue import Survey
 from tallystick.store.index import Place
-from tallystick.store.pack import RAW, decode
+from tallystick.store.pack import decode
 from tallystick.store.packs import Packs
 from tallystick.store.shared import Shared
 from tallystick.store.writer import SEALED, Writer
@@ -197,13 +197,15 @@ class LocalStore:
         if found != digest:
             raise self._set_aside_whole(digest, path)
 
-    def spots(self, digests: Collection[Digest]) -> Iterator[tuple[Digest, Path, int, int]]:
-        """Those blobs that lie in packs as they are: file, offset and size. Their bytes are not verified."""
-        paths: dict[Digest, Path] = {}
-        for digest, (pack, offset, _, size, encoding) in self._packs.catalogue.places(digests):
-            if encoding == RAW:
-                path = paths.get(pack) or paths.setdefault(pack, self._packs.path(pack))
-                yield digest, path, offset, size
+    def spots(
+        self, digests: Set[Digest]
+    ) -> Iterator[tuple[list[Path], Iterator[tuple[bytes, int, int, int]]]]:
+        """Packs, and the blobs that lie in them as they are: digest, which of the packs, offset and size.
+
+        Their bytes are not verified.
+        """
+        for index, rows in self._packs.catalogue.survey(digests).found:
+            yield [self._packs.path(pack.digest) for pack in index.packs], index.spots(rows)
 
     def pack_path(self, pack: Digest) -> Path:
         """Where a pack lies."""

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tallystick.crew import MOST_TASKS
-from tallystick.digest import Digest
 from tallystick.records.tree import Entry
 
 SPOT = struct.Struct("<QII")
@@ -32,11 +31,23 @@ _RUN = struct.Struct("<QQQ")
 _TASK = struct.Struct("<QQ")
 
 
+def split(names: bytes) -> tuple[bytes, bytes]:
+    """The digests and the fingerprints in rows of both; word by word, so that no row becomes an object."""
+    words = array("Q", names)
+    count, width, every = len(names) // NAME.size, NAME.size // 8, []
+    for first, after in ((0, 4), (4, width)):
+        column = array("Q", bytes(count * 8 * (after - first)))
+        for word in range(first, after):
+            column[word - first :: after - first] = words[word::width]
+        every.append(column.tobytes())
+    return every[0], every[1]
+
+
 class Lying(NamedTuple):
     """Files of the store, and where in them the bytes of which digest lie, by `SPOT`; nothing is verified."""
 
     sources: Sequence[Path] = ()
-    spots: Mapping[Digest, bytes] = MappingProxyType({})
+    spots: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 class Arrivals(NamedTuple):
@@ -129,7 +140,7 @@ class Plan:
 
     def __init__(self, files: Sequence[Entry], lying: Lying) -> None:
         self._files = files
-        self._spots = [_spot(entry, lying) for entry in files]
+        self._spots = _spots(files, lying)
         self._runs, self._tasks = list[bytes](), list[bytes]()
         self._sources = b"\0".join(map(os.fsencode, lying.sources))
         texts, begins, ends = list[bytes](), list[int](), list[int]()
@@ -209,10 +220,14 @@ def _runs(files: Sequence[Entry], most: int) -> Iterator[Run]:
         row += len(names)
 
 
-def _spot(entry: Entry, lying: Lying) -> bytes:
-    """Where an entry's bytes lie; nowhere if they are not as many as they should be."""
-    spot = lying.spots.get(entry.digest, _NOWHERE)
-    return spot if SPOT.unpack(spot)[1] == entry.size else _NOWHERE
+def _spots(files: Sequence[Entry], lying: Lying) -> list[bytes]:
+    """Where the bytes of each file lie; nowhere if they are not as many as they should be."""
+    spots = [lying.spots.get(entry.digest, _NOWHERE) for entry in files]
+    sizes = (size for _, size, _ in SPOT.iter_unpack(b"".join(spots)))
+    for row, (size, entry) in enumerate(zip(sizes, files, strict=True)):
+        if size != entry.size:
+            spots[row] = _NOWHERE
+    return spots
 
 
 def _position(spot: bytes) -> tuple[int, int]:

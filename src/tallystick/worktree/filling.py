@@ -4,7 +4,7 @@ import contextlib
 import mmap
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tallystick.crew import drawn
 from tallystick.digest import fingerprint, raw_digest
@@ -19,6 +19,8 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MODES = (0o666, 0o777)
 _MOST_OPEN = 64
 _UNSEEN = bytes(STAT.size)
+_ROOM = 1 << 20
+"""Bytes that are read at a time, of files that lie side by side."""
 
 
 class Filler:
@@ -28,6 +30,8 @@ class Filler:
         self._block = block
         self._staged = staged
         self._open: dict[int, int] = {}
+        # One for all that is read: memory's first touch is slow.
+        self._room = memoryview(bytearray(_ROOM))
 
     def fill(self, task: int) -> tuple[int, int]:
         """Do a task; say how many files and bytes are written."""
@@ -63,14 +67,24 @@ class Filler:
         self._block.fill(run.first, stats, names, bytes(done))
         return sum(done), size
 
-    def _pieces(self, run: Run) -> Iterator[bytes | None]:
-        """The bytes of a run's files, as they come: nothing is verified yet."""
-        piece = os.pread
-        for offset, size, source in self._block.spots(run):
+    def _pieces(self, run: Run) -> Iterator[memoryview | None]:
+        """The bytes of a run's files, each valid until the next is asked for; nothing is verified yet."""
+        spots = list(self._block.spots(run))
+        at = 0
+        while at < len(spots):
+            end, length = _stretch(spots, at, len(self._room))
+            offset, _, source = spots[at]
+            if length > len(self._room):
+                self._room = memoryview(bytearray(length))
             descriptor = self._open.get(source)
             if descriptor is None:
                 descriptor = self._source(source)
-            yield None if descriptor is None else piece(descriptor, size, offset)
+            came = -1 if descriptor is None else os.preadv(descriptor, [self._room[:length]], offset)
+            begin = 0
+            for _, size, _ in spots[at:end]:
+                yield self._room[begin : begin + size] if begin + size <= came else None
+                begin += size
+            at = end
 
     def _source(self, number: int) -> int | None:
         """Open a file of the store; None for one that is gone, and for no file."""
@@ -82,14 +96,25 @@ class Filler:
         return self._open.get(number)
 
 
-def _write(folder: int, name: bytes, mode: int, data: bytes) -> bytes:
+def _stretch(spots: Sequence[tuple[int, int, int]], first: int, room: int) -> tuple[int, int]:
+    """Files from one on that lie side by side: the first that doesn't, or has no room, and their bytes."""
+    offset, length, source = spots[first]
+    for at in range(first + 1, len(spots)):
+        begin, size, number = spots[at]
+        if begin != offset + length or number != source or length + size > room:
+            return at, length
+        length += size
+    return len(spots), length
+
+
+def _write(folder: int, name: bytes, mode: int, data: memoryview) -> bytes:
     """Create one file; return its row of a stat cache. On any failure it is gone again."""
     descriptor = os.open(name, NEW, mode, dir_fd=folder)
     try:
         try:
             written = os.write(descriptor, data)
             while written < len(data):
-                written += os.write(descriptor, memoryview(data)[written:])
+                written += os.write(descriptor, data[written:])
             status = os.fstat(descriptor)
         finally:
             os.close(descriptor)

@@ -25,7 +25,7 @@ from tallystick.files import temporary_name
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress
 from tallystick.worktree import looking
-from tallystick.worktree.block import NAME, Arrivals
+from tallystick.worktree.block import Arrivals, split
 from tallystick.worktree.columns import DIGEST, FINGERPRINT, Column, Files, Found, Identities, Identity
 from tallystick.worktree.place import Placed
 from tallystick.worktree.plan import Present
@@ -126,8 +126,8 @@ def render(cache: StatCache) -> list[Buffer]:
 def encode(stamp: int, rows: Arrivals, digest: Digest | None = None) -> StatCache:
     """A cache of files that have just been written."""
     files = Files.of_rows(rows.paths, rows.modes, rows.stats)
-    digests, fingerprints = zip(*NAME.iter_unpack(rows.names), strict=True) if rows.modes else ((), ())
-    identities = Identities.of_all(files, b"".join(digests), b"".join(fingerprints))
+    digests, fingerprints = split(rows.names)
+    identities = Identities.of_all(files, digests, fingerprints)
     return StatCache(stamp, files, identities, digest)
 
 
