@@ -104,4 +104,4 @@ def _silent(engine: Engine, told: Completed) -> TallyError:
 def last_words(told: Completed) -> str:
     """The line in which a program says why it failed."""
     lines = [line.strip() for line in told.complaint.splitlines() if line.strip()]
-    return lines[-1][:500] if lines else ""
+    return lines[-1].removeprefix("Error: ")[:500] if lines else ""
