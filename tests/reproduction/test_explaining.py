@@ -44,6 +44,7 @@ def test_what_makes_another_run_different_is_named(corpus: Corpus, name: str) ->
     stage = corpus.repro(corpus.commits["base"], "--explain", corpus.commits[name], code=0)
     assert causes(stage) == [VARIANTS[name].axis]
     assert [(axis["name"], axis["outcome"]) for axis in stage["axes"]] == [(VARIANTS[name].axis, "different")]
+    assert f"compared with {corpus.commits[name]} (run " in stage["reason"]
 
 
 @pytest.mark.slow

@@ -117,8 +117,14 @@ def _with_axes(trial: Trial, verdict: StageVerdict, other: Past) -> StageVerdict
         base = Side(trial.past.target, _alone(trial.past, recorded), recorded)
         pair = Pair.of(trial.project, base, Side(other.target, other, against, other.target == PRESENT))
         found = _explained(_Swap(trial, pair, verdict))
-    reason = "; ".join(filter(None, (verdict.reason, found.sentence)))
+    beside = f"compared with {_called(other, against)}" if found.axes and against is not None else None
+    reason = "; ".join(filter(None, (verdict.reason, found.sentence, beside)))
     return replace(verdict, axes=found.axes, reason=reason)
+
+
+def _called(other: Past, against: Recorded) -> str:
+    """The other run, so that the record of a verdict says which one it was."""
+    return other.target if other.target == PRESENT else f"{other.target} (run {against.id.hex()[:12]})"
 
 
 def _alone(past: Past, recorded: Recorded) -> Past:
