@@ -17,6 +17,7 @@ def captured(**versions: str) -> Captured:
     [
         ({"numpy": "2.2.6", "torch threads": "2"}, {"numpy": "2.2.6"}, []),
         ({"torch": "2.7.0+cpu"}, {"torch": "2.7.0"}, []),
+        ({"tensorflow": "2.21.0"}, {"tensorflow_cpu": "2.21.0"}, []),
         (
             {"numpy": "2.2.6"},
             {"numpy": "2.4.6"},

@@ -94,5 +94,20 @@ os.symlink("offline-run-20260101_000000-r2", "wandb/latest-run")
 run = None
 """
     assert told(tmp_path / "two", "import wandb", wandb=ended)["trackers"] == [
-        {"kind": "wandb", "id": "r2", "uri": ""}
+        {"kind": "wandb", "id": "r2", "uri": "./wandb/offline-run-20260101_000000-r2"}
     ]
+
+
+def test_an_offline_run_of_wandb_is_known_by_its_folder_and_without_a_warning(tmp_path: Path) -> None:
+    module = """
+class settings: sync_dir = "kept/wandb/offline-run-1-r3"
+class Run:
+    id, offline, settings = "r3", True, settings
+    @property
+    def url(self): print("a warning")
+Run.__module__ = "wandb.sdk.wandb_run"
+finished = Run()
+run = None
+"""
+    found = told(tmp_path, "import wandb", wandb=module)
+    assert found["trackers"] == [{"kind": "wandb", "id": "r3", "uri": "kept/wandb/offline-run-1-r3"}]

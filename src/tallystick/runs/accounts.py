@@ -25,8 +25,12 @@ UNFINISHED = "ended without a receipt: it was killed, or the disk was full"
 KILLED = 137
 """Its exit code, as shells tell of SIGKILL."""
 
-TELLING = frozenset({"numpy", "torch", "tensorflow"})
-"""Packages that tell their version in a process that has loaded them."""
+TELLING = {
+    "numpy": ("numpy",),
+    "torch": ("torch",),
+    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos", "tf-nightly"),
+}
+"""Modules that tell their version in a process that has loaded them, and the packages that they come from."""
 
 _INSTEAD = (
     "let the command read it from an environment variable that `variables` doesn't list, "
@@ -82,7 +86,7 @@ def unlike(said: Mapping[str, str], captured: Captured | None) -> Iterator[str]:
     packages = () if captured is None else captured.lock.packages
     recorded = {normalised(package.name): package.version for package in packages}
     for name in sorted(TELLING & said.keys()):
-        known = recorded.get(name, "none")
+        known = next((recorded[each] for each in TELLING[name] if each in recorded), "none")
         if said[name].partition("+")[0] != known.partition("+")[0]:
             yield f"{name}: the command used {said[name]}, the environment that was recorded has {known}"
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import operator
 import os
 import sys
 from collections.abc import Iterator
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 FOLDER = "TALLY_RECORD"
 """Names the folder that gets a file from every process that has something to say."""
@@ -107,14 +112,33 @@ def _mlflow() -> list[dict[str, str]]:
 
 
 def _wandb() -> list[dict[str, str]]:
-    """The run that is active; of one that has ended its folder tells."""
-    run = sys.modules["wandb"].run
-    if run is not None:
-        return [{"kind": "wandb", "id": str(run.id), "uri": str(run.url or "")}]
+    """The run that is active, or those that this process has finished; else the latest folder tells."""
+    active = sys.modules["wandb"].run
+    runs = [active] if active is not None else [each for each in gc.get_objects() if _is_wandb_run(each)]
+    told = [{"kind": "wandb", "id": str(run.id), "uri": _wandb_uri(run)} for run in runs]
+    return told or _latest_of_wandb()
+
+
+def _is_wandb_run(value: object) -> bool:
+    kind = type(value)
+    return kind.__name__ == "Run" and kind.__module__.startswith("wandb.")
+
+
+def _wandb_uri(run: Any) -> str:
+    """Where a run is shown; of one that is offline the folder that it lies in, asked without a warning."""
+    if not getattr(run, "offline", False):
+        return str(run.url or "")
+    folder = str(run.settings.sync_dir)
+    return os.path.relpath(folder) if os.path.isabs(folder) else folder
+
+
+def _latest_of_wandb() -> list[dict[str, str]]:
     latest = os.path.join(os.environ.get("WANDB_DIR") or ".", "wandb", "latest-run")
     # The receipt of a run that was never written down is made right before the command starts.
     started = os.path.getmtime(os.path.join(os.environ[FOLDER], "receipt.json"))
     if os.path.getmtime(os.path.realpath(latest)) < started - 1:
         return []
-    identity = os.path.basename(os.path.realpath(latest)).rpartition("-")[2]
-    return [{"kind": "wandb", "id": identity, "uri": ""}] if identity else []
+    name = os.path.basename(os.path.realpath(latest))
+    folder = os.path.join(os.path.dirname(latest), name) if name.startswith("offline-") else ""
+    identity = name.rpartition("-")[2]
+    return [{"kind": "wandb", "id": identity, "uri": folder}] if identity else []
