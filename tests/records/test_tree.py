@@ -27,6 +27,43 @@ entries = st.builds(Entry, st.sampled_from("fxl"), digests, sizes, raw_paths) | 
 )
 
 
+@relaxed
+@given(st.lists(entries, max_size=8, unique_by=lambda item: item.path), st.integers(1, 200))
+def test_the_contents_of_a_tree_are_the_digests_of_all_but_its_empty_folders(
+    items: list[Entry], piece: int
+) -> None:
+    assume(not _nested([item.path for item in items]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree, "_PIECE", piece)
+        assert tree.contents(render(items)) == {item.digest for item in items if item.mode != "d"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"f blake3:%b 1 a" % HEX,
+        b"f blake3:%b 1 a\n\n" % HEX,
+        b"ff blake3:%b 1 a\n" % HEX,
+        b"f blake3:%b 1 a\nd - 0 f blake3:%b 1 b\nx" % (HEX, HEX),
+        b"f blake3:%b 1 a\n" % HEX.upper(),
+        b"f blake3:%b 1 a\n" % HEX.replace(HEX[:1], b"g"),
+        b"f blake3:%b 1 a\n" % HEX.replace(HEX[:1], b"g") * 2,
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 100, 1 << 20])
+def test_the_contents_of_what_is_no_tree_are_refused(
+    text: bytes, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "_PIECE", piece)
+    with pytest.raises(BadRecord):
+        tree.contents(text)
+
+
+def test_a_folder_that_is_called_like_a_line_is_no_content() -> None:
+    text = b"d - 0 f blake3:%b 1 b\nf blake3:%b 1 z\n" % (HEX.upper(), HEX)
+    assert tree.contents(text) == {DIGEST}
+
+
 def _nested(paths: list[bytes]) -> bool:
     return any(other.startswith(path + b"/") for path in paths for other in paths)
 

@@ -22,7 +22,8 @@ EMPTY = Digest.of(b"")
 """What an empty folder has in place of a content's digest."""
 
 _LINE = re.compile(rb"^(?:([fxl]) blake3:(.{64}) (0|[1-9][0-9]{0,18})|d - 0) (.+)$", re.MULTILINE)
-_CONTENT = re.compile(rb"^[fxl] blake3:([0-9a-f]{64}) ", re.MULTILINE)
+_CONTENT = re.compile(rb"\n[fxl] blake3:(.{64}) ")
+"""A line, after the break before it: looking for that is twice as fast as for the start of a line."""
 _EMPTY_HEX = EMPTY.hex().encode()
 _MODES = frozenset("fxld")
 _DIGEST = 32
@@ -162,23 +163,34 @@ def _text(lines: Iterable[bytes]) -> bytes:
     return b"".join([line + b"\n" for line in sorted(lines, key=_path_in)])
 
 
-def contents(data: bytes, source: str = "") -> set[Digest]:
-    """The digests of all that a tree names, without the paths, which nobody checks here."""
-    found: set[Digest] = set()
+def contents(data: bytes, source: str = "") -> set[bytes]:
+    """The digests of all that a tree names, without the paths, which nobody checks here.
+
+    They are plain bytes: to make a Digest of each would take as long as all else.
+    """
+    found: set[bytes] = set()
     for start, end in _pieces(data):
-        texts = _CONTENT.findall(data, start, end)
+        texts = _CONTENT.findall(data, start - 1, end) if start else _CONTENT.findall(b"\n" + data[:end])
         if len(texts) != data.count(b"\n", start, end):
             return {entry.digest for entry in parse(data, source) if entry.mode != "d"}
-        found.update(_digests(texts))
+        try:
+            found.update(_raw_digests(texts))
+        except ValueError:
+            _complain(data, source)
     return found
 
 
 def _digests(texts: list[bytes]) -> list[Digest]:
     """Many hex texts at once; an empty one stands for an empty folder. Raises ValueError."""
-    digits = b"".join([text or _EMPTY_HEX for text in texts])
+    return list(map(Digest, _raw_digests([text or _EMPTY_HEX for text in texts])))
+
+
+def _raw_digests(texts: list[bytes]) -> Iterator[bytes]:
+    """The same as plain bytes, where no text is empty."""
+    digits = b"".join(texts)
     if digits != digits.lower():
         raise ValueError("upper-case hex digits")
-    return list(map(Digest, chain.from_iterable(iter_unpack("32s", unhexlify(digits)))))
+    return chain.from_iterable(iter_unpack("32s", unhexlify(digits)))
 
 
 def _complain(data: bytes, source: str) -> NoReturn:
