@@ -93,6 +93,7 @@ def shared(bare: Stages, tmp_path: Path) -> Stages:  # noqa: F811
     return bare
 
 
+@pytest.mark.slow
 def test_the_scripts_answer_in_a_fresh_clone(shared: Stages, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     shared.repo.git("clone", "-q", "--branch", "idea", str(tmp_path / "hub.git"), str(clone))

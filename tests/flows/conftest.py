@@ -2,14 +2,18 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from uv import find_uv_bin
 
+from tallystick.project import open_project
+from tallystick.project.grants import settings_folder
 from tests.sandbox import Repo, Tally
 
 PREPARE = """\
@@ -88,6 +92,17 @@ class Stages:
         """Run with `--json`."""
         return self.tally("run", "--json", *args).json()
 
+    def made_once(self, kept: Path, make: Callable[[], object]) -> None:
+        """Make a history, or take the one that an earlier test of the module made and left in `kept`."""
+        if not kept.exists():
+            make()
+            shutil.copytree(self.repo.path, kept, symlinks=True)
+        else:
+            shutil.rmtree(self.repo.path)
+            shutil.copytree(kept, self.repo.path, symlinks=True)
+            # What the user allowed holds for the folder that it was said in.
+            open_project(self.repo.path, settings_folder(os.environ)).grants.grant_all()
+
     def runs(self) -> list[Any]:
         """Return the runs in the ledger, newest first."""
         return list(self.tally("log", "--json", "--all").json()["runs"])
@@ -95,6 +110,12 @@ class Stages:
     def receipt(self, stage: str) -> Any:
         """Return a stage's receipt."""
         return json.loads(self.repo.read(f"receipts/{stage}.json"))
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for repositories that took a while to make."""
+    return tmp_path_factory.mktemp("shelf")
 
 
 @pytest.fixture

@@ -10,13 +10,24 @@ from tests.flows.conftest import Stages
 
 
 @pytest.fixture
-def worse(done: Stages) -> Stages:
+def worse(bare: Stages, shelf: Path) -> Stages:
     """A commit whose accuracy is lower by 0.2 than that of `base`."""
-    done.repo.git("tag", "base")
-    done.repo.write("params.json", '{"rate": 0.3}')
-    done.tally("run")
-    done.repo.commit("Worse")
-    return done
+
+    def make() -> None:
+        bare.repo.write("score.sh", 'echo "{\\"accuracy\\": 0.$(cat rate), \\"rows\\": 9}" > metrics.json\n')
+        bare.repo.write("data", "1\n")
+        bare.tally("add", "data")
+        bare.pipeline(
+            "stages: {score: {cmd: sh score.sh, deps: [score.sh, rate, data], metrics: [metrics.json]}}"
+        )
+        for rate in ("5", "3"):
+            bare.repo.write("rate", rate)
+            bare.tally("run")
+            bare.repo.commit(f"Rate {rate}")
+        bare.repo.git("tag", "base", "HEAD~1")
+
+    bare.made_once(shelf / "worse", make)
+    return bare
 
 
 def test_a_repeated_run_is_held_against_another_commit(worse: Stages) -> None:
@@ -64,7 +75,7 @@ def test_a_metric_that_a_side_lacks_is_said_before_anything_runs(worse: Stages) 
     assert "the run has no metric `acuracy`" in ran.err
     assert "did you mean `accuracy`?" in ran.err
     assert ran.err.splitlines()[2] == "  ^"
-    worse.repo.write("train.py", worse.repo.read("train.py").decode().replace('"rows"', '"count"'))
+    worse.repo.write("score.sh", worse.repo.read("score.sh").decode().replace("rows", "count"))
     worse.tally("run")
     worse.repo.commit()
     assert (

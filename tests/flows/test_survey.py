@@ -22,16 +22,20 @@ def surveyed(stages: Stages, *args: str, code: int = 0) -> Any:
 
 
 @pytest.fixture
-def runs(bare: Stages) -> Stages:
-    """Several runs: three that come again, one that fails now, one that differs, one that failed then."""
-    bare.repo.write("say.sh", 'cat n > out; test ! -e "$HOME/trap"\n')
-    for number in range(3):
-        bare.repo.write("n", str(number))
-        bare.tally("run", "-f", "-n", "say", "-d", "n", "-o", "out", "--", "sh say.sh")
+def runs(bare: Stages, shelf: Path) -> Stages:
+    """Several runs: three that come again, one that differs, one that failed then."""
+
+    def make() -> None:
+        bare.repo.write("say.sh", "cat n > out\n")
+        for number in range(3):
+            bare.repo.write("n", str(number))
+            bare.tally("run", "-f", "-n", "say", "-d", "n", "-o", "out", "--", "sh say.sh")
+            bare.repo.commit()
+        bare.tally("run", "-n", "noisy", "-o", "noise", "--", "head -c 8 /dev/urandom > noise")
+        bare.tally("run", "-n", "broken", "-o", "nothing", "--", "false", code=18)
         bare.repo.commit()
-    bare.tally("run", "-n", "noisy", "-o", "noise", "--", "head -c 8 /dev/urandom > noise")
-    bare.tally("run", "-n", "broken", "-o", "nothing", "--", "false", code=18)
-    bare.repo.commit()
+
+    bare.made_once(shelf / "runs", make)
     return bare
 
 
@@ -60,6 +64,7 @@ def test_the_exit_code_is_the_highest_and_the_report_says_why(runs: Stages) -> N
     assert "data is in none of the places" in whole(runs.repo.read("r.html").decode()).words
 
 
+@pytest.mark.slow
 def test_a_sample_is_decided_by_its_seed_and_said(runs: Stages) -> None:
     first, again = (surveyed(runs, "--sample", "1", "--seed", "7", "--stage", "say") for _ in range(2))
     assert [each["run"] for each in first["runs"]] == [each["run"] for each in again["runs"]]
@@ -73,6 +78,7 @@ def test_runs_are_chosen_by_when_they_began_and_by_the_history_of_a_commit(runs:
     assert "No successful run fits." in runs.tally("repro", "--all-receipts", "--since", "2999-01-01").out
 
 
+@pytest.mark.slow
 def test_code_that_git_lost_and_damaged_receipts_are_told_and_stop_nothing(runs: Stages) -> None:
     tree = runs.receipt("say")["code"]["tree"]
     (runs.repo.path / ".git/objects" / tree[:2] / tree[2:]).unlink()
