@@ -14,7 +14,7 @@ FOREIGN = {
     "sandbox.inside.unpickler",
     "tracing.hook.sitecustomize",
     "tracing.hook.tally_facts",
-    "tracing.launcher",
+    "launcher",
 }
 
 

@@ -1,6 +1,9 @@
 """What a repeated command can't see or do, how long and how often it runs, and what verdicts say of it."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,8 @@ import pytest
 
 from tallystick import process
 from tallystick.errors import Refused
-from tallystick.sandbox import bubblewrap, namespaces
+from tallystick.landlock import version
+from tallystick.sandbox import bubblewrap, landlocked, namespaces
 from tallystick.sandbox.room import Room
 from tests.flows.conftest import Stages
 from tests.reproduction.corpus import without_python
@@ -33,6 +37,9 @@ echo "{\\"noise\\": 0.$number}" > m.json
 needs_bubblewrap = pytest.mark.skipif(
     not bubblewrap.walls(Room()).before, reason="bubblewrap doesn't work on this machine"
 )
+
+
+needs_landlock = pytest.mark.skipif(version() == 0, reason="this kernel has no Landlock")
 
 
 @pytest.fixture
@@ -93,17 +100,82 @@ def test_a_stage_that_asks_for_the_network_has_it_and_the_verdict_says_so(lookin
     assert "`look` asks for the network and had it" in found
 
 
-def test_without_bubblewrap_the_network_is_still_taken_away(
-    looking: Stages, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    find = process.find
+@pytest.fixture
+def no_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return what takes programs away; bubblewrap is gone already."""
+    find, gone = process.find, {"bwrap"}
 
     def without(program: str, path: str | None = None) -> str:
-        if program == "bwrap":
-            raise Refused("the program `bwrap` is not on PATH")
+        if program in gone:
+            raise Refused(f"the program `{program}` is not on PATH")
         return find(program, path)
 
     monkeypatch.setattr(process, "find", without)
+    return gone.add
+
+
+READ = """\
+exec > seen
+cat "$USERS/secret" > copy 2> complaint && echo home
+cat "$WORKTREE/untracked" > copy 2> complaint && echo worktree
+cat helper.sh > copy && echo code
+git rev-parse --quiet --verify HEAD > sha && echo history
+(echo x > "$OUTSIDE/escape") 2> complaint && echo outside
+echo x > "$TMPDIR/scratch" && echo temporary
+echo x > "$HOME/scratch" && echo own home
+for name in /tmp/*; do [ "$name" = "/tmp/*" ] || echo listed; done
+"""
+
+
+@needs_landlock
+@pytest.mark.parametrize("namespaces_too", [True, False])
+def test_without_bubblewrap_landlock_keeps_files_apart(
+    looking: Stages,
+    no_bubblewrap: Callable[[str], None],
+    tmp_path: Path,
+    sandbox: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    namespaces_too: bool,
+) -> None:
+    if not namespaces_too:
+        no_bubblewrap("unshare")
+    monkeypatch.setenv("USERS", str(sandbox))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    looking.repo.write("look.sh", READ)
+    looking.pipeline(looking.repo.read("tally.yaml").decode().replace("WORKTREE", "WORKTREE, USERS"))
+    looking.tally("run")
+    looking.repo.commit()
+    (tmp_path / "outside/escape").unlink()
+    found = repeated(looking, "--keep", code=1)
+    seen = (Path(found["kept"]) / "seen").read_text().split("\n")
+    assert seen == ["code", "history", "temporary", "own home", ""]
+    assert not (tmp_path / "outside/escape").exists()
+    *facts, beyond = found["verdict"]["enforced"]
+    assert facts == [
+        "no network",
+        "only its own files are writable",
+        "the user's home, worktree and temporary files can't be read",
+    ]
+    assert beyond.startswith("not out of sight: other processes")
+    assert "bubblewrap (`bwrap`) is not installed here" in beyond
+
+
+@needs_landlock
+def test_without_namespaces_no_socket_can_be_made_that_leads_anywhere(tmp_path: Path) -> None:
+    walls = landlocked.walls(Room(scratch=str(tmp_path)), "no reason")
+    assert walls is not None
+    code = (
+        "import socket; socket.socketpair(); socket.socket(socket.AF_UNIX); print('local'); socket.socket()"
+    )
+    done = subprocess.run([*walls.before, sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "local\n"
+    assert "PermissionError" in done.stderr
+
+
+def test_without_landlock_the_network_is_still_taken_away(
+    looking: Stages, no_bubblewrap: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landlocked, "version", lambda: 0)
     if not namespaces.walls(Room()).before:
         pytest.skip("this system lets nobody have namespaces")
     found = repeated(looking, "--keep", code=None)

@@ -11,6 +11,7 @@ import pytest
 
 from tallystick.compare.difference import Found, compare_files
 from tallystick.errors import BadRecord
+from tallystick.landlock import version
 from tallystick.project import open_project
 from tallystick.records.tolerance import EVERY, Tolerance
 from tallystick.reproduction.confinement import Limits
@@ -92,6 +93,18 @@ def test_what_a_pickle_does_stays_within_the_walls(reader: Unpickler, tmp_path: 
     ]
     in_vain = 7 << 8
     found = between(reader, ["a", *map(Orders, words)], ["b", *[in_vain] * len(words)])
+    assert [each.name for each in found.differences] == ["[0]"]
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.skipif(version() == 0, reason="this kernel has no Landlock")
+def test_landlock_stands_in_for_bubblewrap(
+    reader: Unpickler, tmp_path: Path, sandbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bubblewrap, "walls", lambda _room: open_room("there is none"))
+    (sandbox / "secret").touch()
+    words = [f"echo x > {tmp_path}/made || exit 7", f"cat {sandbox}/secret || exit 7"]
+    found = between(reader, ["a", *map(Orders, words)], ["b", 7 << 8, 7 << 8])
     assert [each.name for each in found.differences] == ["[0]"]
     assert not (tmp_path / "made").exists()
 

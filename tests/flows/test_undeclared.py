@@ -3,8 +3,7 @@ import shutil
 
 import pytest
 
-from tallystick import process
-from tallystick.tracing import landlock
+from tallystick import landlock, process
 from tests.flows.conftest import Stages
 
 TRAIN = """\

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tallystick import landlock as kernel
 from tallystick.tracing import landlock
 from tallystick.tracing.accesses import Scope, Undeclared, undeclared
 from tallystick.tracing.tracer import observing
 
-needs_landlock = pytest.mark.skipif(landlock.version() == 0, reason="this kernel has no Landlock")
+needs_landlock = pytest.mark.skipif(kernel.version() == 0, reason="this kernel has no Landlock")
 
 
 @pytest.fixture
@@ -141,5 +142,5 @@ def test_the_way_to_the_project_is_allowed_piece_by_piece(root: Path) -> None:
     ("version", "refer", "truncate"), [(1, False, False), (2, True, False), (3, True, True), (9, True, True)]
 )
 def test_a_kernel_is_only_asked_for_what_it_knows(version: int, refer: bool, truncate: bool) -> None:
-    rights = landlock.handled(version)
-    assert (bool(rights & landlock.REFER), bool(rights & landlock.TRUNCATE)) == (refer, truncate)
+    rights = kernel.handled(version)
+    assert (bool(rights & kernel.REFER), bool(rights & kernel.TRUNCATE)) == (refer, truncate)

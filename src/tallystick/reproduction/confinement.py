@@ -41,7 +41,7 @@ def confined_reading(project: Project, around: Surrounding, record: Path, *, lim
         return open_room("`--no-isolation`")
     room = _room(project, None, around, record, network=False)
     hidden = tuple(dict.fromkeys((*room.hidden, *room.stand_ins)))
-    return namespaces.walls(replace(room, writable=(), stand_ins={}, hidden=hidden))
+    return namespaces.walls(replace(room, writable=(), stand_ins={}, home=None, hidden=hidden))
 
 
 def _room(project: Project, inner: Project | None, around: Surrounding, record: Path, network: bool) -> Room:
@@ -61,6 +61,8 @@ def _room(project: Project, inner: Project | None, around: Surrounding, record: 
         hidden=hidden,
         stand_ins=scratch,
         network=network,
+        home=next((place for place in scratch if place == os.path.realpath(home)), None),
+        scratch=str(record),
     )
 
 

@@ -1,8 +1,8 @@
-"""Take the network away with the system's own `unshare`, where there is no bubblewrap."""
+"""The best walls that can be had: bubblewrap's; else Landlock's, and no network; else no network at least."""
 
 from tallystick import process
 from tallystick.errors import Refused, TallyError
-from tallystick.sandbox import bubblewrap
+from tallystick.sandbox import bubblewrap, landlocked
 from tallystick.sandbox.room import NO_NETWORK, Room, Walls
 
 PATIENCE = 20.0
@@ -17,7 +17,12 @@ _WITH_LOOPBACK = 'ip link set lo up 2>/dev/null; exec "$@"'
 def walls(room: Room) -> Walls:
     """The best walls that can be had here; what could not be had is said."""
     found = bubblewrap.walls(room)
-    before = _without_network() if not found.before and not room.network else None
+    if found.before:
+        return found
+    before = None if room.network else _without_network()
+    instead = landlocked.walls(room, _why(" ".join(found.facts)).removeprefix(": "), before or ())
+    if instead is not None:
+        return instead
     if before is None:
         return found
     return Walls(before, {}, (NO_NETWORK, *(f"not isolated further{_why(fact)}" for fact in found.facts)))

@@ -8,6 +8,7 @@ from tallystick.frozen import dataclass
 
 READ_ONLY = "only its own files are writable"
 OUT_OF_SIGHT = "the user's home, worktree and temporary files are out of sight"
+UNREADABLE = "the user's home, worktree and temporary files can't be read"
 NO_NETWORK = "no network"
 
 
@@ -15,8 +16,8 @@ NO_NETWORK = "no network"
 class Room:
     """Absolute paths: `hidden` folders seem empty, but for what in them is `shown` or `writable`.
 
-    `stand_ins` are folders that a command finds in the place of others, writable; all else is as it is, to be
-    read.
+    `stand_ins` are folders that a command finds in the place of others, writable, `home` is one of those; all
+    else is as it is, to be read. `scratch` is a folder for what walls need themselves.
     """
 
     writable: tuple[str, ...] = ()
@@ -24,6 +25,8 @@ class Room:
     hidden: tuple[str, ...] = ()
     stand_ins: Mapping[str, str] = field(default_factory=dict)
     network: bool = False
+    home: str | None = None
+    scratch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,55 +1,13 @@
-"""What Landlock lets a command touch: its rules, worked out before the command starts."""
+"""What Landlock lets a command touch of its project: rules, worked out before the command starts."""
 
-import ctypes
 import os
 import posixpath
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tallystick.frozen import dataclass
+from tallystick.landlock import ALL, CHANGE, LOOK, Rule
 from tallystick.tracing.accesses import Scope
-
-CREATE_RULESET = 444
-ASK_VERSION = 1
-
-EXECUTE, WRITE, READ = 1 << 0, 1 << 1, 1 << 2
-REMOVE_FOLDER, REMOVE_FILE = 1 << 4, 1 << 5
-MAKE = sum(1 << bit for bit in range(6, 13))
-"""Files, folders, links, sockets, pipes, devices."""
-
-REFER, TRUNCATE = 1 << 13, 1 << 14
-
-LOOK = EXECUTE | READ
-CHANGE = WRITE | REMOVE_FOLDER | REMOVE_FILE | MAKE | REFER | TRUNCATE
-ALL = LOOK | CHANGE
-"""Listing a folder is not among them: to see a name is not to read what it stands for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A path and what may be done with it, and with all below it if it is a folder."""
-
-    path: str
-    rights: int
-
-
-def version() -> int:
-    """Which version of Landlock the kernel has; 0 where there is none."""
-    if not sys.platform.startswith("linux"):
-        return 0
-    library = ctypes.CDLL(None)
-    answer = int(library.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(ASK_VERSION)))
-    return max(answer, 0)
-
-
-def handled(version: int) -> int:
-    """The rights that a version of Landlock knows."""
-    known = ALL
-    if version < 2:
-        known &= ~REFER
-    return known if version >= 3 else known & ~TRUNCATE
 
 
 def rules(scope: Scope, open_folders: Iterable[str]) -> Iterator[Rule]:

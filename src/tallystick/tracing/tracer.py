@@ -13,13 +13,13 @@ from typing import Literal
 from tallystick import process
 from tallystick.errors import Refused
 from tallystick.frozen import dataclass
+from tallystick.landlock import LAUNCHER, handled, version
 from tallystick.tracing import accesses, landlock, strace
 from tallystick.tracing.accesses import Access, Scope
 
 Trace = Literal["none", "python", "strace", "enforce"]
 
 HOOK = Path(__file__).parent / "hook"
-LAUNCHER = Path(__file__).parent / "launcher.py"
 VARIABLE = "TALLY_TRACE"
 RECORD = "TALLY_RECORD"
 """Names the folder in which a run keeps what it logs while it goes on."""
@@ -124,15 +124,15 @@ def _by_strace(scope: Scope, variables: Mapping[str, str], folder: Path) -> Trac
 
 def _by_landlock(scope: Scope, variables: Mapping[str, str], folder: Path) -> Tracer:
     """Let the kernel deny what isn't declared, and the audit hook tell what it was."""
-    version = landlock.version()
-    if version == 0:
+    known = version()
+    if known == 0:
         raise _cannot("enforce", "this system has no Landlock", "run it on Linux 5.13 or later")
     for name in ("temporary", "compiled"):
         (folder / name).mkdir()
     hook = _by_hook("enforce", scope, variables, folder)
     allowed = [str(folder), str(HOOK), *filter(None, [variables.get(RECORD)])]
     orders = {
-        "handled": landlock.handled(version),
+        "handled": handled(known),
         "rules": [(rule.path, rule.rights) for rule in landlock.rules(scope, allowed)],
         "unset": [name for name in ("LC_CTYPE",) if name not in variables],
     }

@@ -1,8 +1,10 @@
 """Run a program under Landlock's rules; a script of its own, which becomes the program."""
 
 import ctypes
+import errno
 import json
 import os
+import struct
 import sys
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
@@ -12,6 +14,20 @@ FOR_FILES = (1 << 0) | (1 << 1) | (1 << 2) | (1 << 14)
 """The rights that mean something for what is no folder: execute, write, read, truncate."""
 
 FAILED = 126
+
+
+# A program for the kernel's filter of system calls; one that another machine's calls would get past
+# refuses those, and the ring by which sockets are made without a call.
+SET_FILTER, BY_PROGRAM = 22, 2
+LOAD, IS_EQUAL, IS_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
+AT_NUMBER, AT_ARCHITECTURE, AT_FAMILY = 0, 4, 16
+ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EACCES
+SOCKETS = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
+FOREIGN_CALLS, IO_URING_SETUP, LOCAL = 0x40000000, 425, 1
+
+
+class _Filter(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("program", ctypes.c_void_p))
 
 
 class _Ruleset(ctypes.Structure):
@@ -29,6 +45,8 @@ def main() -> None:
     with open(sys.argv[1], encoding="utf-8", errors="surrogateescape") as file:
         orders = json.load(file)
     restrict(orders["handled"], orders["rules"])
+    if orders.get("no_sockets"):
+        refuse_sockets()
     # Python sets this for itself; the program shall find what it would have found without us.
     for name in orders["unset"]:
         os.environ.pop(name, None)
@@ -50,6 +68,31 @@ def restrict(handled: int, rules: "list[tuple[str, int]]") -> None:
         raise OSError(ctypes.get_errno(), "prctl")
     _called(library, RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
+
+
+def refuse_sockets() -> None:
+    """Let this process, and all that it will start, make no socket but those between processes here."""
+    arch, socket = SOCKETS[os.uname().machine]
+    steps = [
+        (LOAD, 0, 0, AT_ARCHITECTURE),
+        (IS_EQUAL, 0, 8, arch),
+        (LOAD, 0, 0, AT_NUMBER),
+        (IS_AT_LEAST, 6, 0, FOREIGN_CALLS),
+        (IS_EQUAL, 5, 0, IO_URING_SETUP),
+        (IS_EQUAL, 1, 0, socket),
+        (RETURN, 0, 0, ALLOW),
+        (LOAD, 0, 0, AT_FAMILY),
+        (IS_EQUAL, 0, 1, LOCAL),
+        (RETURN, 0, 0, ALLOW),
+        (RETURN, 0, 0, REFUSE),
+    ]
+    program = b"".join(struct.pack("<HBBI", *step) for step in steps)
+    kept = ctypes.create_string_buffer(program, len(program))
+    filtered = _Filter(len(steps), ctypes.addressof(kept))
+    library = ctypes.CDLL(None, use_errno=True)
+    for call in ((NO_NEW_PRIVILEGES, 1, 0, 0, 0), (SET_FILTER, BY_PROGRAM, ctypes.byref(filtered), 0, 0)):
+        if library.prctl(*call) != 0:
+            raise OSError(ctypes.get_errno(), "prctl")
 
 
 def _allow(library: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
@@ -78,5 +121,5 @@ if __name__ == "__main__":
     try:
         main()
     except (OSError, ValueError) as error:
-        os.write(2, f"the rules of `trace: enforce` can't be set: {error}\n".encode())
+        os.write(2, f"Landlock's rules can't be set: {error}\n".encode())
         os._exit(FAILED)
