@@ -1,7 +1,7 @@
 """Find the commit that made a metric bad, by halving what lies between a good one and a bad one."""
 
 import math
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -9,18 +9,14 @@ from typing import Literal
 from tallystick.digest import Digest
 from tallystick.errors import NotTrusted, Refused, TallyError
 from tallystick.frozen import dataclass
-from tallystick.git.ancestry import halving, is_shallow, leads_to, merge_base
+from tallystick.git.ancestry import halving
 from tallystick.git.objects import Commit, Objects
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.reproduction.measuring import How, Means, Measured, Measuring, measure
-from tallystick.reproduction.past import or_shallow
+from tallystick.reproduction.questions import ends, reporter
 from tallystick.runs.contrast import Contrast, contrast
 from tallystick.runs.interrupted import write_down
-from tallystick.runs.measures import joined, names, places
-from tallystick.runs.pipelines import Graph, load_at
-from tallystick.runs.receipts import recorded_at
-from tallystick.runs.searching import instead
 
 Judgement = Literal["good", "bad", "skip"]
 
@@ -128,11 +124,11 @@ def bisect(
     commit that isn't, two that don't follow each other, a metric that nobody knows; NotTrusted before a
     command runs that wasn't allowed.
     """
-    good, bad = _ends(project, request)
+    good, bad = ends(project, request.good, request.bad, above=request.above)
     write_down(project)
     with Objects(project.git) as objects:
         found = [*objects.commits([bad, f"^{good}"]), *objects.commits(good, 1)]
-    stage = _stage(project, request, good, bad)
+    stage = reporter(project, request.metric, (bad, good), request.stage, request.folder)
     to = Measuring(project, request.metric, stage, variables, output, progress, request.means)
     search = _Search(request, to, {each.id: each for each in found}, {} if known is None else known, hear)
     _check_ends(search, good, bad)
@@ -152,76 +148,6 @@ def bisect(
 
 def _relation(request: Request) -> str:
     return ">" if request.above else "<"
-
-
-def _ends(project: Project, request: Request) -> tuple[str, str]:
-    """Both commits; raise Refused unless the bad one comes after the good one."""
-    good, bad = (_resolved(project, rev) for rev in (request.good, request.bad))
-    git = project.git
-    if good == bad:
-        raise Refused(f"`{request.good}` and `{request.bad}` are the same commit")
-    if leads_to(git, good, bad):
-        return good, bad
-    message = f"`{request.good}` does not lead to `{request.bad}`"
-    if is_shallow(git):
-        raise or_shallow(project, Refused(message))
-    if leads_to(git, bad, good):
-        other = "below" if request.above else "above"
-        hint = f"the good commit comes first; to find what made it better, swap them and say `--{other}`"
-        raise Refused(f"{message}: it comes after it", hint=hint)
-    base = merge_base(git, good, bad)
-    hint = "name commits of one history" if base is None else f"both come from {base[:10]}: is that one good?"
-    raise Refused(message, hint=hint)
-
-
-def _resolved(project: Project, rev: str) -> str:
-    try:
-        return project.git.resolve(rev)
-    except Refused as error:
-        raise or_shallow(project, error) from None
-
-
-def _stage(project: Project, request: Request, good: str, bad: str) -> str:
-    """The stage that reports the metric, going by the receipts of both ends; bad comes first, it is newer.
-
-    Raises Refused for none, or several.
-    """
-    graph = load_at(project, bad)
-    if request.stage is not None:
-        addresses = graph.addresses(request.stage, request.folder)
-        return _only(addresses, f"`{request.stage}` means")
-    known: list[str] = []
-    for commit in (bad, good):
-        measures = {
-            address: each.receipt.metrics
-            for address, each in recorded_at(project, commit, load_at(project, commit)).items()
-        }
-        every = joined(measures.values())
-        files = {file for file, _key in places(every, request.metric)}
-        found = [address for address, own in measures.items() if files & own.keys()]
-        if found:
-            return _only(found, f"`{request.metric}` is reported by")
-        known += names(every)
-    if known:
-        hint = instead(request.metric, list(dict.fromkeys(known)))
-        raise Refused(f"no receipt at either end has a metric `{request.metric}`", hint=hint)
-    return _only(_reporting(graph), "metrics are reported by")
-
-
-def _reporting(graph: Graph) -> list[str]:
-    """The stages that declare metrics."""
-    steps = graph.steps.items()
-    return [address for address, step in steps if any(out.kind == "metrics" for out in step.outs)]
-
-
-def _only(addresses: Sequence[str], what: str) -> str:
-    if not addresses:
-        hint = "name a stage's metrics file under `metrics`, or say `--stage`"
-        raise Refused("no stage reports metrics", hint=hint)
-    if len(addresses) > 1:
-        some = ", ".join(f"`{address}`" for address in addresses[:5])
-        raise Refused(f"{what} several stages: {some}", hint=f"say which: `--stage {addresses[0]}`")
-    return addresses[0]
 
 
 def _check_ends(search: _Search, good: str, bad: str) -> None:
