@@ -51,6 +51,7 @@ DOORS = {
         "library.training",
         "cli.main",
         "cli.progress",
+        "cli.show",
         "store.backends",
         "compare.difference",
         "engines.cluster",
