@@ -125,3 +125,19 @@ def test_before_the_first_commit_there_is_nothing_to_compare_with(empty_repo: Re
     with pytest.raises(Refused) as refused:
         between(empty_repo)
     assert "no commit" in (refused.value.hint or "")
+
+
+def test_files_of_params_and_metrics_beside_those_of_stages_are_compared(project: Repo, tally: Tally) -> None:
+    project.write("sub/tally.yaml", "params: [more.toml]\nmetrics: [scores.json, absent.json]\n")
+    project.write("sub/more.toml", "[a]\nb = 1\n")
+    project.write("sub/scores.json", '{"accuracy": 0.5, "name": "x"}')
+    project.commit("Two files that no stage knows")
+    project.write("sub/more.toml", "[a]\nb = 2\n")
+    project.write("sub/scores.json", '{"accuracy": 0.75, "name": "y"}')
+    found = tally("diff", "--json").json()
+    assert [(each["file"], each["key"], each["old"], each["new"]) for each in found["params"]] == [
+        ("sub/more.toml", "a.b", 1, 2)
+    ]
+    assert [(each["file"], each["key"], each["difference"]) for each in found["metrics"]] == [
+        ("sub/scores.json", "accuracy", 0.25)
+    ]

@@ -121,3 +121,23 @@ def _put(repo: Repo, receipt: bytes) -> None:
     tree = repo.git("write-tree")
     repo.git("read-tree", "HEAD")
     repo.git("update-ref", "refs/tally/ledger", repo.git("commit-tree", "-m", f"run {identity}", tree))
+
+
+def test_show_says_that_a_receipt_was_edited_and_ends_as_with_a_bad_record(
+    edited: Repo, tally: Tally
+) -> None:
+    run = _run_of(tally, "copy")
+    for target in ("copy", "again.tally"):
+        code = 12 if target == "copy" else 0
+        assert (f"`tally show {run}`" in tally("show", target, code=code).out) == (target == "copy")
+    shown = tally("show", "copy", "--json", code=12).json()
+    assert shown["edited"].removeprefix("blake3:").startswith(run)
+    assert tally("show", run).exit_code == 0
+
+
+def test_diff_names_the_receipts_that_were_edited(edited: Repo, tally: Tally) -> None:
+    run = _run_of(tally, "copy")
+    edited.commit("An edited receipt")
+    said = f"was edited by hand, so what it says is not what ran: `tally show {run}` has that"
+    assert f"`receipts/copy.json` of the worktree {said}" in tally("diff").out
+    assert said in tally("diff", run).out

@@ -1,27 +1,28 @@
 """tally show."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from importlib import import_module
 from typing import Any
 
 import click
 
 from tallystick.cli import render
 from tallystick.cli.complete import complete_stages
-from tallystick.cli.context import Context, context
-from tallystick.cli.gallery import both_sides
+from tallystick.cli.context import context
 from tallystick.cli.options import own_folder
-from tallystick.cli.reports import report_places, write_reports
 from tallystick.cli.text import count_text, seconds_text, size_text, style, table
 from tallystick.cli.verdicts import outcome_text, spread_lines, stage_lines
 from tallystick.data.tracked import Tracked
 from tallystick.digest import Digest
-from tallystick.errors import Refused
+from tallystick.errors import BadRecord
 from tallystick.flows.show import Shown
 from tallystick.flows.show import show as find
 from tallystick.records.provenance import Container
 from tallystick.records.receipt import Artifact, Receipt
 from tallystick.records.verdict import Verdict
+
+FILES = "tallystick.cli.verdictfiles"
+"""What writes a verdict as a page or report: loaded where one is asked for."""
 
 _TRACES = {
     "none": "none",
@@ -55,26 +56,22 @@ def command(ctx: click.Context, /, target: str, whole_output: bool, **files: str
     project = current.project()
     folder = own_folder(project, current.directory)
     found = find(project, target, folder=folder, whole_output=whole_output)
-    written = _written(current, found, files)
+    wanted = any(file is not None for file in files.values())
+    written = import_module(FILES).verdict_files(current, found, files) if wanted else ()
     render.show(current, found, _lines)
     for line in written:
         render.say(current, line)
-
-
-def _written(current: Context, found: Shown, files: Mapping[str, str | None]) -> list[str]:
-    """Write what is wanted of a verdict, and say what; raise Refused where there is none."""
-    places = report_places(current.directory, files)
-    if places and (found.verdict is None or found.run is None):
-        raise Refused(f"`{found.target}` is no verdict", hint="see `tally log --verdicts`")
-    if found.verdict is None or found.run is None:
-        return []
-    drawn = partial(both_sides, current.project(), found.verdict)
-    return list(write_reports(places, found.verdict, found.run, found.notes, drawn=drawn))
+    render.finish(0 if found.edited is None else BadRecord.exit_code)
 
 
 def _lines(found: Shown) -> Iterator[str]:
     if found.tracked is not None:
         yield from _tracked_lines(found.tracked)
+    if found.edited is not None:
+        yield style(
+            f"edited by hand: its run is {found.edited.short}, shown by `tally show {found.edited.short}`",
+            "bad",
+        )
     if found.receipt is not None and found.run is not None:
         yield from _receipt_lines(found.run, found.receipt)
     if found.verdict is not None and found.run is not None:

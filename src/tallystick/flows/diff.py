@@ -15,8 +15,9 @@ from tallystick.records.receipt import Receipt
 from tallystick.records.tree import Entry
 from tallystick.runs import ledger
 from tallystick.runs.contrast import Contrast, PathDiff, ValueDiff, contrast, values
+from tallystick.runs.edited import told_of_edited
 from tallystick.runs.pipelines import load, load_at
-from tallystick.runs.receipts import recorded, recorded_at
+from tallystick.runs.receipts import Recorded, recorded, recorded_at
 from tallystick.runs.states import State, Version, state_at, state_now
 
 WORKTREE = "worktree"
@@ -85,7 +86,10 @@ def diff(
     second = None if new is None else project.git.resolve(new)
     before = state_at(project, first)
     after = state_now(project, progress) if second is None else state_at(project, second)
-    notes: list[str] = []
+    notes = list(told_of_edited(project, before.receipts, f"commit {first[:10]}"))
+    notes += told_of_edited(
+        project, after.receipts, "the worktree" if second is None else f"commit {second[:10]}"
+    )
     data = tuple(_data(project, before, after, targets, notes))
     whole = not targets
     params = tuple(values(before.params, after.params)) if whole else ()
@@ -107,13 +111,15 @@ def diff_runs(project: Project, old: str, new: str | None = None) -> RunsDiff:
     stage = next((run.receipt.stage for run in found if run is not None), None)
     if stage is None:
         raise Refused(f"`{old}` is no run", hint="see `tally log`")
-    sides = []
+    sides: list[tuple[Side, Receipt]] = []
+    notes: list[str] = []
     for word, run in zip((old, new), found, strict=True):
         if run is not None:
             sides.append((_side(run.id, run.receipt, "ledger"), run.receipt))
         else:
-            sides.append(_committed(project, stage, word))
-    notes: list[str] = []
+            place, one = _committed(project, stage, word)
+            notes += told_of_edited(project, [one])
+            sides.append((_side(one.id, one.receipt, place), one.receipt))
     (first, before), (second, after) = sides
     differs = contrast(project, before, after, notes)
     if before.stage != after.stage:
@@ -126,8 +132,8 @@ def is_run(project: Project, word: str) -> bool:
     return ledger.seems_run(word) and ledger.knows(project, word)
 
 
-def _committed(project: Project, stage: str, commit: str | None) -> tuple[Side, Receipt]:
-    """The receipt of a stage that a commit holds, or the worktree."""
+def _committed(project: Project, stage: str, commit: str | None) -> tuple[str, Recorded]:
+    """The receipt of a stage that a commit holds, or the worktree, and which of these it was."""
     if commit is None:
         place, graph = WORKTREE, load(project)
         step = graph.steps.get(stage)
@@ -138,7 +144,7 @@ def _committed(project: Project, stage: str, commit: str | None) -> tuple[Side, 
     if found is None:
         where = "the worktree" if commit is None else f"commit `{commit}`"
         raise Refused(f"{where} holds no receipt of stage `{stage}`", hint="see `tally log` for its runs")
-    return _side(found.id, found.receipt, place), found.receipt
+    return place, found
 
 
 def _side(run: Digest, receipt: Receipt, place: str) -> Side:

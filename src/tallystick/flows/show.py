@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tallystick.data.tracked import Tracked, pointers_of
 from tallystick.digest import Digest
@@ -12,6 +13,7 @@ from tallystick.records.pointer import SUFFIX
 from tallystick.records.receipt import Receipt
 from tallystick.records.verdict import Verdict
 from tallystick.runs import ledger
+from tallystick.runs.edited import originals
 from tallystick.runs.ledger import Damaged
 from tallystick.runs.pipelines import Graph, load
 from tallystick.runs.receipts import recorded
@@ -22,7 +24,10 @@ TAIL = 20
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is known of something: the receipt of the run it comes from, or what its pointer says."""
+    """What is known of something: the receipt of the run it comes from, or what its pointer says.
+
+    `edited` is the run that the receipt was made from before somebody edited it by hand.
+    """
 
     target: str
     run: Digest | None = None
@@ -32,6 +37,7 @@ class Shown:
     output: str | None = None
     output_lines: int = 0
     notes: tuple[str, ...] = ()
+    edited: Digest | None = None
 
 
 def show(project: Project, target: str, *, folder: str = "", whole_output: bool = False) -> Shown:
@@ -64,7 +70,8 @@ def _of_stage(project: Project, graph: Graph, address: str, whole_output: bool) 
     """The receipt that the worktree holds, else the newest run in the ledger."""
     present = recorded(project, graph.steps[address])
     if present is not None:
-        return _of_receipt(project, address, present.id, present.receipt, whole_output)
+        shown = _of_receipt(project, address, present.id, present.receipt, whole_output)
+        return replace(shown, edited=originals(project, [present]).get(present.id))
     for run in ledger.runs(project):
         if not isinstance(run, Damaged) and run.receipt.stage == address:
             return _of_receipt(project, address, run.id, run.receipt, whole_output)
@@ -76,22 +83,22 @@ def _of_path(project: Project, graph: Graph, path: str, tracked: Tracked | None,
     maker = graph.maker(path)
     if maker is None:
         return Shown(path, tracked=tracked)
-    for identity, receipt in _runs_of(project, graph, maker):
+    for identity, receipt, edited in _runs_of(project, graph, maker):
         made = {artifact.path: artifact.digest for artifact in receipt.outs}
         if tracked is None or made.get(tracked.path) == tracked.pointer.digest:
             shown = _of_receipt(project, path, identity, receipt, whole_output)
-            return Shown(path, identity, receipt, tracked, None, shown.output, shown.output_lines)
+            return replace(shown, tracked=tracked, edited=edited)
     return Shown(path, tracked=tracked, notes=(f"no run of `{maker}` is known to have made this",))
 
 
-def _runs_of(project: Project, graph: Graph, address: str) -> Iterator[tuple[Digest, Receipt]]:
-    """The stage's receipt in the worktree, then its runs in the ledger."""
+def _runs_of(project: Project, graph: Graph, address: str) -> Iterator[tuple[Digest, Receipt, Digest | None]]:
+    """The stage's receipt in the worktree, and what it was made from if it was edited; then its runs."""
     present = recorded(project, graph.steps[address])
     if present is not None:
-        yield present.id, present.receipt
+        yield present.id, present.receipt, originals(project, [present]).get(present.id)
     for run in ledger.runs(project):
         if not isinstance(run, Damaged) and run.receipt.stage == address:
-            yield run.id, run.receipt
+            yield run.id, run.receipt, None
 
 
 def _of_receipt(

@@ -38,6 +38,19 @@ def originals(project: Project, recorded: Sequence[Recorded]) -> dict[Digest, Di
     return found
 
 
+def told_of_edited(project: Project, recorded: Sequence[Recorded], place: str = "") -> Iterator[str]:
+    """A remark for each receipt that was edited by hand; `place` says which of several states has it."""
+    edited = originals(project, recorded)
+    for each in recorded:
+        run = edited.get(each.id)
+        if run is not None:
+            where = f" of {place}" if place else ""
+            yield (
+                f"`{each.step.receipt_path}`{where} was edited by hand, so what it says is not what ran: "
+                f"`tally show {run.short}` has that"
+            )
+
+
 def refuse_edited(project: Project, recorded: Mapping[str, Recorded], treeish: str) -> None:
     """Raise BadRecord for a receipt of a commit that was edited by hand."""
     edited = originals(project, list(recorded.values()))

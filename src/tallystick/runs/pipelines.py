@@ -4,12 +4,10 @@ import difflib
 import fnmatch
 import os
 import posixpath
-import re
 import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
 from tallystick.frozen import dataclass
 from tallystick.paths import check_path, is_plain
@@ -19,28 +17,15 @@ from tallystick.records.expansion import Files, no_files
 from tallystick.records.pipeline import Pipeline
 from tallystick.records.stage import Stage
 from tallystick.records.tolerance import Tolerances
+from tallystick.runs.filenames import file_name
 
 PATTERN = f"*{pipeline_record.FILE}"
 """How git names every `tally.yaml`: its `*` crosses folders."""
-
 RECEIPTS = "receipts"
 ENVIRONMENT_LOCK = "environment.lock"
 
-LONGEST_NAME = 160
-"""Characters of a stage's name in the name of its receipt; the rest is a digest."""
-
 LARGEST = 16 << 20
 """Bytes of the largest pipeline, parameter file or receipt that is read."""
-
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.@=+,-]")
-
-
-def file_name(name: str) -> str:
-    """A stage's name as the name of a file: what `foreach` went through may hold anything."""
-    safe = _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name)
-    return (
-        safe if len(safe) <= LONGEST_NAME else f"{safe[:LONGEST_NAME]}~{Digest.of(name.encode()).hex()[:16]}"
-    )
 
 
 def inside(command: str, image: str) -> str:
@@ -117,11 +102,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """All stages in an order in which each comes after those it depends on."""
+    """All stages in an order in which each comes after those it depends on.
+
+    `params` and `metrics` are files that pipelines name beside those of their stages.
+    """
 
     steps: Mapping[str, Step]
     makers: Mapping[str, str]
     needs: Mapping[str, tuple[str, ...]]
+    params: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
 
     def maker(self, path: str) -> str | None:
         """The stage that makes a path, or the whole that the path is a part of."""
@@ -258,17 +248,27 @@ def graph(texts: Mapping[str, bytes], files: Files = no_files) -> Graph:
 
     `files` reads the files that templates take their variables from.
     """
+    read = {
+        path: pipeline_record.parse(texts[path], path, beside(path, files))
+        for path in sorted(texts, key=lambda path: (path.count("/"), path))
+    }
     steps = {
         step.address: step
-        for path in sorted(texts, key=lambda path: (path.count("/"), path))
-        for step in place(
-            posixpath.dirname(path), pipeline_record.parse(texts[path], path, beside(path, files))
-        )
+        for path, pipeline in read.items()
+        for step in place(posixpath.dirname(path), pipeline)
     }
     makers = _makers(steps.values())
     holders = _holders(makers)
     needs = {step.address: _needs(step, makers, holders) for step in steps.values()}
-    return Graph({address: steps[address] for address in _ordered(steps, needs)}, makers, needs)
+    ordered = {address: steps[address] for address in _ordered(steps, needs)}
+    more = (tuple(_files_beside(read, kind)) for kind in ("params", "metrics"))
+    return Graph(ordered, makers, needs, *more)
+
+
+def _files_beside(pipelines: Mapping[str, Pipeline], kind: str) -> Iterator[str]:
+    """The files of params or metrics that pipelines name beside those of their stages."""
+    for path, pipeline in pipelines.items():
+        yield from (_join(path, posixpath.dirname(path), name) for name in getattr(pipeline, kind))
 
 
 def beside(path: str, files: Files) -> Files:

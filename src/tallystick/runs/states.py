@@ -10,6 +10,7 @@ from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records import environment as environments
+from tallystick.records import metrics as metrics_record
 from tallystick.records import params as params_record
 from tallystick.records.environment import Lock
 from tallystick.records.values import flatten
@@ -56,21 +57,23 @@ class State:
     metrics: Values
     locks: Mapping[str, Lock]
     images: Mapping[str, str]
+    receipts: tuple[Recorded, ...] = ()
 
 
 def state_now(project: Project, progress: Progress = silent) -> State:
     """The worktree's state; data that isn't placed counts as its pointer says."""
     graph = load(project)
-    receipts = [one for step in graph.steps.values() if (one := recorded(project, step)) is not None]
+    receipts = tuple(one for step in graph.steps.values() if (one := recorded(project, step)) is not None)
     texts = {path: read_file(project, path) for path in _files(graph)}
     return State(
         data={
             one.path: Version(one, look(project, one.path, progress)) for one in tracked_in_worktree(project)
         },
         params=_params(graph, texts),
-        metrics=_metrics(one.receipt.metrics for one in receipts),
+        metrics=_metrics((*(one.receipt.metrics for one in receipts), _beside(graph, texts))),
         locks=_locks(graph, texts),
         images=_images(receipts),
+        receipts=receipts,
     )
 
 
@@ -78,26 +81,27 @@ def state_at(project: Project, commit: str) -> State:
     """The state that a commit holds."""
     graph = load_at(project, commit)
     texts = project.git.read_at(commit, sorted(_files(graph)))
-    receipts = list(recorded_at(project, commit, graph).values())
+    receipts = tuple(recorded_at(project, commit, graph).values())
     return State(
         data={one.path: Version(one) for one in tracked_at(project, commit)},
         params=_params(graph, texts),
-        metrics=_metrics(one.receipt.metrics for one in receipts),
+        metrics=_metrics((*(one.receipt.metrics for one in receipts), _beside(graph, texts))),
         locks=_locks(graph, texts),
         images=_images(receipts),
+        receipts=receipts,
     )
 
 
 def _files(graph: Graph) -> set[str]:
-    """The small files that stages name: parameters and locks."""
+    """The small files that pipelines name: parameters, metrics beside those of stages, and locks."""
     params = {part.path for step in graph.steps.values() for part in step.params}
-    return params | {step.lock_path for step in graph.steps.values()}
+    return {*params, *graph.params, *graph.metrics, *(step.lock_path for step in graph.steps.values())}
 
 
 def _params(graph: Graph, texts: Mapping[str, bytes | None]) -> Values:
-    """The parameters that stages name, as far as they are there."""
+    """The parameters that stages and pipelines name, as far as they are there."""
     found: dict[tuple[str, str], Any] = {}
-    for path, keys in _wanted(graph.steps.values()).items():
+    for path, keys in {**_wanted(graph.steps.values()), **{path: {""} for path in graph.params}}.items():
         text = texts.get(path)
         values = {} if text is None else flatten(params_record.read(text, path), path)
         found.update(((path, key), value) for key, value in values.items() if _is_meant(key, keys))
@@ -125,6 +129,12 @@ def _metrics(receipts: Iterable[Mapping[str, Mapping[str, Any]]]) -> Values:
         for path, values in metrics.items()
         for key, value in values.items()
     }
+
+
+def _beside(graph: Graph, texts: Mapping[str, bytes | None]) -> dict[str, Mapping[str, float]]:
+    """The metrics in files that no stage makes: somebody else writes them, and git keeps them."""
+    found = ((path, texts.get(path)) for path in graph.metrics)
+    return {path: metrics_record.read(text, path) for path, text in found if text is not None}
 
 
 def _images(receipts: Iterable[Recorded]) -> dict[str, str]:

@@ -1,0 +1,18 @@
+"""What the receipt of a stage is called: what `foreach` went through may hold anything."""
+
+import re
+
+from tallystick.digest import Digest
+
+LONGEST_NAME = 160
+"""Characters of a stage's name in the name of its receipt; the rest is a digest."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.@=+,-]")
+
+
+def file_name(name: str) -> str:
+    """A stage's name as the name of a file: what `foreach` went through may hold anything."""
+    safe = _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name)
+    return (
+        safe if len(safe) <= LONGEST_NAME else f"{safe[:LONGEST_NAME]}~{Digest.of(name.encode()).hex()[:16]}"
+    )
