@@ -57,6 +57,8 @@ DOORS = {
         "engines.cluster",
         "records.yamltree",
         "envs.archives",
+        "envs.interpreter",
+        "envs.rebuild",
         "envs.remembered",
         "flows.run",
         "flows.status",

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.envs import rebuild as rebuilding
-from tallystick.envs import stamps
+from tallystick.envs import building, stamps
 from tallystick.envs.rebuild import rebuild
 from tallystick.envs.standing import FILE, Standing, remember, standing
 from tallystick.errors import EnvironmentNotRebuilt
@@ -76,8 +75,8 @@ def test_an_environment_that_is_remembered_is_neither_read_nor_started(
     def never(*_: object) -> None:
         raise AssertionError("it was looked at again")
 
-    monkeypatch.setattr(rebuilding, "_objections", never)
-    monkeypatch.setattr(rebuilding, "probe", never)
+    monkeypatch.setattr(building, "_objections", never)
+    monkeypatch.setattr(building, "probe", never)
     again = rebuild(lock, tmp_path / "one", read=lambda _: b"")
     assert (again.reused, again.version, again.platform) == (True, first.version, first.platform)
     assert Venv(again.folder).run("import alpha; print(alpha.NAME)") == "alpha"

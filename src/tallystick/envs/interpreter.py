@@ -3,11 +3,14 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from tallystick.envs.entering import TOOLS, entries, words_of
-from tallystick.envs.homes import home_of
 from tallystick.envs.standins import FOLDER as STAND_INS
+
+HOMES = "tallystick.envs.homes"
+"""What knows where tools keep environments: loaded for the few commands that enter one."""
 
 _PYTHON = re.compile(r"(python|pypy)(\d+(\.\d+)*t?)?")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
@@ -44,8 +47,11 @@ def entered_by(cmd: str | Sequence[str], cwd: Path, env: Mapping[str, str] | Non
     variables = env or {}
     # Where something stands in for the tools, the environment in front of PATH is entered already.
     replaced = os.path.basename(variables.get("PATH", "").partition(os.pathsep)[0]) == STAND_INS
-    meant = (entry for entry in entries(words_of(cmd)) if not (replaced and entry.tool in TOOLS))
-    found = (home_of(entry, variables, cwd) for entry in meant)
+    meant = [entry for entry in entries(words_of(cmd)) if not (replaced and entry.tool in TOOLS)]
+    if not meant:
+        return []
+    homes = import_module(HOMES)
+    found: list[str | None] = [homes.home_of(entry, variables, cwd) for entry in meant]
     return [place for place in found if place is not None]
 
 

@@ -1,34 +1,21 @@
-"""Build a recorded environment again, and make sure that it is the recorded one."""
+"""Have a recorded environment: the one that stands, if it still is the recorded one, else one built anew."""
 
-import json
 import os
-import re
-import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from tallystick.envs.capture import installed_record
-from tallystick.envs.conda import conda_packages
-from tallystick.envs.furnish import furnish
-from tallystick.envs.installed import distributions, normalised
-from tallystick.envs.installer import installer
-from tallystick.envs.intact import altered
-from tallystick.envs.interpreter import interpreter_of
-from tallystick.envs.probe import Probed, probe
-from tallystick.envs.requirements import Read, alone, installer_settings, requirement
-from tallystick.envs.standing import Standing, remember, standing
-from tallystick.envs.stock import Stock, Stocked, empty
-from tallystick.errors import DiskFull, EnvironmentNotRebuilt, Refused
+from tallystick.envs.standing import Standing, standing
+from tallystick.envs.stock import Read, Stock, empty
 from tallystick.files import lock as locked
-from tallystick.files import write_atomic
 from tallystick.frozen import dataclass
-from tallystick.process import Completed, run
 from tallystick.progress import Progress, silent
 from tallystick.records import environment as record
 from tallystick.records.environment import Lock, Package
+
+BUILDING = "tallystick.envs.building"
+"""What looks into an environment and builds one: loaded where none is known to stand."""
 
 MARKER = "tally-environment.json"
 """The lock that an environment was built from; written last, so that a half-built one is never used."""
@@ -87,18 +74,23 @@ def rebuild(
     Raises EnvironmentNotRebuilt, or what `read` and `stock` raise.
     """
     started = time.monotonic()
-    settings = installer_settings(os.environ if env is None else env)
-    settings |= {"UV_PYTHON_DOWNLOADS": "never"} | ({"UV_OFFLINE": "1"} if offline else {})
-    order = _Order(lock, folder, settings, python, any_python)
+    order = Order(lock, folder, os.environ if env is None else env, python, any_python, offline)
     with locked(folder.with_name(f"{folder.name}.lock"), what="the environment", wait=600.0):
         known = _known(order)
-        reused = known is not None or _is_complete(order)
-        if not reused:
-            number = len(installed_apart(lock)) + len(lock.conda)
-            progress.say(f"rebuilding the environment: Python {lock.python}, {number} packages")
-            _build(order, read, stock, progress)
-        known = known or _asked(folder)
-    return _rebuilt(order, known, reused, time.monotonic() - started)
+        reused, found = (True, known) if known is not None else _brought_about(order, read, stock, progress)
+    return _rebuilt(order, found, reused, time.monotonic() - started)
+
+
+def _brought_about(order: "Order", read: Read, stock: Stock, progress: Progress) -> tuple[bool, Standing]:
+    """Look into what stands there, and build it unless it is whole; say whether it was, and what it is."""
+    building = import_module(BUILDING)
+    reused: bool = building.is_complete(order)
+    if not reused:
+        number = len(installed_apart(order.lock)) + len(order.lock.conda)
+        progress.say(f"rebuilding the environment: Python {order.lock.python}, {number} packages")
+        building.build(order, read, stock, progress)
+    found: Standing = building.asked(order.folder)
+    return reused, found
 
 
 def installed_apart(lock: Lock) -> tuple[Package, ...]:
@@ -113,17 +105,18 @@ def is_vaulted(rebuilt: Rebuilt, lock: Lock) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
-    """What is to be built, where, with which settings and which Python."""
+class Order:
+    """What is to be built, where, with the user's variables and which Python."""
 
     lock: Lock
     folder: Path
     env: Mapping[str, str]
     python: str | None
-    any_python: bool
+    any_python: bool = False
+    offline: bool = False
 
 
-def _rebuilt(order: _Order, found: Standing, reused: bool, seconds: float) -> Rebuilt:
+def _rebuilt(order: Order, found: Standing, reused: bool, seconds: float) -> Rebuilt:
     programs = order.folder / "bin"
     return Rebuilt(
         python=programs / "python",
@@ -137,9 +130,9 @@ def _rebuilt(order: _Order, found: Standing, reused: bool, seconds: float) -> Re
     )
 
 
-def _known(order: _Order) -> Standing | None:
+def _known(order: Order) -> Standing | None:
     """What is remembered of the environment that stands there, if it is the wanted one."""
-    known = standing(order.folder) if _is_marked(order) else None
+    known = standing(order.folder) if is_marked(order) else None
     fits = known is not None and (order.any_python or known.python == order.lock.python)
     return known if fits else None
 
@@ -151,207 +144,9 @@ def _vaulted(folder: Path) -> int:
         return 0
 
 
-def _asked(folder: Path) -> Standing:
-    """Ask a whole environment's Python what it is."""
-    answered = probe(str(folder / "bin" / "python"), {"PATH": os.defpath}, folder)
-    found = Standing(answered.python, answered.platform)
-    remember(folder, found)
-    return found
-
-
-def _is_marked(order: _Order) -> bool:
+def is_marked(order: Order) -> bool:
     """Whether what stands there was built from this lock, to its end."""
     try:
         return (order.folder / MARKER).read_bytes() == record.render(order.lock)
     except OSError:
         return False
-
-
-def _is_complete(order: _Order) -> bool:
-    """Whether an environment stands there whole, from this lock, and nobody has changed it since."""
-    python = order.folder / "bin/python"
-    return _is_marked(order) and python.exists() and not _objections(order)
-
-
-def _build(order: _Order, read: Read, stock: Stock, progress: Progress) -> None:
-    """Build it anew."""
-    lock, folder = order.lock, order.folder
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    stocked = stock(lock)
-    packages = installed_apart(lock)
-    progress.begin("rebuilding the environment", files=len(packages) + len(lock.conda))
-    with TemporaryDirectory(prefix="tally-") as scratch:
-        lines = [
-            requirement(package, Path(scratch), read, stocked.get(normalised(package.name)))
-            for package in packages
-        ]
-        if lock.conda:
-            furnish(lock.conda, folder, stocked)
-        else:
-            _make(order)
-        if lines:
-            _install(order, lines, stocked, Path(scratch))
-    if objections := [*_objections(order), *_altered(folder)]:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise EnvironmentNotRebuilt(
-            f"the rebuilt environment is not the recorded one: {'; '.join(objections)}",
-            hint=_blamed(objections, stocked),
-        )
-    progress.advance(files=len(packages) + len(lock.conda))
-    progress.end()
-    write_atomic(folder / VAULTED, str(len(stocked)).encode())
-    write_atomic(folder / MARKER, record.render(lock))
-
-
-def _altered(folder: Path) -> Iterator[str]:
-    """The same for files that are not what their own package's record says."""
-    for found, path in altered(distributions(_sites(folder))):
-        yield f"`{found.name}` {found.version} has an altered file, `{path}`"
-
-
-def _sites(folder: Path) -> list[str]:
-    return [str(path) for path in folder.glob("lib*/*/site-packages")]
-
-
-def _blamed(objections: list[str], stocked: Collection[str]) -> str:
-    """Who brought what was not recorded."""
-    if any("altered file" in objection for objection in objections):
-        return "somebody may have edited a file that uv's cache shares: `uv cache clean`, and repeat"
-    if any(f"`{name}`" in objection for name in stocked for objection in objections):
-        return "the vault holds another wheel than it says: make it anew where that environment still stands"
-    return "the package index no longer gives what was recorded; another index may (UV_INDEX)"
-
-
-def _make(order: _Order) -> None:
-    """Make an empty virtual environment of the recorded Python."""
-    lock, folder, env = order.lock, order.folder, order.env
-    at_hand = _at_hand(order)
-    chosen = next((each.base for each in at_hand if each.python == lock.python), _request(lock))
-    done = _venv(chosen, folder, env)
-    if done.exit_code != 0 and order.any_python:
-        another = next((each.base for each in at_hand if _minor(each.python) == _minor(lock.python)), None)
-        done = _venv(another or _request(lock, any_patch=True), folder, env)
-    if done.exit_code == 0:
-        return
-    found = ", ".join(sorted({*_found(folder.parent, env), *(each.python for each in at_hand)})) or "none"
-    like = f"Python {_minor(lock.python) if order.any_python else lock.python}"
-    raise EnvironmentNotRebuilt(
-        f"{like} ({lock.implementation}) is needed and not here; found: {found}",
-        hint=f"install it (`uv python install {lock.python}`, pyenv, your system's packages) and repeat",
-    )
-
-
-def _venv(python: str, folder: Path, env: Mapping[str, str]) -> Completed:
-    return _uv(["venv", "--quiet", "--no-project", "--python", python, str(folder)], folder.parent, env)
-
-
-def _request(lock: Lock, any_patch: bool = False) -> str:
-    return f"{lock.implementation}@{_minor(lock.python) if any_patch else lock.python}"
-
-
-def _minor(version: str) -> str:
-    return ".".join(version.split(".")[:2])
-
-
-def _at_hand(order: _Order) -> list[Probed]:
-    """The Pythons behind those at hand, of the recorded kind: they need not be on PATH themselves."""
-    found = []
-    for candidate in dict.fromkeys((order.python, interpreter_of("python", order.env, Path("/")))):
-        if candidate is not None:
-            with suppress(Refused):
-                found.append(probe(candidate, order.env, Path("/")))
-    return [each for each in found if each.implementation == order.lock.implementation]
-
-
-def _found(cwd: Path, env: Mapping[str, str]) -> list[str]:
-    """The versions of Python that this machine has."""
-    done = _uv(["python", "list", "--only-installed", "--output-format", "json"], cwd, env)
-    try:
-        listed = json.loads(done.stdout)
-        return sorted({f"{each['version']}" for each in listed})
-    except (ValueError, KeyError, TypeError):
-        return []
-
-
-def _install(order: _Order, lines: list[str], stocked: Mapping[str, Stocked], scratch: Path) -> None:
-    """Install exactly these, wheels only, without asking what they depend on."""
-    folder, env = order.folder, order.env
-    requirements = scratch / "requirements.txt"
-    requirements.write_text("\n".join(lines) + "\n")
-    python = str(folder / "bin" / "python")
-    options = ["--quiet", "--python", python, "--no-deps", "--no-build", "--requirement", str(requirements)]
-    wanted = installed_apart(order.lock)
-    found = [stocked[name] for each in wanted if (name := normalised(each.name)) in stocked]
-    options += [word for each in found for word in ("--find-links", str(each.path.parent))]
-    if order.lock.conda:
-        # What pip put over a package of conda's takes its place here, too.
-        options += ["--reinstall", "--break-system-packages"]
-    if all(each.wheel is not None or normalised(each.name) in stocked for each in wanted):
-        # Files of ours alone: nothing to ask anybody for, and each has its hash.
-        options += ["--offline", "--no-index", "--require-hashes"]
-        env = alone(env)
-    done = _uv(["pip", "install", *options], scratch, env)
-    if done.exit_code == 0:
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    reason = _reason(done.complaint)
-    if "os error 28" in reason:
-        raise DiskFull(
-            f"no room for the environment: {reason}", hint="free some space and repeat the command"
-        )
-    raise EnvironmentNotRebuilt(f"the recorded packages can't be installed: {reason}", hint=_advice(reason))
-
-
-def _reason(complaint: str) -> str:
-    """What uv says as one sentence, without its advice and without whoever's name and password."""
-    text = re.sub(r"://[^/@\s]+@", "://", " ".join(complaint.split()))
-    return re.sub(r"^error: (No solution found when resolving dependencies cause: )?| hint: .*$", "", text)
-
-
-def _advice(reason: str) -> str:
-    if re.search(r"platform|ABI tag|Python (version|ABI)|wheels? with a matching", reason):
-        return "there is no wheel of it for this machine; rebuild it on one like the recorded"
-    if "no usable wheels" in reason:
-        return "it was built from source; where uv did that, a new `tally run` keeps what was built"
-    return "is the package index reachable, and does it still have them?"
-
-
-def _uv(words: list[str], cwd: Path, env: Mapping[str, str]) -> Completed:
-    return run([installer(), *words], cwd=cwd, env=env, check=False)
-
-
-def _objections(order: _Order) -> list[str]:
-    """In what an environment differs from its lock, found by reading alone."""
-    lock, folder = order.lock, order.folder
-    objections = (
-        _of_conda(lock, folder) if lock.conda else [] if order.any_python else _of_python(lock, folder)
-    )
-    present = {each.name: each for each in distributions(_sites(folder))}
-    for package in lock.packages:
-        found = present.pop(normalised(package.name), None)
-        if found is None:
-            objections.append(f"`{package.name}` is missing")
-        elif found.version != package.version:
-            objections.append(f"`{package.name}` is {found.version}, not {package.version}")
-        elif package.record is not None and installed_record(found) != package.record:
-            objections.append(f"`{package.name}` {package.version} has other files than the recorded one")
-    return objections + [f"`{name}` is there besides" for name in present]
-
-
-def _of_conda(lock: Lock, folder: Path) -> list[str]:
-    found, wanted = set(conda_packages(folder)), set(lock.conda)
-    return [
-        f"conda's `{each.name}` {each.version} is not the recorded one"
-        for each in sorted(found ^ wanted, key=str)
-    ]
-
-
-def _of_python(lock: Lock, folder: Path) -> list[str]:
-    try:
-        text = (folder / "pyvenv.cfg").read_text("utf-8", "replace")
-    except OSError:
-        return ["its `pyvenv.cfg` is missing"]
-    told = re.search(r"^version(?:_info)?\s*=\s*(\S+)", text, re.MULTILINE)
-    version = told[1] if told else "unknown"
-    return [] if version == lock.python.removesuffix("t") else [f"its Python is {version}, not {lock.python}"]

@@ -41,6 +41,20 @@ def capture_once(
     return captured
 
 
+def capture_anew(
+    interpreter: str, env: Mapping[str, str], project_root: Path, *, cwd: Path | None = None
+) -> Captured:
+    """Like `capture`, whatever is remembered."""
+    captured: Captured = import_module(MAKING).capture(interpreter, env, project_root, cwd=cwd)
+    return captured
+
+
+def kept_wheel(kept: KeptWheel) -> bytes:
+    """The wheel of a package that no index has; raise Refused if it has changed since the capture."""
+    data: bytes = import_module(MAKING).wheel_data(kept)
+    return data
+
+
 def _key(interpreter: str, env: Mapping[str, str], project_root: Path, cwd: Path | None) -> str:
     """All that a capture depends on besides files."""
     decisive = sorted((name, value) for name, value in env.items() if name.startswith(_DECISIVE))

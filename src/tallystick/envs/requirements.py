@@ -1,12 +1,12 @@
 """Turn a lock into what an installer reads."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
 from tallystick.digest import Digest
-from tallystick.envs.stock import Stocked, check_platform
+from tallystick.envs.stock import Read, Stocked, check_platform
 from tallystick.envs.wheel import file_name
 from tallystick.errors import BadRecord, EnvironmentNotRebuilt
 from tallystick.records.environment import Package
@@ -15,8 +15,6 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 _URL = re.compile(r"https?://[^\s'\"\\;]+\.whl")
 _HASH = re.compile(r"sha(256|384|512):[0-9a-f]{64,128}")
-
-Read = Callable[[Digest], bytes]
 
 
 def requirement(package: Package, folder: Path, read: Read, stocked: Stocked | None = None) -> str:

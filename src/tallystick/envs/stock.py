@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tallystick.digest import Digest
 from tallystick.errors import EnvironmentNotRebuilt
 from tallystick.frozen import dataclass
 from tallystick.records.environment import Lock, Package
@@ -20,6 +21,9 @@ class Stocked:
     path: Path
     sha256: str = ""
 
+
+Read = Callable[[Digest], bytes]
+"""Brings the wheel of a package that no index has, by its digest."""
 
 Stock = Callable[[Lock], Mapping[str, Stocked]]
 """Says of a lock for which of its packages there are files: wheels by normalised name, conda's by hash.

@@ -4,9 +4,9 @@ import posixpath
 from collections.abc import Mapping
 
 from tallystick.digest import Digest
-from tallystick.envs.capture import capture, wheel_data
 from tallystick.envs.captured import Captured
 from tallystick.envs.interpreter import interpreter_of
+from tallystick.envs.remembered import capture_anew, kept_wheel
 from tallystick.errors import Refused
 from tallystick.frozen import dataclass
 from tallystick.project import Project
@@ -43,7 +43,7 @@ def env_lock(
     with project.store.writer() as writer:
         for wheel in captured.wheels:
             if not project.store.contains(wheel.digest):
-                writer.add(wheel_data(wheel))
+                writer.add(kept_wheel(wheel))
         digest = writer.add(environments.render(captured.lock))
     old = None if before is None else environments.parse(before, path)
     write_record(project, path, environments.render(captured.lock))
@@ -80,4 +80,4 @@ def _taken(
         interpreter = interpreter_of(step.stage.cmd, variables, cwd)
     if interpreter is None:
         raise Refused("there is no Python on PATH", hint="activate the environment that is meant")
-    return path, capture(interpreter, variables, project.git.root, cwd=cwd)
+    return path, capture_anew(interpreter, variables, project.git.root, cwd=cwd)
