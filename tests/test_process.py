@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,28 @@ def test_a_program_ends_with_its_children_where_we_are_killed_and_holds_our_lock
     ours.wait()
     with files.lock(tmp_path / "lock", what="it", wait=60):
         assert not is_running(child)
+
+
+@pytest.mark.parametrize(
+    ("script", "timeout", "bidden"),
+    [("exit 3", None, False), ("sleep 60", 0.3, True), ("kill -9 $$", None, True)],
+)
+def test_a_farewell_is_bid_unless_the_program_came_to_its_own_end(
+    tmp_path: Path, script: str, timeout: float | None, bidden: bool
+) -> None:
+    farewell = ["/bin/sh", "-c", 'echo "$NAME" > bidden', "sh"]
+    env = {**os.environ, "NAME": "box"}
+    os.chdir(tmp_path)  # the fixture brings us back
+    with suppress(TimeoutError):
+        process.stream(
+            ["/bin/sh", "-c", script],
+            cwd=tmp_path,
+            env=env,
+            output=lambda _: None,
+            timeout=timeout,
+            farewell=farewell,
+        )
+    assert (tmp_path / "bidden").exists() == bidden
 
 
 def test_when_a_program_has_ended_its_lock_is_free_though_something_of_it_stays(tmp_path: Path) -> None:
