@@ -71,6 +71,29 @@ VARIANTS = {
     "a switch that nobody declared": Variant("machine", variables={"OMP_NUM_THREADS": "2"}),
 }
 
+MORE = {
+    "a rate of zero": Variant("params", {"params.json": ("0.5", "0")}),
+    "a rate that is hardly another": Variant("params", {"params.json": ("0.5", "0.5001")}),
+    "a rate of many digits": Variant("params", {"params.json": ("0.5", "0.333333333333")}),
+    "a seed of zero": Variant("seed", {"tally.yaml": ("seed: 7", "seed: 0")}),
+    "a large seed": Variant("seed", {"tally.yaml": ("seed: 7", "seed: 4294967295")}),
+    "a seed next to it": Variant("seed", {"tally.yaml": ("seed: 7", "seed: 6")}),
+    "a row less": Variant("data", {"data/one.csv": ("3\n", "")}),
+    "a row of the other sign": Variant("data", {"data/one.csv": ("1\n", "-1\n")}),
+    "a row with a fraction": Variant("data", {"data/one.csv": ("2\n", "2.5\n")}),
+    "an empty row": Variant("data", {"data/one.csv": ("2\n", "2\n\n")}),
+    "another formula": Variant("code", {"train.sh": ("sum += $1", "sum += $1 * $1")}),
+    "another constant": Variant("code", {"train.sh": ("seed / 8", "seed / 4")}),
+    "another factor that nobody declared": Variant("code", {"helper.sh": ("2", "2.5")}),
+    "a command with another option": Variant("code", {"tally.yaml": ("sh train.sh", "sh -e train.sh 3")}),
+    "a longer variable": Variant("environment", variables={"FLAVOUR": "strawberry"}),
+    "an empty variable": Variant("environment", variables={"FLAVOUR": ""}),
+    "a variable of another alphabet": Variant("environment", variables={"FLAVOUR": "черника"}),
+    "four threads": Variant("machine", variables={"OMP_NUM_THREADS": "4"}),
+    "eight threads": Variant("machine", variables={"OMP_NUM_THREADS": "8"}),
+}
+"""Further ones of each axis: with those above, each honest and doctored, there are more than sixty runs."""
+
 
 class Corpus:
     """A repository with a base run, and beside it an honest and a doctored commit of each variant."""
@@ -93,7 +116,11 @@ class Corpus:
         self.tally("init")
         self.tally("add", "data")
         self.commits["base"] = self._run()
-        for name, variant in VARIANTS.items():
+        self.add(VARIANTS)
+
+    def add(self, variants: Mapping[str, Variant]) -> None:
+        """Run variants, and claim the results of each for the inputs of the base."""
+        for name, variant in variants.items():
             self.commits[name] = self._variant(variant)
             self.commits[f"doctored: {name}"] = self._doctored(name)
 

@@ -1,11 +1,12 @@
 """`tally repro --explain`: honest and doctored runs, one axis apart each, judged and named rightly."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.reproduction.corpus import VARIANTS, Corpus
+from tests.reproduction.corpus import MORE, VARIANTS, Corpus
 
 _built: list[Corpus] = []
 
@@ -18,6 +19,14 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
         made.build()
         _built.append(made)
     return _built[0]
+
+
+@pytest.fixture
+def large_corpus(corpus: Corpus) -> Corpus:
+    """Return it with all variants."""
+    if not corpus.commits.keys() >= MORE.keys():
+        corpus.add(MORE)
+    return corpus
 
 
 def causes(stage: dict[str, Any]) -> list[str]:
@@ -60,6 +69,25 @@ def test_what_a_doctored_receipt_hides_is_named(corpus: Corpus, name: str) -> No
     stage = corpus.repro(doctored, "--explain", honest, code=1)
     assert stage["outcome"] == "different"
     assert causes(stage) == [VARIANTS[name].axis]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MORE)
+def test_of_further_runs_verdict_and_cause_are_right_too(large_corpus: Corpus, name: str) -> None:
+    honest, doctored = large_corpus.commits[name], large_corpus.commits[f"doctored: {name}"]
+    assert large_corpus.repro(honest, code=0)["outcome"] == "identical"
+    assert large_corpus.repro(doctored, code=1)["outcome"] == "different"
+    base = large_corpus.repro(large_corpus.commits["base"], "--explain", honest, code=0)
+    hidden = large_corpus.repro(doctored, "--explain", honest, code=1)
+    assert causes(base) == causes(hidden) == [MORE[name].axis]
+
+
+@pytest.mark.slow
+def test_the_corpus_has_sixty_runs_of_every_axis(large_corpus: Corpus) -> None:
+    axes = {variant.axis for variant in (*VARIANTS.values(), *MORE.values())}
+    assert axes == {"params", "seed", "data", "code", "environment", "machine"}
+    receipts = {json.dumps(large_corpus.receipt_of(commit)) for commit in large_corpus.commits.values()}
+    assert len(receipts) >= 60
 
 
 def test_of_two_axes_only_the_one_that_matters_is_named(corpus: Corpus) -> None:
