@@ -164,3 +164,18 @@ def test_a_colleagues_run_is_taken_over(counted: Counted, tmp_path: Path, remote
     assert colleague.repo.read("one.txt") == b"bb\n"
     assert colleague.repo.read("m.json") == b'{"n": 1}\n'
     assert not (tmp_path / "other" / "count.txt").exists()
+
+
+def test_what_a_run_read_undeclared_has_to_be_the_same_for_it_to_be_reused(bare: Stages) -> None:
+    bare.repo.write("lib.py", "VALUE = 9\n")
+    bare.repo.write("score.py", "import lib\nopen('out', 'w').write(str(lib.VALUE))\n")
+    bare.pipeline("stages: {score: {cmd: python score.py, deps: [score.py, n], outs: [out]}}")
+    for number in (1, 2):
+        bare.repo.write("n", str(number))
+        bare.tally("run")
+    bare.repo.write("n", "1")
+    assert bare.states() == {"score": "reused"}
+    bare.repo.write("n", "2")
+    bare.repo.write("lib.py", "VALUE = 3\n")
+    assert bare.states() == {"score": "succeeded"}
+    assert bare.repo.read("out") == b"3"

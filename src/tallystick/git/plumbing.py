@@ -150,6 +150,10 @@ class Git(Command):
         """Whether a commit has each of some paths; it has none if it isn't there itself."""
         return reading.there(self, treeish, paths)
 
+    def objects_at(self, treeish: str, paths: Sequence[str]) -> list[str | None]:
+        """The ids of files and folders of a commit or tree; None for what it lacks."""
+        return reading.objects_at(self, treeish, paths)
+
     def dated(self, ref: str, since: float) -> list[tuple[int, str]]:
         """The commits of a ref that were made since a time: when, and the first lines of their messages."""
         if self.resolve_ref(ref) is None:

@@ -126,6 +126,16 @@ def there(git: Command, treeish: str, paths: Sequence[str]) -> list[bool]:
     return [not line.endswith(b" missing") for line in output.splitlines()]
 
 
+def objects_at(git: Command, treeish: str, paths: Sequence[str]) -> list[str | None]:
+    """The ids of files and folders of a commit or tree, from one `git cat-file`; None for what it lacks."""
+    asked = "".join(f"{not_an_option(treeish, 'a commit or tree')}:{path}\n" for path in paths)
+    output = git.run("cat-file", "--batch-check", data=asked.encode()).stdout if paths else b""
+    return [
+        None if line.endswith(b" missing") else line.split(b" ", 1)[0].decode()
+        for line in output.splitlines()
+    ]
+
+
 def _replies(output: bytes) -> Iterator[tuple[str, bytes]]:
     """Take apart what `cat-file --batch` says: `<oid> <type> <size>`, the content, a line end."""
     start = 0

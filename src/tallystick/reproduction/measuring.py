@@ -18,7 +18,6 @@ from tallystick.progress import Progress
 from tallystick.project import Project
 from tallystick.project.trust import require_grant
 from tallystick.records import environment as environments
-from tallystick.records.pointer import SUFFIX
 from tallystick.records.receipt import Receipt
 from tallystick.reproduction.apart import tracked_at
 from tallystick.reproduction.isolation import isolated
@@ -29,7 +28,8 @@ from tallystick.runs.measures import places
 from tallystick.runs.pipelines import Graph, Step, load, read_file
 from tallystick.runs.readiness import require
 from tallystick.runs.reasons import LOCAL_REASONS
-from tallystick.runs.receipts import Recorded, recorded
+from tallystick.runs.receipts import recorded
+from tallystick.runs.rereading import reads_the_same
 from tallystick.runs.selection import chosen
 from tallystick.runs.staleness import stale_stages
 
@@ -112,30 +112,12 @@ def _unfit(to: Measuring, inner: Project, graph: Graph, steps: Sequence[Step], c
             unfit.add(address)
     for step in steps:
         last = None if step.address in unfit else recorded(inner, step)
-        if last is not None and _read_others(to.project, last, commit):
+        # What git can't tell is left to the receipt, as `tally check` leaves it.
+        if last is not None and reads_the_same(to.project, last.receipt, commit) is False:
             # Without its receipt the stage runs, or takes over a run that read nothing undeclared.
             (inner.git.root / step.receipt_path).unlink()
             unfit |= {step.address}
     return frozenset(_with_users(graph, steps, unfit))
-
-
-def _read_others(project: Project, last: Recorded, commit: str) -> bool:
-    """Whether a file that a run read without declaring it is another one at the commit."""
-    names = {name for path in last.receipt.undeclared for name in (path, path + SUFFIX)}
-    if not names:
-        return False
-    try:
-        then, now = (
-            {
-                each.path: (each.mode, each.oid)
-                for each in project.git.list_tree(treeish)
-                if each.path in names
-            }
-            for treeish in (last.receipt.code.tree, commit)
-        )
-    except Refused:
-        return True
-    return then != now
 
 
 def _with_users(graph: Graph, steps: Sequence[Step], unfit: set[str]) -> Iterator[str]:

@@ -23,6 +23,7 @@ from tallystick.runs.inputs import out_now
 from tallystick.runs.ledger import Damaged, Run
 from tallystick.runs.pipelines import Step
 from tallystick.runs.recipes import recipe_of, runs_of
+from tallystick.runs.rereading import reads_the_same
 from tallystick.runs.running import environment_ref, records_of, write_environment
 from tallystick.runs.staleness import same
 from tallystick.runs.writing import make_folders, write_record
@@ -34,10 +35,12 @@ PATIENCE = 600.0
 """Seconds to wait for another tally that places files in this worktree."""
 
 
-def is_reusable(receipt: Receipt) -> bool:
-    """Whether a run's outs come from its recipe alone, as far as is known."""
-    unsound = receipt.changed or receipt.undeclared or receipt.undeclared_writes
-    return receipt.status == "succeeded" and not unsound
+def is_reusable(project: Project, receipt: Receipt, tree: str) -> bool:
+    """Whether a run's outs come from its recipe, and else from files that a tree has as they were."""
+    unsound = receipt.changed or receipt.undeclared_writes
+    if unsound or receipt.status != "succeeded":
+        return False
+    return reads_the_same(project, receipt, tree) is True
 
 
 def recipe_for(step: Step, inputs: Inputs) -> Digest:
@@ -74,7 +77,7 @@ def reuse(project: Project, step: Step, inputs: Inputs, progress: Progress) -> R
         return None
     for identity in runs_of(project, recipe_for(step, inputs), progress)[:TRIED]:
         run = ledger.read(project, identity)
-        if isinstance(run, Damaged) or not is_reusable(run.receipt):
+        if isinstance(run, Damaged) or not is_reusable(project, run.receipt, inputs.code.tree):
             continue
         try:
             take(project, step, run, inputs, progress)
