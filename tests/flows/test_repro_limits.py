@@ -198,6 +198,26 @@ def test_a_command_that_does_not_end_is_ended(plain: Stages) -> None:
     )
 
 
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    ("command", "said", "hint"),
+    [
+        ("echo x > /etc/made", "Read-only file system", "it writes outside of its worktree"),
+        ("echo Could not resolve host >&2; false", "Could not resolve host", "say `network: true`"),
+    ],
+)
+def test_a_command_that_meets_a_wall_is_told_by_its_last_line(
+    plain: Stages, command: str, said: str, hint: str
+) -> None:
+    plain.tally("run", "-n", "a", "-o", "o", "--", f"if [ -e trap ]; then {command}; else echo 1 > o; fi")
+    plain.repo.write("trap", "")
+    plain.repo.commit()
+    ran = plain.tally("repro", code=18)
+    assert said in ran.out
+    assert hint in ran.out
+    assert "repeat with `--keep`" not in ran.out
+
+
 def test_a_command_that_asks_for_input_gets_none(plain: Stages) -> None:
     plain.tally("run", "-n", "a", "-o", "o", "--", 'read -r line; echo "[$line]" > o')
     plain.repo.commit()

@@ -118,7 +118,7 @@ def attempt(trial: Trial, inner: Project) -> Attempt:
             course.spread.update(stage.spread)
             course.metrics[each.receipt.stage] = measured(inner, each)
             if stage.judged.complaint is not None:
-                return course.end(trial.past, _failed(stage.judged.complaint))
+                return course.end(trial.past, CommandFailed(stage.judged.complaint, hint=stage.judged.hint))
     except (ObjectMissing, EnvironmentNotRebuilt) as error:
         return course.end(trial.past, error)
     return course.end(trial.past, None)
@@ -184,10 +184,6 @@ def _facts(recorded: Recorded, judged: Judged) -> list[str]:
     asked = recorded.step.stage.network and not any(fact.startswith("not ") for fact in judged.enforced)
     opened = [f"`{recorded.receipt.stage}` asks for the network and had it"] if asked else []
     return [*judged.enforced, *opened]
-
-
-def _failed(complaint: str) -> CommandFailed:
-    return CommandFailed(complaint, hint="repeat with `--keep` to look at the worktree where it failed")
 
 
 def reproduced(outcome: Outcome) -> bool:

@@ -28,22 +28,32 @@ from tallystick.runs.receipts import Recorded
 from tallystick.runs.recording import passing
 from tallystick.runs.staleness import same
 from tallystick.runs.writing import make_folders, write_record
+from tallystick.sandbox.room import NO_NETWORK, READ_ONLY
 from tallystick.tracing.tracer import Tracer
 
 UNBUILT: Outcome = "could not be rebuilt"
+
+LONGEST_LINE = 200
+_OUTSIDE = ("read-only file system", "permission denied")
+_OFFLINE = (
+    *("network is unreachable", "name resolution", "name or service not known", "could not resolve"),
+    *("nodename nor servname", "no route to host"),
+)
+"""How programs say that they met a wall."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A stage's verdict; the exit code that its command ended with, and what was enforced meanwhile.
 
-    `complaint` says why the command came to no end that could be judged.
+    `complaint` says why the command came to no end that could be judged, `hint` what to do about it.
     """
 
     verdict: StageVerdict
     exit_code: int
     enforced: tuple[str, ...] = ()
     complaint: str | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +67,12 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
-    """How a command ended; `late` if it had to be ended."""
+    """How a command ended, with the last lines that it wrote; `late` if it had to be ended."""
 
     execution: Execution
     enforced: tuple[str, ...]
     late: bool
+    tail: tuple[str, ...]
 
 
 def bring_roots(project: Project, past: Past, inner: Project, progress: Progress) -> None:
@@ -126,7 +137,7 @@ def _performed(halves: Halves, scene: Scene, output: Callable[[bytes], None]) ->
             tracer=apart.tracer,
         )
         late = execution.interrupted and stop is not None and stop.is_set()
-        return _Ending(execution, apart.facts, late)
+        return _Ending(execution, apart.facts, late, record.tail())
 
 
 def _apart(halves: Halves, scene: Scene, record: Path) -> Contained:
@@ -160,7 +171,8 @@ def _ended(recorded: Recorded, ending: _Ending, remarks: list[str]) -> Judged:
     """Judge a command that failed now or then, by how it ended: there are no outs to compare."""
     then, now = recorded.receipt.exit_code, ending.execution.exit_code
     if recorded.receipt.status == "succeeded":
-        remarks = [*remarks, f"the command ended with exit code {now}"]
+        last = f": {ending.tail[-1][:LONGEST_LINE]}" if ending.tail else ""
+        remarks = [*remarks, f"the command ended with exit code {now}{last}"]
         return _judged(recorded, UNBUILT, (), ending, remarks)
     if then == now:
         remarks = [*remarks, f"it failed again, as recorded, with exit code {now}"]
@@ -182,7 +194,20 @@ def _judged(
     verdict = StageVerdict(stage, recorded.id, outcome, comparisons, seconds, reason, series=series)
     if outcome != UNBUILT:
         return Judged(verdict, 0, ending.enforced)
-    return Judged(verdict, execution.exit_code, ending.enforced, f"stage `{stage}`: {remarks[-1]}")
+    complaint = f"stage `{stage}`: {remarks[-1]}"
+    return Judged(verdict, execution.exit_code, ending.enforced, complaint, _hint(ending))
+
+
+def _hint(ending: _Ending) -> str:
+    """What to do about a command that failed: often it met a wall."""
+    said = " ".join(ending.tail).lower()
+    if READ_ONLY in ending.enforced and any(each in said for each in _OUTSIDE):
+        return (
+            "it writes outside of its worktree, or reads what it does not declare: `--no-isolation` lets it"
+        )
+    if NO_NETWORK in ending.enforced and any(each in said for each in _OFFLINE):
+        return "it asks for a network: say `network: true` in its stage, or repeat with `--no-isolation`"
+    return "repeat with `--keep` to look at the worktree where it failed"
 
 
 def _prepare(halves: Halves, deps: Sequence[Artifact], progress: Progress) -> Iterator[str]:
