@@ -106,6 +106,40 @@ def test_a_program_ends_with_its_children_where_we_are_killed_and_holds_our_lock
         assert not is_running(child)
 
 
+STARTED = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from tallystick import process
+
+def killed(keeper, group):  # between starting a program and saying so
+    os.kill(os.getpid(), signal.SIGKILL)
+
+process._Keeper.keep = killed
+env = {**os.environ, "MARK": sys.argv[1]}
+process.stream(["sleep", "61"], cwd=Path("."), env=env, output=print, mark=f"MARK={sys.argv[1]}")
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no variables of programs to look at")
+def test_a_program_ends_where_we_are_killed_before_anybody_heard_of_it(tmp_path: Path) -> None:
+    mark = f"MARK={tmp_path}".encode()
+
+    def marked() -> list[str]:
+        found = []
+        for place in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if mark in (place / "environ").read_bytes().split(b"\0"):
+                    found.append((place / "cmdline").read_text())
+        return found
+
+    assert subprocess.run([sys.executable, "-c", STARTED, str(tmp_path)], check=False).returncode == -9
+    for _ in range(200):
+        if not marked():
+            return
+        time.sleep(0.1)
+    pytest.fail(str(marked()))
+
+
 @pytest.mark.parametrize(
     ("script", "timeout", "bidden"),
     [("exit 3", None, False), ("sleep 60", 0.3, True), ("kill -9 $$", None, True)],

@@ -33,13 +33,21 @@ goes_on() {
         kill -s 0 -- "-$group" || return 1
     done
 }
-read -r group || exit 0
-read -r over && exit 0
-kill -s TERM -- "-$group" && goes_on 1 1 1 1 && kill -s KILL -- "-$group" && goes_on 1
+if read -r group; then
+    read -r over && exit 0
+else
+    for place in /proc/[0-9]*; do
+        [ -n "$mark" ] && tr '\\0' '\\n' < "$place/environ" | grep -qxF -e "$mark" || continue
+        kill -s 0 -- "-${place#/proc/}" && group="${place#/proc/}" && break
+    done
+fi
+[ -n "$group" ] && kill -s TERM -- "-$group" && goes_on 1 1 1 1 && kill -s KILL -- "-$group" && goes_on 1
 [ "$#" -eq 0 ] || exec "$@"
 """
 """What a keeper does: once its input ends without a word, it ends the process group that it was told.
 
+If it was told none, this process was killed just as it started a program: one that has the mark in its
+environment is looked for, where the system shows such things.
 Last it becomes the farewell, if there is one.
 """
 
@@ -204,10 +212,12 @@ class _Keeper:
     It shares the locks that it is given, so that nobody takes what a program still works on for free.
     """
 
-    def __init__(self, locks: Sequence[int], farewell: Sequence[str], env: Mapping[str, str]) -> None:
+    def __init__(
+        self, locks: Sequence[int], farewell: Sequence[str], env: Mapping[str, str], mark: str
+    ) -> None:
         self._child = subprocess.Popen(
             ["/bin/sh", "-c", _KEEPER, "sh", *farewell],
-            env={"PATH": os.defpath, **(env if farewell else {})},
+            env={"PATH": os.defpath, **(env if farewell else {}), "mark": mark},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -249,6 +259,7 @@ def stream(
     stop: Event | None = None,
     locks: Sequence[int] = (),
     farewell: Sequence[str] = (),
+    mark: str = "",
 ) -> int:
     """Run a program, handing on its stdout and stderr, mixed, as they come; return its exit code.
 
@@ -257,9 +268,10 @@ def stream(
     In a thread, which no Ctrl-C reaches, `stop` is the same: once it is set, KeyboardInterrupt is raised.
     If this process is killed, the group is ended too; until then `locks` (open descriptors) stay taken.
     `farewell` is a command that ends what the program started elsewhere, if the program did not come to an
-    end of its own: a container goes on without whoever asked for it.
+    end of its own: a container goes on without whoever asked for it. `mark` is `NAME=value` of a variable
+    that no other program has.
     """
-    with _Keeper(locks, farewell, env) as keeper:
+    with _Keeper(locks, farewell, env, mark) as keeper:
         try:
             child = subprocess.Popen(
                 argv,

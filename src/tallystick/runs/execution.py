@@ -73,6 +73,7 @@ def execute(
                 stop=stop,
                 locks=() if lock is None else (lock,),
                 farewell=tracer.farewell,
+                mark=f"{VARIABLE}={own.folder}",
             )
         except KeyboardInterrupt:
             exit_code, interrupted = INTERRUPTED, True

@@ -44,8 +44,12 @@ def scope_of(project: Project, step: Step) -> Scope:
 
 
 def _apart(root: str, step: Step) -> tuple[str, ...]:
-    """Folders that are no part of its work: its command may have made an environment itself."""
-    return (posixpath.join(step.folder, RECEIPTS), *_environments(root, "", ENVIRONMENT_DEPTH))
+    """What is no part of its work: records of ours, and environments, of which it may have made one itself.
+
+    Where `tallystick.log` writes unless it is told otherwise is nobody's mistake: the run keeps its series.
+    """
+    series = posixpath.join(step.cwd, "plots", f"{step.stage.name}.csv")
+    return (posixpath.join(step.folder, RECEIPTS), series, *_environments(root, "", ENVIRONMENT_DEPTH))
 
 
 def found(project: Project, step: Step, tracer: Tracer) -> Undeclared:
