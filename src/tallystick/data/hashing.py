@@ -48,7 +48,9 @@ class Held:
     @property
     def blobs(self) -> set[Digest]:
         """Everything that has to be stored of it."""
-        return {self.digest, *self.list_contents()}
+        every = set(self.list_contents())
+        every.add(self.digest)
+        return every
 
     @property
     def artifact(self) -> Artifact:

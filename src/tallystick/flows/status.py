@@ -167,7 +167,7 @@ def _told(project: Project, looked: Sequence[_Looked], store: RemoteStore | None
 
 
 def _union(sets: Iterable[Iterable[Digest] | None]) -> set[Digest]:
-    return {digest for digests in sets if digests for digest in digests}
+    return set().union(*(digests for digests in sets if digests))
 
 
 def _needed(project: Project, tracked: Tracked | Malformed, seen: Seen | None) -> set[Digest] | None:

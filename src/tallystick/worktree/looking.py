@@ -4,7 +4,7 @@ import mmap
 import os
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from struct import iter_unpack
 from typing import NamedTuple
@@ -65,15 +65,14 @@ class Sight:
         return self._memory[self._seen : self._text]
 
 
-def see(
-    top: bytes, paths: Sequence[bytes], fingerprints: Iterable[bytes], progress: Progress, total: int
-) -> bytes:
+def see(top: bytes, paths: Sequence[bytes], known: bytes, progress: Progress, total: int) -> bytes:
     """Tell of each of the small files below a folder, sorted, whether it has the fingerprint it had.
 
-    Together they have `total` bytes. What nobody could look at is the caller's to find out about.
+    `known` are those, in turn. Together the files have `total` bytes. What nobody could look at is the
+    caller's to find out about.
     """
     head, text = _drawn_up(paths)
-    known, mean = b"".join(fingerprints), total // max(1, len(paths))
+    mean = total // max(1, len(paths))
     size = len(head) + len(known) + len(paths) + len(text)
     with _opened(top) as folder, crew.shared_memory(size) as (descriptor, memory):
         memory[: len(head)] = head

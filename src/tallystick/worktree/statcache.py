@@ -301,13 +301,20 @@ def _unseen(
     sizes = scan.files.sizes
     small = array("q", [row for row in doubtful if sizes[row] < SMALL])
     paths = list(map(scan.files.paths.__getitem__, small))
-    known = [name for (name,) in iter_unpack(f"{FINGERPRINT}s", identities.fingerprints)]
     size = sum(map(sizes.__getitem__, small))
-    seen = looking.see(scan.top, paths, map(known.__getitem__, small), progress, size)
+    seen = looking.see(scan.top, paths, _fingerprints(identities, small), progress, size)
     changed.extend(compress(small, map(looking.OTHER.__eq__, seen)))
     left = [row for row in doubtful if sizes[row] >= SMALL]
     left.extend(compress(small, map(looking.UNSEEN.__eq__, seen)))
     return left
+
+
+def _fingerprints(identities: Identities, rows: Column) -> bytes:
+    """What some files had when they were last read."""
+    if rows and rows[-1] - rows[0] + 1 == len(rows):
+        return bytes(identities.fingerprints[rows[0] * FINGERPRINT : (rows[-1] + 1) * FINGERPRINT])
+    every = [name for (name,) in iter_unpack(f"{FINGERPRINT}s", identities.fingerprints)]
+    return b"".join(map(every.__getitem__, rows))
 
 
 def _fingerprint_of(identities: Identities, row: int) -> bytes:
