@@ -5,7 +5,7 @@ import struct
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick.digest import Digest
@@ -90,6 +90,7 @@ def test_a_recipe_counts_only_while_all_its_chunks_are_there() -> None:
         assert dict(catalogue.recipes([name("file")])) == ({name("file"): recipe} if expected else {})
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_an_index_cut_off_anywhere_is_refused(length: int) -> None:
     data = indexes.build([(PACK, entries(*range(20)))], {name("f"): Recipe(3, ((name("c"), 3),))})
@@ -97,6 +98,7 @@ def test_an_index_cut_off_anywhere_is_refused(length: int) -> None:
         Index(data[: length % len(data)], "x.idx")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_anything_else_is_no_index(data: bytes) -> None:
     with pytest.raises(BadRecord):
@@ -110,6 +112,7 @@ def test_a_later_version_is_named_as_such() -> None:
         Index(bytes(data))
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_a_damaged_index_gives_wrong_places_or_none_but_nothing_worse(source: random.Random) -> None:
     recipe = Recipe(20, ((name(1), 10), (name(2), 10)))
@@ -169,6 +172,7 @@ def naive(tables: list[list[Digest]]) -> dict[Digest, Place]:
     return places
 
 
+@settings(deadline=None)
 @given(TABLES, st.sets(NAMES, max_size=40))
 def test_an_index_says_what_a_dictionary_would(tables: list[list[Digest]], others: set[Digest]) -> None:
     index, expected = Index(indexes.build(packed(tables), {})), naive(tables)
@@ -187,6 +191,7 @@ def test_an_index_says_what_a_dictionary_would(tables: list[list[Digest]], other
         assert dict(index.places(index.rows(some))) == {digest: expected[digest] for digest in known}
 
 
+@settings(deadline=None)
 @given(TABLES, TABLES, st.sets(NAMES, max_size=20), st.integers(0, 5))
 def test_a_survey_of_several_indexes_counts_each_blob_once(
     one: list[list[Digest]], two: list[list[Digest]], others: set[Digest], gone: int

@@ -88,7 +88,9 @@ class _Load:
 
     def blobs(self, project: Project) -> set[bytes]:
         """All of them."""
-        return wanted_digests(project, (*self.needed, *self.offered)) | self.kept.keys()
+        wanted = wanted_digests(project, (*self.needed, *self.offered))
+        wanted |= self.kept.keys()
+        return wanted
 
     def paths(self, project: Project) -> dict[Digest, str]:
         """Those that must be there, each with a path that needs it."""

@@ -11,7 +11,7 @@ from tallystick.store.index import Index, PackName, Place, Recipe
 class Survey(NamedTuple):
     """What indexes say of some blobs: those they lack, and each index with the rows of those that it has."""
 
-    lacking: set[bytes]
+    lacking: Set[bytes]
     found: list[tuple[Index, Sequence[int]]]
 
     @property
@@ -77,7 +77,7 @@ class Catalogue:
 
     def survey(self, wanted: Set[bytes]) -> Survey:
         """All that can be said of these blobs together, by one look into each index."""
-        left, found = set(wanted), []
+        left, found = wanted if isinstance(wanted, set) else set(wanted), []
         for index, present in self._indexes:
             if not left:
                 break
@@ -91,7 +91,7 @@ class Catalogue:
                 left = rest
         return Survey(left, found)
 
-    def mostly(self, wanted: Set[bytes]) -> Iterator[PackName]:
+    def mostly(self, wanted: set[Name]) -> Iterator[PackName]:
         """The packs nearly all of which is among these blobs."""
         for index, rows in self.survey(wanted).found:
             yield from index.mostly(rows)

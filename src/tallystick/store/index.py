@@ -65,14 +65,14 @@ def build(packs: Iterable[tuple[PackName, Sequence[Entry]]], recipes: Mapping[Di
 def assemble(packs: Iterable[tuple[PackName, Buffer]], recipes: Mapping[Digest, Recipe]) -> bytes:
     """Write the index of packs that come with their tables of contents, and of some large files."""
     named = sorted(packs, key=lambda pack: pack[0].digest)
-    rows = [row for number, (_, table) in enumerate(named) for row in _numbered(table, number)]
     # By digest, then by the number's bytes: a blob that two packs hold gets its place in one of them.
-    rows.sort()
+    rows = sorted(row for number, (_, table) in enumerate(named) for row in _numbered(table, number))
     joined = b"".join(rows)
     rows.clear()
     digests, places = _columns(joined)
-    if any(map(eq, _EACH.iter_unpack(digests), _EACH.iter_unpack(memoryview(digests)[_DIGEST:]))):
+    if any(map(eq, _EACH.iter_unpack(digests), _EACH.iter_unpack(digests[_DIGEST:]))):
         digests, places = _columns(b"".join(_first_of_each(joined)))
+    del joined
     ordered = sorted(recipes.items())
     count = sum(len(recipe.chunks) for _, recipe in ordered)
     return b"".join(
@@ -93,15 +93,15 @@ def _numbered(table: Buffer, number: int) -> list[bytes]:
     return [digest + mark + where for digest, where in _TABLE.iter_unpack(table)]
 
 
-def _columns(rows: bytes) -> tuple[bytes, bytes]:
+def _columns(rows: bytes) -> tuple[memoryview, memoryview]:
     """The digests and the places in numbered rows; word by word, so that no row becomes an object."""
-    words, width = array("I", rows), _DIGEST // 4
+    words, width = memoryview(rows).cast("I"), _DIGEST // 4
     count = len(words) // _WORDS
-    digests, places = array("I", bytes(count * _DIGEST)), array("I", bytes(count * PLACE.size))
+    digests, places = memoryview(bytearray(count * _DIGEST)), memoryview(bytearray(count * PLACE.size))
     for word in range(_WORDS):
-        column, at = (digests, word) if word < width else (places, word - width)
-        column[at :: len(column) // count if count else 1] = words[word::_WORDS]
-    return digests.tobytes(), places.tobytes()
+        column, at, step = (digests, word, width) if word < width else (places, word - width, _WORDS - width)
+        column.cast("I")[at::step] = words[word::_WORDS]
+    return digests, places
 
 
 def _first_of_each(rows: bytes) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ _LIST_FROM = 64
 class Stock(NamedTuple):
     """Where some blobs are: nowhere here, in packs, or whole, with the size of each."""
 
-    absent: set[bytes]
+    absent: Set[bytes]
     packed: Survey
     whole: dict[Digest, int]
 

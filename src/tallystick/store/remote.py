@@ -40,7 +40,7 @@ _LOOKS = 5
 class Shelved(NamedTuple):
     """What a remote has of some blobs: those it lacks, the packs that hold the others, and their bytes."""
 
-    lacking: set[bytes]
+    lacking: Set[bytes]
     packs: set[Digest]
     size: int
 
@@ -204,7 +204,8 @@ class RemoteStore:
         chunks = {chunk for recipe in recipes.values() for chunk, _ in recipe.chunks}
         packs = found.packs().keys() | self.catalogue.survey(chunks).packs().keys()
         size = found.size + sum(recipe.size for recipe in recipes.values())
-        return Shelved(found.lacking - recipes.keys(), {pack.digest for pack in packs}, size)
+        lacking = found.lacking - recipes.keys() if recipes else found.lacking
+        return Shelved(lacking, {pack.digest for pack in packs}, size)
 
     def relied(self, wanted: Set[bytes]) -> tuple[set[Digest], int]:
         """The packs that hold these blobs and the large ones' chunks; the bytes that the blobs have."""

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
-from tallystick.digest import Digest
+from tallystick.digest import Buffer, Digest
 from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, RemoteUnreachable, TallyError
 from tallystick.progress import Progress, silent
 from tallystick.store import index as indexes
@@ -84,7 +84,9 @@ def push(
     `lasting` are those of them that the next push has too, if nothing has changed by then.
     Raises ObjectMissing, before anything is sent, naming the blobs that neither side has.
     """
-    wanted, sent = set(digests), _Sent()
+    # Of a million not even the table is copied.
+    wanted = digests if isinstance(digests, set) else set(digests)
+    sent = _Sent()
     named = set(map(Digest, wanted)) if roots is None else set(roots)
     gone: set[Digest] = set()
     for _ in range(_ROUNDS):
@@ -157,9 +159,10 @@ def _uploaded(
     sent: _Sent,
     jobs: int,
     progress: Progress,
-) -> list[tuple[PackName, bytes]]:
+) -> list[tuple[PackName, Buffer]]:
     """Upload packs; say which they are, with their tables of contents."""
-    packs, large = [], len(outgoing.recipes)
+    packs: list[tuple[PackName, Buffer]] = []
+    large = len(outgoing.recipes)
     for done in ordered(partial(_tried, remote), parcels, jobs):
         if isinstance(done, Verbatim):
             outgoing.refuse(done)
@@ -182,10 +185,12 @@ def _tried(remote: RemoteStore, parcel: Parcel | Verbatim) -> "_Uploaded | Verba
         raise
 
 
-def resumed(remote: RemoteStore) -> list[tuple[PackName, bytes]]:
+def resumed(remote: RemoteStore) -> list[tuple[PackName, Buffer]]:
     """The packs that an interrupted push has left at the remote without an index; from now on they count."""
     noted = remote.journal.packs()
-    there = [(name, rows) for pack in noted if (name := remote.listed(pack)) and (rows := remote.table(name))]
+    there: list[tuple[PackName, Buffer]] = [
+        (name, rows) for pack in noted if (name := remote.listed(pack)) and (rows := remote.table(name))
+    ]
     remote.journal.forget(set(noted) - {name.digest for name, _ in there})
     if there:
         remote.catalogue.add(Index(indexes.assemble(there, {})), remote.has_pack)
@@ -196,7 +201,7 @@ class _Uploaded(NamedTuple):
     """A pack that the remote has confirmed, with its table of contents."""
 
     pack: PackName
-    rows: bytes
+    rows: Buffer
     blobs: int
     size: int
 

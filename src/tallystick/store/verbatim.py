@@ -32,7 +32,7 @@ class Verbatim:
         self._end = end
         self._hasher = blake3_hasher()
         self.is_right = True
-        self.rows = end[: -TRAILER.size]
+        self.rows = memoryview(end)[: -TRAILER.size]
         self.blobs = len(self.rows) // ROW.size
         self.size = sum(columns(self.rows)[2])
 
@@ -86,7 +86,7 @@ def opened(path: Path, pack: PackName, blobs: int, rooms: list[bytearray]) -> Ve
     length = blobs * ROW.size + TRAILER.size
     with translated(path), suppress(FileNotFoundError, BadRecord), open(path, "rb", buffering=0) as file:
         end = os.pread(file.fileno(), length, pack.size - length)
-        rows = bytes(read_table(end, pack.size, str(path)))
+        rows = read_table(end, pack.size, str(path))
         if len(rows) + TRAILER.size == length and not any(columns(rows)[3]):
             return Verbatim(path, pack, end, rooms)
     return None
