@@ -15,7 +15,7 @@ from tallystick.records.provenance import Container
 SHORT = 19
 """Characters of a digest that people are shown."""
 
-_ABSENT = re.compile(r"no such (image|object)|image not known", re.IGNORECASE)
+_ABSENT = r"no such (image|object)|image not known"
 
 Say = Callable[[str], None]
 
@@ -47,7 +47,7 @@ def look(engine: Engine, name: str) -> Image | None:
     """The image that a name or ID means here, without any network; None where there is none."""
     told = engine.ask("image", "inspect", name)
     if told.exit_code != 0:
-        if _ABSENT.search(told.complaint):
+        if re.search(_ABSENT, told.complaint, re.IGNORECASE):
             return None
         raise Refused(f"`{engine.kind}` can't look at the image `{name}`: {last_words(told)}")
     image = _read(told.stdout)

@@ -13,11 +13,9 @@ _NAME = rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _CONTENT = r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
 
-_REFERENCE = re.compile(rf"({_NAME})(?::({_TAG}))?(?:@({_CONTENT}))?", re.ASCII)
-_REPOSITORY = re.compile(_NAME, re.ASCII)
-_DIGEST = re.compile(_CONTENT, re.ASCII)
-_PLATFORM = re.compile(r"[a-z0-9]{1,32}/[a-z0-9_]{1,32}(?:/[a-z0-9]{1,16})?", re.ASCII)
-_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_REFERENCE = rf"({_NAME})(?::({_TAG}))?(?:@({_CONTENT}))?"
+_PLATFORM = r"[a-z0-9]{1,32}/[a-z0-9_]{1,32}(?:/[a-z0-9]{1,16})?"
+_HEX = r"[0-9a-f]{64}"
 
 LONGEST_NAME = 255
 LONGEST = LONGEST_NAME + 1 + 128 + 1 + 7 + 128
@@ -62,7 +60,7 @@ class ImageName:
 
 def parse_image(text: str) -> ImageName | None:
     """Read the name of an image; None for what is none."""
-    match = _REFERENCE.fullmatch(text) if len(text) <= LONGEST else None
+    match = _fits(_REFERENCE, text) if len(text) <= LONGEST else None
     if match is None or len(match[1]) > LONGEST_NAME or is_image_id(text):
         return None
     return ImageName(match[1], match[2], match[3])
@@ -70,19 +68,24 @@ def parse_image(text: str) -> ImageName | None:
 
 def is_image_id(text: str) -> bool:
     """Whether a text is the ID of an image, which no registry knows it by."""
-    return _HEX.fullmatch(text.removeprefix("sha256:")) is not None
+    return _fits(_HEX, text.removeprefix("sha256:")) is not None
 
 
 def is_repository(text: str) -> bool:
     """Whether a text is the name of a repository, without tag and digest."""
-    return len(text) <= LONGEST_NAME and _REPOSITORY.fullmatch(text) is not None
+    return len(text) <= LONGEST_NAME and _fits(_NAME, text) is not None
 
 
 def is_content(text: str) -> bool:
     """Whether a text is a digest as registries write it."""
-    return _DIGEST.fullmatch(text) is not None
+    return _fits(_CONTENT, text) is not None
 
 
 def is_platform(text: str) -> bool:
     """Whether a text is a platform as engines write it: `linux/amd64`, `linux/arm64/v8`."""
-    return _PLATFORM.fullmatch(text) is not None
+    return _fits(_PLATFORM, text) is not None
+
+
+def _fits(pattern: str, text: str) -> re.Match[str] | None:
+    # Compiled for the first image: most pipelines name none, and every command would wait for it.
+    return re.fullmatch(pattern, text, re.ASCII)

@@ -111,6 +111,8 @@ def _facts(receipt: Receipt) -> Iterator[tuple[str, str]]:
     yield "tallystick.environment", str(receipt.environment.digest or "")
     yield "tallystick.python", receipt.environment.python
     yield "tallystick.platform", receipt.environment.platform
+    container = receipt.environment.container
+    yield "tallystick.image", "" if container is None else f"{container.image} {container.config}"
     yield "tallystick.features", ", ".join(f"{each.view}@{each.version}" for each in receipt.features)
     yield "tallystick.trackers", ", ".join(f"{each.kind} {each.id} {each.uri}" for each in receipt.trackers)
 
