@@ -59,6 +59,17 @@ def test_the_environment_that_conda_entered_is_recorded(ran: Repo, tally: Tally)
     assert tally("status", "--json").json()["stages"] == [] or "stale" not in tally("status").out
 
 
+def test_a_file_for_conda_is_compared_with_what_conda_installed(ran: Repo, tally: Tally) -> None:
+    ran.write("environment.yml", "dependencies: [gamma=1.1, python, libblas==3.9]\n")
+    drift = [
+        each["says"] if isinstance(each, dict) else each for each in tally("status", "--json").json()["drift"]
+    ]
+    assert drift == [
+        "gamma: `environment.yml` has 1.1, installed is 1.0",
+        "libblas: `environment.yml` has 3.9, it is not installed",
+    ]
+
+
 def test_it_is_rebuilt_from_the_channel_for_a_repetition(ran: Repo, tally: Tally, root: Path) -> None:
     shutil.rmtree(root)
     verdict = tally("repro", "--json").json()["verdict"]

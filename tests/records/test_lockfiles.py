@@ -1,4 +1,4 @@
-"""Lock files of four tools are read, and only true differences are told."""
+"""Lock files of many tools are read, and only true differences are told."""
 
 import pytest
 
@@ -63,6 +63,42 @@ dependencies:
 """
 
 
+PDM = f"""
+[metadata]
+groups = ["default"]
+[[package]]
+name = "numpy"
+version = "1.26.4"
+files = [{{file = "numpy.whl", hash = "{SHA}"}}]
+[[package]]
+name = "beside"
+version = "0.1"
+path = "./beside"
+"""
+
+PYLOCK = f"""
+lock-version = "1.0"
+[[packages]]
+name = "numpy"
+version = "1.26.4"
+wheels = [{{name = "numpy.whl", hashes = {{sha256 = "{SHA[7:]}"}}}}]
+[[packages]]
+name = "beside"
+version = "0.1"
+directory = {{path = "./beside"}}
+"""
+
+PIPENV = f"""{{"_meta": {{}}, "default": {{"numpy": {{"version": "==1.26.4", "hashes": ["{SHA}"]}},
+"beside": {{"path": "./beside"}}}}, "develop": {{}}}}"""
+
+CONDA_LOCK = """
+version: 1
+package:
+  - {name: libblas, version: "3.9", manager: conda, platform: linux-64}
+  - {name: numpy, version: 1.26.4, manager: conda, platform: linux-64}
+"""
+
+
 def test_what_tools_pin_is_read() -> None:
     assert pins("uv.lock", UV)[0] == Pin("numpy", "1.26.4", (SHA,))
     assert [pin.name for pin in pins("uv.lock", UV)] == ["numpy", "torch", "torch", "windows-only"]
@@ -74,15 +110,19 @@ def test_what_tools_pin_is_read() -> None:
     )
     assert not any(pin.always for pin in pins("requirements-dev.txt", REQUIREMENTS))
     assert pins("environment.yml", CONDA) == (
-        Pin("python", "3.11", prefix=True),
-        Pin("numpy", "1.26.4", prefix=True),
-        Pin("scipy", "1.11.0"),
+        Pin("python", "3.11", always=True, prefix=True),
+        Pin("numpy", "1.26.4", always=True, prefix=True),
+        Pin("scipy", "1.11.0", always=True),
         Pin("idna", "3.7"),
     )
+    assert pins("pdm.lock", PDM) == pins("pylock.toml", PYLOCK) == pins("Pipfile.lock", PIPENV)
+    assert pins("pdm.lock", PDM) == (Pin("numpy", "1.26.4", (SHA,)),)
+    assert pins("conda-lock.yml", CONDA_LOCK) == (Pin("libblas", "3.9"), Pin("numpy", "1.26.4"))
 
 
 @pytest.mark.parametrize(
-    "name", ["uv.lock", "poetry.lock", "requirements.txt", "environment.yml", "Dockerfile"]
+    "name",
+    ["uv.lock", "requirements.txt", "environment.yml", "Dockerfile", "conda-lock.yml", "Pipfile.lock"],
 )
 @pytest.mark.parametrize("text", ["[[[", "package = 3", "a: &x [*x]", "\x00", "dependencies: 7", "{}", ""])
 def test_a_file_that_makes_no_sense_pins_nothing(name: str, text: str) -> None:
@@ -97,8 +137,11 @@ def test_only_versions_that_differ_are_drift() -> None:
     assert drift("requirements.txt", pins("requirements.txt", REQUIREMENTS), {"idna": "3.7"}) == (
         "numpy: `requirements.txt` has 1.26.4, it is not installed",
     )
-    assert (
-        drift("environment.yml", pins("environment.yml", CONDA), {"numpy": "1.26.4", "scipy": "1.11"}) == ()
+    installed = {"python": "3.11.7", "numpy": "1.26.4", "scipy": "1.11"}
+    assert drift("environment.yml", pins("environment.yml", CONDA), installed) == ()
+    del installed["scipy"]
+    assert drift("environment.yml", pins("environment.yml", CONDA), installed) == (
+        "scipy: `environment.yml` has 1.11.0, it is not installed",
     )
 
 

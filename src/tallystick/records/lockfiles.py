@@ -1,5 +1,6 @@
-"""What a project's own lock files pin (uv, pip, poetry, conda), and where that is not what is installed."""
+"""What a project's own lock files pin (uv, pip, poetry, …), and where that is not what is installed."""
 
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,9 @@ LARGEST = 64 << 20
 
 _REQUIREMENTS = re.compile(r"requirements[A-Za-z0-9._-]*\.txt")
 _CONDA = ("environment.yml", "environment.yaml")
-_OTHERS = ("uv.lock", "poetry.lock", "pylock.toml", "Pipfile.lock", "conda-lock.yml", "Dockerfile")
+_CONDA_LOCK = "conda-lock.yml"
+_TABLES = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
+_OTHERS = (*_TABLES, "Pipfile.lock", _CONDA_LOCK, "Dockerfile")
 
 _PINNED = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*={2,3}\s*(?P<version>[A-Za-z0-9.!+_-]*[A-Za-z0-9])(?![.*A-Za-z0-9])\s*"
@@ -42,6 +45,11 @@ class Pin:
     prefix: bool = False
 
 
+def is_of_conda(name: str) -> bool:
+    """Whether a file of this name is about conda's packages, under conda's names."""
+    return name in _CONDA or name == _CONDA_LOCK
+
+
 def is_lock_file(name: str) -> bool:
     """Whether a file of this name, beside a pipeline or at the root, says what its environment should be."""
     return name in _OTHERS or name in _CONDA or _REQUIREMENTS.fullmatch(name) is not None
@@ -50,25 +58,30 @@ def is_lock_file(name: str) -> bool:
 def pins(name: str, text: str) -> tuple[Pin, ...]:
     """The versions that a file pins; none for one that can't be read: it isn't ours to complain about."""
     try:
-        if name in ("uv.lock", "poetry.lock"):
+        if name in _TABLES:
             return tuple(_of_packages(tomllib.loads(text)))
         if _REQUIREMENTS.fullmatch(name):
             return tuple(_of_requirements(text, name == "requirements.txt"))
         if name in _CONDA:
             return tuple(_of_conda(load_yaml(text, name)))
+        if name == _CONDA_LOCK:
+            return tuple(_of_conda_lock(load_yaml(text, name)))
+        if name == "Pipfile.lock":
+            return tuple(_of_pipenv(json.loads(text)))
     except (ValueError, RecursionError, BadRecord):
         return ()
     return ()
 
 
 def _of_packages(lock: Mapping[str, Any]) -> Iterator[Pin]:
-    """The locks of uv and of poetry: a list of packages, for all platforms, groups and extras at once.
+    """The locks of uv, poetry and pdm, and pylock: packages for all platforms, groups and extras at once.
 
-    Sources: docs.astral.sh/uv/concepts/projects/layout; python-poetry.org/docs/basic-usage.
+    Sources: docs.astral.sh/uv/concepts/projects/layout; python-poetry.org/docs/basic-usage;
+    packaging.python.org/en/latest/specifications/pylock-toml.
     """
-    packages = lock.get("package")
+    packages = lock.get("package", lock.get("packages"))
     for package in packages if isinstance(packages, list) else ():
-        if isinstance(package, dict) and not _is_local(package.get("source")):
+        if isinstance(package, dict) and not (_is_local(package.get("source")) or _is_local(package)):
             name, version = package.get("name"), package.get("version")
             if isinstance(name, str) and isinstance(version, str):
                 yield Pin(normalised(name), version, tuple(sorted(set(_hashes(package)))))
@@ -91,6 +104,28 @@ def _hashes(package: Mapping[str, Any]) -> Iterator[str]:
         for file in [*(files if isinstance(files, list) else ()), package.get("sdist")]:
             if isinstance(file, dict) and isinstance(file.get("hash"), str):
                 yield file["hash"]
+            elif isinstance(file, dict) and isinstance(file.get("hashes"), dict):
+                yield from filter(is_hash, (f"{kind}:{digits}" for kind, digits in file["hashes"].items()))
+
+
+def _of_pipenv(lock: Any) -> Iterator[Pin]:
+    """`default` and `develop`, each name → `version` (`==1.2`) and `hashes`."""
+    for section in ("default", "develop"):
+        packages = lock.get(section) if isinstance(lock, dict) else None
+        for name, package in (packages if isinstance(packages, dict) else {}).items():
+            version = package.get("version") if isinstance(package, dict) else None
+            if isinstance(version, str) and version.startswith("=="):
+                hashes = package.get("hashes")
+                known = filter(is_hash, map(str, hashes if isinstance(hashes, list) else ()))
+                yield Pin(normalised(name), version.lstrip("= "), tuple(sorted(known)))
+
+
+def _of_conda_lock(lock: Any) -> Iterator[Pin]:
+    """`package`: conda's and pip's, for several platforms at once."""
+    listed = lock.get("package") if isinstance(lock, dict) else None
+    for package in listed if isinstance(listed, list) else ():
+        if isinstance(package, dict) and package.get("name") and package.get("version"):
+            yield Pin(normalised(str(package["name"])), str(package["version"]))
 
 
 def _of_requirements(text: str, always: bool) -> Iterator[Pin]:
@@ -112,7 +147,8 @@ def _of_conda(value: Any) -> Iterator[Pin]:
             for line in item.get("pip") or ():
                 yield from _of_requirements(str(line), False)
         elif found := _CONDA_PIN.fullmatch(str(item).strip()):
-            yield Pin(normalised(found["name"]), found["version"], prefix=found["how"] == "=")
+            prefix = found["how"] == "="
+            yield Pin(normalised(found["name"]), found["version"], always=True, prefix=prefix)
 
 
 def drift(file: str, pinned: Iterable[Pin], installed: Mapping[str, str]) -> tuple[str, ...]:

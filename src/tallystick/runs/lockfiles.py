@@ -4,11 +4,13 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.files import write_atomic
+from tallystick.frozen import dataclass
 from tallystick.paths import check_path
 from tallystick.project import Project
 from tallystick.records import environment as environments
@@ -16,8 +18,20 @@ from tallystick.records import lockfiles
 from tallystick.records.environment import Lock, normalised
 from tallystick.records.provenance import LockFile
 
-FORMAT = "1"
+FORMAT = "2"
 """Raised when files are compared differently: what was compared before no longer counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is installed, by normalised name, for one lock file.
+
+    `wanted_whole`: what it pins for every machine and use is missed where it isn't there, as it would not be
+    in an environment that isn't conda's from a file for conda.
+    """
+
+    versions: Mapping[str, str]
+    wanted_whole: bool = True
 
 
 def lock_files(project: Project, folder: str) -> dict[LockFile, bytes]:
@@ -51,13 +65,19 @@ def drift(project: Project, files: Mapping[LockFile, bytes], lock: Lock | None) 
         identity = environments.identity(lock)
         installed = {normalised(package.name): package.version for package in lock.packages}
         installed |= {"python": lock.python}
+        conda = {normalised(package.name): package.version for package in lock.conda}
         for file, data in files.items():
-            said += _compared(project, file, data, identity, installed)
+            known = Known(installed | conda, bool(conda)) if _of_conda(file) else Known(installed)
+            said += _compared(project, file, data, identity, known)
     return tuple(said)
 
 
+def _of_conda(file: LockFile) -> bool:
+    return lockfiles.is_of_conda(file.path.rpartition("/")[2])
+
+
 def _compared(
-    project: Project, file: LockFile, data: bytes, environment: Digest, installed: Mapping[str, str]
+    project: Project, file: LockFile, data: bytes, environment: Digest, installed: Known
 ) -> list[str]:
     key = Digest.of("\n".join((FORMAT, file.path, str(file.digest), str(environment))).encode())
     place = project.home / "captured" / f"drift-{key.hex()[:32]}.json"
@@ -66,6 +86,8 @@ def _compared(
         if isinstance(known, list) and all(isinstance(line, str) for line in known):
             return known
     pins = lockfiles.pins(file.path.rpartition("/")[2], data.decode("utf-8", "replace"))
-    found = list(lockfiles.drift(file.path, pins, installed))
+    if not installed.wanted_whole:
+        pins = tuple(replace(pin, always=False) for pin in pins)
+    found = list(lockfiles.drift(file.path, pins, installed.versions))
     write_atomic(place, json.dumps(found).encode())
     return found
