@@ -323,6 +323,14 @@ def test_metrics_without_any_number_are_told(bare: Stages, text: str) -> None:
     assert "note: `m.json` holds no number" in bare.tally("run").out
 
 
+def test_metrics_that_git_is_to_keep_and_ignores_are_told(bare: Stages) -> None:
+    bare.repo.write(".gitignore", "/eval\n")
+    bare.pipeline("stages: {a: {cmd: 'mkdir -p eval; echo {x: 1} > eval/m.yaml', metrics: [eval/m.yaml]}}")
+    assert "note: `eval/m.yaml` is left to git, and git ignores it" in bare.tally("run").out
+    bare.repo.write(".gitignore", "")
+    assert "git ignores it" not in bare.tally("run", "-f").out
+
+
 def test_a_dep_that_changes_during_the_run_is_told(bare: Stages) -> None:
     bare.repo.write("in", "1")
     bare.pipeline("stages: {a: {cmd: 'cp in out; echo 2 > in', deps: [in], outs: [out]}}")

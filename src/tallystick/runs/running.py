@@ -2,7 +2,7 @@
 
 import os
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 from itertools import chain
 
@@ -147,7 +147,7 @@ def _performed(
     if made.complaint is None:
         write_record(project, step.receipt_path, text)  # the commit point
         project.git.stage([*made.written, *records_of(project, step)])
-    notes = (*_notes(project, receipt, inputs), *declared, *remarks(step, touched))
+    notes = (*_notes(project, receipt, inputs), *_hidden(project, step), *declared, *remarks(step, touched))
     return Performed(identity, receipt, made.complaint, notes)
 
 
@@ -345,6 +345,12 @@ def records_of(project: Project, step: Step) -> list[str]:
 
 def _became(project: Project, path: str) -> str:
     return "changed" if os.path.lexists(project.git.root / path) else "vanished"
+
+
+def _hidden(project: Project, step: Step) -> Iterator[str]:
+    """Outs that only git would keep, and that its ignores keep from it: no clone would ever see them."""
+    for path in sorted(project.git.ignored(out.path for out in step.outs if not out.cache)):
+        yield f"`{path}` is left to git, and git ignores it: take the line for it out of `.gitignore`"
 
 
 def _notes(project: Project, receipt: Receipt, inputs: Inputs) -> tuple[str, ...]:
