@@ -68,6 +68,7 @@ def test_the_same_in_another_order_is_said_to_be_that_and_the_policy_judges(mixe
 def test_what_was_measured_is_a_policy_for_each_file_of_a_folder(mixed: Stages) -> None:
     ran = mixed.tally("repro", "--no-rebuild", "-n", "2", "--write-tolerance", code=1)
     assert "keys.json: different, but for the order the same" in ran.out
+    assert "41 more lines like these: `--html` and `--json` have them" in ran.out
     text = mixed.repo.read("tally.yaml").decode()
     assert text.startswith(STAGES)
     assert "parts/0.npy: {array: {measured: {spread: " in text

@@ -6,6 +6,9 @@ from tallystick.cli.differences import difference_text
 from tallystick.cli.text import seconds_text, style, table
 from tallystick.records.verdict import REPRODUCED, Comparison, Outcome, StageVerdict, Verdict
 
+SHOWN = 10
+"""How many differences of one out fit on a screen beside those of others."""
+
 
 def outcome_text(outcome: Outcome) -> str:
     """An outcome in its colour."""
@@ -36,4 +39,7 @@ def spread_lines(verdict: Verdict) -> Iterator[str]:
 def _comparison_lines(comparison: Comparison) -> Iterator[str]:
     order = ", but for the order the same" if comparison.unordered else ""
     yield f"  {comparison.path}: {outcome_text(comparison.outcome)}{order}"
-    yield from (f"    {difference_text(each)}" for each in comparison.differences)
+    shown = comparison.differences[:SHOWN]
+    yield from (f"    {difference_text(each)}" for each in shown)
+    if left := len(comparison.differences) - len(shown):
+        yield f"    {left:,} more lines like these: `--html` and `--json` have them"
