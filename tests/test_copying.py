@@ -1,6 +1,6 @@
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,8 @@ import pytest
 from tallystick import copying
 from tallystick.copying import copy_hashed
 from tallystick.digest import PIECE, hash_file
+
+Opened = Callable[[Path, Path], AbstractContextManager[tuple[int, int]]]
 
 
 @contextmanager
@@ -55,18 +57,46 @@ def _copy(source: int, target: int) -> bool:
     return True
 
 
+@contextmanager
+def _old(source: Path, target: Path) -> Iterator[tuple[int, int]]:
+    """Open a file, and a new one that is younger by the file system's clock."""
+    while True:
+        with _opened(source, target) as (reading, writing):
+            if os.fstat(reading).st_ctime_ns < os.fstat(writing).st_ctime_ns:
+                yield reading, writing
+                return
+        target.unlink()
+
+
+@contextmanager
+def _young(source: Path, target: Path) -> Iterator[tuple[int, int]]:
+    """Open a file, and a new one that is no younger."""
+    with _opened(source, target) as opened:
+        os.utime(source)
+        yield opened
+
+
 @pytest.mark.parametrize("size", [0, 1, PIECE, 3 * PIECE + 5])
-@pytest.mark.parametrize("age", [0, 3600])
+@pytest.mark.parametrize("opened", [_old, _young])
 def test_a_clone_holds_what_is_said_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, age: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, opened: Opened
 ) -> None:
     (tmp_path / "one").write_bytes(os.urandom(size))
     monkeypatch.setattr(copying, "reflink", _copy)
-    monkeypatch.setattr(copying, "_COARSE", 3600 * 10**9 if age else -3600 * 10**9)
     passed: list[int] = []
-    with _opened(tmp_path / "one", tmp_path / "two") as (source, target):
+    with opened(tmp_path / "one", tmp_path / "two") as (source, target):
         assert copying.clone_hashed(source, target, passed.append) == hash_file(str(tmp_path / "two"))
     assert sum(passed) == size
+
+
+@pytest.mark.parametrize(("opened", "sealed"), [(_old, False), (_young, True)])
+def test_only_the_source_is_read_if_it_has_surely_not_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Opened, sealed: bool
+) -> None:
+    (tmp_path / "one").write_bytes(b"1")
+    monkeypatch.setattr(copying, "reflink", lambda *_: True)
+    with opened(tmp_path / "one", tmp_path / "two") as (source, target):
+        assert copying.clone_hashed(source, target, sealed=sealed) == hash_file(str(tmp_path / "one"))
 
 
 def test_where_blocks_can_not_be_shared_nothing_is_written(
@@ -80,26 +110,20 @@ def test_where_blocks_can_not_be_shared_nothing_is_written(
 
 
 @pytest.mark.parametrize("change", [b"TWO", b"longer than it was", b""])
-@pytest.mark.parametrize("age", [0, 3600])
+@pytest.mark.parametrize("opened", [_old, _young])
 def test_a_file_that_changes_once_it_is_cloned_does_not_speak_for_the_clone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: bytes, age: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: bytes, opened: Opened
 ) -> None:
-    """Young enough, its times would not even tell."""
     place = tmp_path / "one"
     place.write_bytes(b"one")
-    before = place.stat().st_mtime_ns - age * 10**9
-    os.utime(place, ns=(before, before))
 
     def clone(source: int, target: int) -> bool:
         done = _copy(source, target)
         place.write_bytes(change)
-        if not age:
-            os.utime(place, ns=(before, before))
         return done
 
     monkeypatch.setattr(copying, "reflink", clone)
-    monkeypatch.setattr(copying.time, "time_ns", lambda: os.stat(place).st_ctime_ns + 2 * age * 10**9)
-    with _opened(place, tmp_path / "two") as (source, target):
+    with opened(place, tmp_path / "two") as (source, target):
         hashed = copying.clone_hashed(source, target)
     assert hashed == hash_file(str(tmp_path / "two"))
     assert hashed is not None

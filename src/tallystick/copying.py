@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
@@ -22,9 +21,6 @@ from tallystick.files import reflink
 
 _BUFFERS = 3
 """One is filled and hashed, one is written, one waits. They are reused: memory's first touch is slow."""
-
-_COARSE = 2_000_000_000
-"""Nanoseconds by which the clock of a file system may be off, or coarse."""
 
 
 def copy_hashed(source: int, target: int, passed: Passed = unwatched, most: int | None = None) -> Hashed:
@@ -49,17 +45,17 @@ def copy_hashed(source: int, target: int, passed: Passed = unwatched, most: int 
 def clone_hashed(
     source: int, target: int, passed: Passed = unwatched, *, sealed: bool = False
 ) -> Hashed | None:
-    """Share an open file's blocks with another, empty one, and say what that holds; None where it can't be.
+    """Share an open file's blocks with another, new one, and say what that holds; None where it can't be.
 
     The clone's bytes are in nobody's memory yet. The source's often are, and a source that looks as it did
-    before it was cloned has them still, if it had not changed for so long that any change would show, or is
-    `sealed`: nobody writes to it.
+    before it was cloned has them still, if it is older than the new file by the file system's own clock, so
+    that any change would show, or `sealed`: nobody writes to it.
     """
-    before = os.fstat(source)
+    before, now = os.fstat(source), os.fstat(target).st_ctime_ns
     if not reflink(source, target):
         return None
     with open(source, "rb", buffering=0, closefd=False) as file:
-        if sealed or time.time_ns() - max(before.st_mtime_ns, before.st_ctime_ns) > _COARSE:
+        if sealed or max(before.st_mtime_ns, before.st_ctime_ns) < now:
             hashed = hash_stream(file, passed, before.st_size)
             if hashed.size == before.st_size and _look(os.fstat(source)) == _look(before):
                 return hashed
