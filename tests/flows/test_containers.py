@@ -267,18 +267,7 @@ def test_no_repository_chooses_the_engine(bare: Stages) -> None:
     )
 
 
-def test_a_receipt_that_names_options_instead_of_an_image_is_refused(fake: FakeEngine, ran: Stages) -> None:
-    place = ran.repo.path / "receipts/greet.json"
-    for key, value in (("config", "--privileged"), ("repository", "-v/:/x"), ("digest", "sha256:x")):
-        text = json.loads(place.read_text())
-        text["environment"]["container"][key] = value
-        place.write_text(json.dumps(text))
-        ran.repo.commit()
-        assert f"`{key}` of the container can't be `{value}`" in ran.tally("repro", code=12).err
-        ran.repo.git("revert", "--no-edit", "HEAD")
-    assert not fake.told("run")
-
-
+@pytest.mark.slow
 def test_explaining_names_the_image(fake: FakeEngine, ran: Stages) -> None:
     fake.has(TWO, {**ONE, "RepoTags": [], "RepoDigests": []})
     ran.tally("run")
@@ -313,7 +302,7 @@ def _gone(process: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
 def test_no_container_outlives_the_run(fake: FakeEngine, bare: Stages, how: signal.Signals) -> None:
     bare.pipeline(PIPELINE.replace("cmd: echo", "cmd: sleep 1000; echo"))
     tally = subprocess.Popen(
@@ -329,6 +318,7 @@ def test_no_container_outlives_the_run(fake: FakeEngine, bare: Stages, how: sign
         tally.wait()
 
 
+@pytest.mark.slow
 def test_a_repetition_that_takes_too_long_is_ended_with_its_container(fake: FakeEngine, bare: Stages) -> None:
     bare.repo.write("pause", "0")
     bare.pipeline(

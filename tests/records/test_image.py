@@ -2,7 +2,10 @@
 
 import pytest
 
+from tallystick.errors import BadRecord
+from tallystick.records.fields import Fields
 from tallystick.records.image import ImageName, is_image_id, parse_image
+from tallystick.records.provenance import read_container
 
 DIGEST = "sha256:" + "0af1" * 16
 
@@ -53,3 +56,27 @@ def test_an_id_is_told_from_a_name() -> None:
     assert is_image_id("a" * 64)
     assert is_image_id("sha256:" + "0" * 64)
     assert not is_image_id("a" * 63)
+
+
+CONTAINER = {
+    "image": "x", "config": DIGEST, "platform": "linux/amd64", "engine": "podman", "version": "4",
+    "repository": "localhost:5000/x", "digest": DIGEST,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("config", "--privileged"),
+        ("repository", "-v/:/x"),
+        ("repository", "x:1"),
+        ("digest", "sha256:x"),
+        ("platform", "linux"),
+        ("engine", "/bin/sh"),
+        ("more", "x"),
+    ],
+)
+def test_a_receipt_that_names_options_instead_of_an_image_is_refused(key: str, value: str) -> None:
+    assert read_container(Fields(CONTAINER)).repository == "localhost:5000/x"
+    with pytest.raises(BadRecord, match=key):
+        read_container(Fields({**CONTAINER, key: value}))
