@@ -50,6 +50,7 @@ DOORS = {
         "__main__",
         "library.training",
         "cli.main",
+        "cli.log",
         "cli.progress",
         "cli.show",
         "store.backends",

@@ -204,7 +204,7 @@ def test_what_is_read_in_isolation_is_declared_at_home(hasty: Stages) -> None:
 
 
 def test_the_series_that_tallystick_log_writes_by_itself_is_nobodys_mistake(hasty: Stages) -> None:
-    hasty.repo.write("train.py", f"{TRAIN}import tallystick\ntallystick.log(loss=1.0)\n")
-    assert "wrote" not in hasty.tally("run").out
-    assert hasty.repo.read("plots/train.csv") == b"step,loss\n0,1.0\n"
-    assert hasty.receipt("train")["undeclared_writes"] == []
+    more = "import os\nos.mkdir('plots')\nopen('plots/train.csv', 'w')\nopen('plots/x', 'w')\n"
+    hasty.repo.write("train.py", TRAIN + more)
+    hasty.tally("run")
+    assert hasty.receipt("train")["undeclared_writes"] == ["plots/x"]

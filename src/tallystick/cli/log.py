@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
 import click
@@ -14,11 +15,13 @@ from tallystick.cli.context import Context, context, line_width
 from tallystick.cli.text import fitted, seconds_text, style, table
 from tallystick.cli.verdicts import outcome_text
 from tallystick.errors import WrongUsage
-from tallystick.flows import follow as following
 from tallystick.flows import log as flow
 from tallystick.flows.log import Log, Logged, LoggedVerdict
 from tallystick.runs.conditions import plain_text
 from tallystick.runs.naming import FACTS
+
+FOLLOWING = "tallystick.flows.follow"
+"""What listens to running stages: loaded where that is asked for."""
 
 _FIXED = ("run", "started", "stage", "status", "commit", "took")
 
@@ -116,7 +119,7 @@ def _named(columns: str | None) -> tuple[str, ...]:
 def _follow(current: Context, stages: tuple[str, ...]) -> None:
     """Write what stages say as they say it; with several, each line begins with its stage."""
     several = len(stages) != 1
-    for heard in following.follow(current.project(), stages):
+    for heard in import_module(FOLLOWING).follow(current.project(), stages):
         if current.json:
             told = {"stage": heard.stage, "line": heard.line, "metrics": heard.metrics}
             click.echo(json.dumps({name: value for name, value in told.items() if value is not None}))
