@@ -84,7 +84,6 @@ def push(
     `lasting` are those of them that the next push has too, if nothing has changed by then.
     Raises ObjectMissing, before anything is sent, naming the blobs that neither side has.
     """
-    # Of a million not even the table is copied.
     wanted = digests if isinstance(digests, set) else set(digests)
     sent = _Sent()
     named = set(map(Digest, wanted)) if roots is None else set(roots)
@@ -185,12 +184,10 @@ def _tried(remote: RemoteStore, parcel: Parcel | Verbatim) -> "_Uploaded | Verba
         raise
 
 
-def resumed(remote: RemoteStore) -> list[tuple[PackName, Buffer]]:
+def resumed(remote: RemoteStore) -> Sequence[tuple[PackName, Buffer]]:
     """The packs that an interrupted push has left at the remote without an index; from now on they count."""
     noted = remote.journal.packs()
-    there: list[tuple[PackName, Buffer]] = [
-        (name, rows) for pack in noted if (name := remote.listed(pack)) and (rows := remote.table(name))
-    ]
+    there = [(name, rows) for pack in noted if (name := remote.listed(pack)) and (rows := remote.table(name))]
     remote.journal.forget(set(noted) - {name.digest for name, _ in there})
     if there:
         remote.catalogue.add(Index(indexes.assemble(there, {})), remote.has_pack)
