@@ -95,16 +95,17 @@ def shared(bare: Stages, tmp_path: Path) -> Stages:  # noqa: F811
 
 @pytest.mark.slow
 def test_the_scripts_answer_in_a_fresh_clone(shared: Stages, tmp_path: Path) -> None:
-    clone = tmp_path / "clone"
-    shared.repo.git("clone", "-q", "--branch", "idea", str(tmp_path / "hub.git"), str(clone))
+    clone, other = tmp_path / "clone", tmp_path / "other"
+    for place in (clone, other):
+        shared.repo.git("clone", "-q", "--branch", "idea", str(tmp_path / "hub.git"), str(place))
     assert _script(clone, tmp_path, "reproduce.sh").returncode == 0
     worse = _script(clone, tmp_path, "compare.sh")
     assert worse.returncode == 1
     assert "fails: accuracy < baseline - 0.01" in worse.stdout
     assert _script(clone, tmp_path, "compare.sh", "origin/main", "accuracy < baseline - 0.1").returncode == 0
-    decay = _script(clone, tmp_path, "decay.sh")
+    decay = _script(other, tmp_path, "decay.sh")
     assert "2 of 2 runs reproduced" in decay.stdout, decay
-    reports = {path.name for path in (clone / "reports").iterdir()}
+    reports = {path.name for place in (clone, other) for path in (place / "reports").iterdir()}
     kinds = {f"{kind}.{form}" for kind in ("reproduction", "comparison", "decay") for form in ("html", "xml")}
     assert reports == kinds
 

@@ -89,6 +89,7 @@ def test_code_that_git_lost_and_damaged_receipts_are_told_and_stop_nothing(runs:
 
 def test_nothing_runs_before_all_commands_are_allowed(runs: Stages, tmp_path: Path) -> None:
     clone = runs.repo.clone(tmp_path / "clone")
+    assert "`tally pull` brings it" in runs.tally("repro", "--all-receipts", cwd=clone.path).out
     clone.git("fetch", "-q", "origin", "refs/tally/ledger:refs/tally/ledger")
     ran = runs.tally("repro", "--all-receipts", cwd=clone.path, code=19)
     assert ran.out == ""

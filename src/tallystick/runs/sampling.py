@@ -78,6 +78,8 @@ def _candidates(project: Project, wanted: Sampling) -> tuple[list[Digest], tuple
     else:
         # A run comes into the ledger once it has ended, never before it began.
         identities = [identity for _time, identity in ledger.dated(project, wanted.since)]
+    if project.git.resolve_ref(ledger.REF) is None:
+        return [], ("this clone has no ledger of runs: `tally pull` brings it",)
     if wanted.until is None:
         return identities, ()
     committed = _committed(project, wanted.until)
