@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.envs.homes import place_digest
-from tallystick.envs.interpreter import interpreter_of
+from tallystick.envs.interpreter import interpreter_of, kept_by_place
 
 
 def environment(folder: Path, mark: str = "pyvenv.cfg") -> str:
@@ -140,3 +140,16 @@ def test_the_tools_own_python_is_not_the_commands(stage: Path, env: dict[str, st
     tool.write_text(f"#!{own}\n")
     tool.chmod(0o755)
     assert interpreter_of("poetry run train", env, stage) == f"{env['PATH']}/python"
+
+
+def test_what_a_tool_keeps_for_a_place_is_told_apart_from_what_has_a_name(
+    tmp_path: Path, stage: Path, env: dict[str, str]
+) -> None:
+    (stage.parent / "Pipfile").touch()
+    name = f"repo-{place_digest(str(stage.parent / 'Pipfile'))}"
+    kept = Path(env["HOME"]) / ".local/share/virtualenvs" / name
+    environment(kept)
+    environment(tmp_path / "mamba/envs/ml", "conda-meta")
+    env = {**env, "MAMBA_ROOT_PREFIX": str(tmp_path / "mamba")}
+    assert kept_by_place("pipenv run python x.py", stage, env) == [str(kept)]
+    assert kept_by_place("micromamba run -n ml python x.py && python x.py", stage, env) == []

@@ -105,3 +105,10 @@ def test_where_conda_built_a_package_does_not_count(tmp_path: Path) -> None:
     install(tmp_path, "alpha", "1.0", INSTALLER="conda\n", direct_url_json=url)
     (found,) = distributions([str(tmp_path)])
     assert found.direct is None
+
+
+def test_the_mark_that_virtualenv_leaves_beside_what_it_seeds_is_no_part_of_a_package() -> None:
+    rows = [File("pip/__init__.py", "sha256=a"), File("pip-26.3.dist-info/METADATA", "sha256=b")]
+    marked = [*rows, File("pip-26.3.virtualenv", "")]
+    assert record_digest(essential(marked)) == record_digest(essential(rows))
+    assert essential([File("pip/odd.virtualenv", "sha256=c")])

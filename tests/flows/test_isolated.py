@@ -1,5 +1,7 @@
 """`tally run --isolated`: stages run elsewhere, and come home where nobody changed anything meanwhile."""
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
+from tallystick.envs.homes import place_digest
 from tests.flows.conftest import Stages
 
 PIPELINE = """\
@@ -147,3 +150,21 @@ def test_an_environment_in_the_project_is_the_one_that_runs_apart(bare: Stages, 
     assert (receipt["code"]["dirty"], receipt["undeclared"]) == (False, [])
     assert bare.states() == {"a": "up to date"}
     assert _leftovers(bare) == []
+
+
+def test_an_environment_that_a_tool_keeps_for_the_users_folder_is_used_there(
+    done: Stages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = done.repo.write("Pipfile", "")
+    home = tmp_path / "kept" / f"{done.repo.path.name}-{place_digest(os.path.realpath(place))}"
+    shutil.copytree(Path(os.environ["PATH"].partition(":")[0]).parent, home, symlinks=True)
+    # As pipenv does it: what is active is taken, else what belongs to this folder.
+    tool = tmp_path / "pipenv"
+    tool.write_text('#!/bin/sh\nshift\nPATH="${VIRTUAL_ENV:?none is active}/bin:$PATH" exec "$@"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("WORKON_HOME", str(tmp_path / "kept"))
+    done.repo.write("make.py", "import sys\nopen('where', 'w').write(sys.prefix)\n")
+    done.pipeline("stages: {make: {cmd: pipenv run python make.py, deps: [make.py], outs: [where]}}\n")
+    done.tally("run", "--isolated")
+    assert done.repo.read("where").decode() == str(home)

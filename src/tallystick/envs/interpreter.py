@@ -14,6 +14,7 @@ HOMES = "tallystick.envs.homes"
 
 _PYTHON = re.compile(r"(python|pypy)(\d+(\.\d+)*t?)?")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_BY_PLACE = frozenset({"poetry", "pipenv", "pdm"})
 _SEPARATORS = {";", "&", "&&", "|", "||", "(", ")", "{", "}", "!", "\n", "if", "then", "else", "do", "while"}
 _WRAPPERS = {"exec", "env", "nice", "nohup", "time", "command", "stdbuf", "taskset", "ionice", "timeout"}
 _SHEBANG = re.compile(rb"^(?:#!\s*|'''exec' \"?)(/[^\"\n]*?/(?:python|pypy)[0-9.]*t?)[\" \n]", re.MULTILINE)
@@ -52,6 +53,16 @@ def entered_by(cmd: str | Sequence[str], cwd: Path, env: Mapping[str, str] | Non
         return []
     homes = import_module(HOMES)
     found: list[str | None] = [homes.home_of(entry, variables, cwd) for entry in meant]
+    return [place for place in found if place is not None]
+
+
+def kept_by_place(cmd: str | Sequence[str], cwd: Path, env: Mapping[str, str]) -> list[str]:
+    """The environments that a command's tools keep elsewhere for a project in this place, and in no other.
+
+    In a copy of the project they would make another, unless this one is active (VIRTUAL_ENV).
+    """
+    meant = [entry for entry in entries(words_of(cmd)) if entry.tool in _BY_PLACE]
+    found = [import_module(HOMES).home_of(entry, env, cwd) for entry in meant]
     return [place for place in found if place is not None]
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from tallystick.data.blobs import bring
 from tallystick.data.freezing import keep
 from tallystick.data.placing import place_all
 from tallystick.data.tracked import Selected, Tracked, owner_of, pointers_of
 from tallystick.envs.activate import lend
+from tallystick.envs.interpreter import kept_by_place
 from tallystick.errors import ObjectMissing, TallyError
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress
@@ -61,9 +63,24 @@ def attend_apart(to: Attendance, steps: Sequence[Step], state: State) -> tuple[S
             lend(step.stage.cmd, step.cwd, to.project.git.root, inner.git.root)
         graph = load(inner)
         require(inner, graph, steps)
-        surroundings = replace(to.surroundings, overlay={}, captured={}, seen={}, standing_for=state.standing)
+        surroundings = replace(
+            to.surroundings,
+            variables=_with_active(to, steps),
+            overlay={},
+            captured={},
+            seen={},
+            standing_for=state.standing,
+        )
         there = replace(to, project=inner, graph=graph, surroundings=surroundings)
         return attend_all(there, [graph.steps[step.address] for step in steps])
+
+
+def _with_active(to: Attendance, steps: Sequence[Step]) -> Mapping[str, str]:
+    """The user's variables, with the environment active that tools keep for the user's folder alone."""
+    variables, root = to.surroundings.variables, to.project.git.root
+    kept = {place for step in steps for place in kept_by_place(step.stage.cmd, root / step.cwd, variables)}
+    outside = [place for place in kept if not Path(place).is_relative_to(root)]
+    return {**variables, "VIRTUAL_ENV": outside[0]} if len(outside) == 1 else variables
 
 
 def bring_home(to: Attendance, stages: Sequence[StageRun], state: State) -> tuple[StageRun, ...]:
