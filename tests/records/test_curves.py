@@ -1,5 +1,6 @@
 """Curves out of series, tables and JSON, and their thinning."""
 
+import json
 import math
 
 import pytest
@@ -108,3 +109,15 @@ def test_gaps_stay_gaps_and_short_curves_stay_whole() -> None:
     points = [(float(n), math.nan if 4000 <= n < 6000 else 1.0) for n in range(10_000)]
     assert any(math.isnan(y) for _, y in thinned(points))
     assert thinned(points[:50]) == tuple(points[:50])
+
+
+def test_predictions_in_json_are_counted_into_a_matrix() -> None:
+    rows = [
+        {"actual": "b", "predicted": "a"},
+        {"predicted": "a", "actual": "a"},
+        {"actual": "b", "predicted": "b"},
+    ]
+    (grid,) = read_table(json.dumps(rows).encode(), "cm.json")
+    assert grid == Grid(("a", "b"), ("a", "b"), ((1.0, 0.0), (1.0, 1.0)))
+    (frame,) = read_table(json.dumps([*rows, {"actual": "b"}]).encode(), "cm.json")
+    assert isinstance(frame, Frame)

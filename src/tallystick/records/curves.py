@@ -72,7 +72,7 @@ def read_table(data: bytes, path: str) -> list[Frame | Grid]:
     """Read a CSV, TSV or JSON file; raise BadRecord for one that holds no table."""
     delimiter = DELIMITERS.get(suffix_of(path))
     if delimiter is None:
-        return [Frame(name, _columns(rows)) for name, rows in _json_rows(data, path)]
+        return [_predictions(rows) or Frame(name, _columns(rows)) for name, rows in _json_rows(data, path)]
     reader = csv.reader(io.StringIO(decode(data, path, LIMIT), newline=""), delimiter=delimiter)
     try:
         return [_cells(_distinct(next(reader)), filter(None, reader))]
@@ -86,7 +86,7 @@ def _cells(names: Sequence[str], rows: Iterator[list[str]]) -> Frame | Grid:
     """A table of text as what it is drawn as."""
     first = list(islice(rows, LARGEST_GRID + 1))
     grid = _square(names, first)
-    if grid is None and sorted(map(str.lower, names)) == ["actual", "predicted"]:
+    if grid is None and _is_predictions(names):
         grid = _counted(names, chain(first, rows))
     if grid is not None:
         return grid
@@ -207,6 +207,18 @@ def _number(value: Any) -> float:
         return math.nan if value is None or isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         return math.nan
+
+
+def _is_predictions(names: Iterable[str]) -> bool:
+    return sorted(map(str.lower, names)) == ["actual", "predicted"]
+
+
+def _predictions(rows: Sequence[Mapping[str, Any]]) -> Grid | None:
+    """Objects that each say what was and what was predicted, as dvclive writes them."""
+    names = tuple(rows[0]) if rows else ()
+    if not _is_predictions(names) or any(row.keys() != rows[0].keys() for row in rows):
+        return None
+    return _counted(names, ([str(row[name]) for name in names] for row in rows))
 
 
 def _counted(names: Sequence[str], rows: Iterable[Sequence[str]]) -> Grid | None:
