@@ -107,8 +107,8 @@ def test_where_conda_built_a_package_does_not_count(tmp_path: Path) -> None:
     assert found.direct is None
 
 
-def test_the_mark_that_virtualenv_leaves_beside_what_it_seeds_is_no_part_of_a_package() -> None:
+def test_what_virtualenv_lists_besides_a_packages_files_is_no_part_of_it() -> None:
     rows = [File("pip/__init__.py", "sha256=a"), File("pip-26.3.dist-info/METADATA", "sha256=b")]
-    marked = [*rows, File("pip-26.3.virtualenv", "")]
+    marked = [*rows, File("pip-26.3.virtualenv", ""), File("pip/__pycache__", "")]
     assert record_digest(essential(marked)) == record_digest(essential(rows))
     assert essential([File("pip/odd.virtualenv", "sha256=c")])

@@ -26,9 +26,6 @@ OWN_TO_INSTALLER = frozenset(
 )
 """Files of a `.dist-info` that say how it got there, not what it is."""
 
-_OF_VIRTUALENV = ".virtualenv"
-"""How virtualenv, and poetry and hatch with it, mark a package that they put there themselves."""
-
 MANAGED = frozenset({"conda", "debian", "rpm"})
 """Installers whose direct_url.json, if any, tells of their own build machine."""
 
@@ -159,7 +156,8 @@ def _is_essential(path: str) -> bool:
     if path.startswith("../"):
         return not _anywhere(path).startswith(("../bin/", "../Scripts/"))
     folder, _, name = path.rpartition("/")
-    if not folder and name.endswith(_OF_VIRTUALENV):
+    # virtualenv, and poetry and hatch with it, mark what they put there themselves and list folders of bytecode.
+    if name == "__pycache__" or (not folder and name.endswith(".virtualenv")):
         return False
     return not (folder.endswith(".dist-info") and name in OWN_TO_INSTALLER)
 

@@ -15,7 +15,7 @@ from tallystick.errors import TallyError
 from tallystick.files import write_atomic
 from tallystick.records import environment as record
 
-FORMAT = 4
+FORMAT = 5
 """Raised when what is remembered, or how a capture is made, changes."""
 
 MAKING = "tallystick.envs.capture"
