@@ -156,7 +156,7 @@ def _is_essential(path: str) -> bool:
     if path.startswith("../"):
         return not _anywhere(path).startswith(("../bin/", "../Scripts/"))
     folder, _, name = path.rpartition("/")
-    # virtualenv, and poetry and hatch with it, mark what they put there themselves and list folders of bytecode.
+    # virtualenv, which poetry and hatch use, marks what it seeds and lists folders of bytecode.
     if name == "__pycache__" or (not folder and name.endswith(".virtualenv")):
         return False
     return not (folder.endswith(".dist-info") and name in OWN_TO_INSTALLER)
