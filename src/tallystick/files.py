@@ -54,9 +54,10 @@ def temporary_name() -> str:
 
 
 @contextmanager
-def atomic_file(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, mode: int = 0o644, *, lasting: bool = True) -> Iterator[BinaryIO]:
     """Write a file that appears under its name whole and durable, or not at all (rule C1).
 
+    One that need not be `lasting` is whole for other processes, and may be lost, or torn, if the power is.
     Folders above it are made. Raises DiskFull or TallyError; the body's own errors pass unchanged.
     """
     temporary = path.parent / temporary_name()
@@ -68,19 +69,21 @@ def atomic_file(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
         with translated(path), os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            # A failed fsync condemns the file: the kernel may have dropped the pages, asking again lies.
-            os.fsync(descriptor)
+            if lasting:
+                # A failed one condemns the file: the kernel may have dropped the pages, asking again lies.
+                os.fsync(descriptor)
         with translated(path):
             os.replace(temporary, path)
-            sync_folder(path.parent)
+            if lasting:
+                sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
-def write_atomic(path: Path, data: Buffer, mode: int = 0o644) -> None:
-    """Replace a file's content, or create it, whole and durable."""
-    with atomic_file(path, mode) as file:
+def write_atomic(path: Path, data: Buffer, mode: int = 0o644, *, lasting: bool = True) -> None:
+    """Replace a file's content, or create it, whole and, if it is to be `lasting`, durable."""
+    with atomic_file(path, mode, lasting=lasting) as file:
         file.write(data)
 
 

@@ -91,6 +91,17 @@ def test_after_a_push_of_history_the_next_one_is_over_at_once(
     assert pushed(data).sent_blobs == 0
 
 
+@pytest.mark.parametrize("text", [b"", bytes(41), b"\xff", b"--all"])
+def test_notes_that_a_power_cut_has_torn_cost_a_longer_push_and_nothing_else(data: Repo, text: bytes) -> None:
+    pushed(data)
+    notes = data.path / ".git/tally/remotes/origin"
+    assert {"pushed", "settled"} <= {path.name for path in notes.iterdir()}
+    for path in [notes / "pushed", notes / "settled", *notes.glob("index/*")]:
+        path.write_bytes(text)
+    again = pushed(data)
+    assert (again.blobs, again.sent_blobs, lacking(data)) == (3, 0, set())
+
+
 def test_old_blobs_that_are_gone_do_not_stop_a_push(data: Repo, tally: Tally) -> None:
     data.write("labels", "b")
     tally("add", "labels")

@@ -73,7 +73,7 @@ def test_an_old_root_record_is_written_anew(pushed: RemoteStore, monkeypatch: py
     assert settled(pushed) is None
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'{"push": 1}', b"\xff"])
+@pytest.mark.parametrize("text", [b"", bytes(50), b"{}", b"[1]", b'{"push": 1}', b"\xff"])
 def test_a_damaged_note_is_none(pushed: RemoteStore, tmp_path: Path, text: bytes) -> None:
     (tmp_path / "cache/settled").write_bytes(text)
     assert settled(pushed) is None

@@ -109,13 +109,14 @@ def history(project: Project, remote: str, head: str | None, known: Reached) -> 
 def remember_pushed(project: Project, remote: str, head: str | None) -> None:
     """Note up to where the history was sent; without the note the next push looks at all of it again."""
     if head is not None and head != _last_pushed(project, remote):
-        write_atomic(_note(project, remote), f"{head}\n".encode())
+        write_atomic(_note(project, remote), f"{head}\n".encode(), lasting=False)
 
 
 def _last_pushed(project: Project, remote: str) -> str | None:
     """The commit that the last whole push to a remote ended at; git may have lost it since."""
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        return _note(project, remote).read_text().strip() or None
+        commit = _note(project, remote).read_text().strip()
+        return commit if commit.isalnum() else None
     return None
 
 

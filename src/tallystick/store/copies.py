@@ -56,7 +56,8 @@ class Copies:
     def keep(self, data: bytes) -> str:
         """Keep a copy of an index; say what it is called at the remote."""
         name = f"{Digest.of(data).hex()}{_SUFFIX}"
-        write_atomic(self._folder / name, data)
+        # Whoever reads it hashes it first.
+        write_atomic(self._folder / name, data, lasting=False)
         return PREFIX + name
 
     def forget(self, path: str) -> None:

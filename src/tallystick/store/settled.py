@@ -44,7 +44,8 @@ def remember(folder: Path, key: str, settled: Settled) -> None:
     """Note a push that has ended well, in place of the one before."""
     fields = {"push": key, "root": settled.root, "indexes": sorted(settled.indexes)}
     counts = {"packs": dict(settled.packs), "blobs": settled.blobs, "size": settled.size}
-    write_atomic(folder / _NAME, dump_json({**fields, **counts}))
+    # A note that is lost, or can't be read, costs a longer push.
+    write_atomic(folder / _NAME, dump_json({**fields, **counts}), lasting=False)
 
 
 def recall(folder: Path, key: str) -> Settled | None:
