@@ -208,13 +208,13 @@ def find_verdict(project: Project, prefix: str) -> tuple[Digest, Verdict] | None
 
 def exchange(project: Project, git_remote: str) -> Exchanged:
     """Bring another repository's runs into this ledger, and send it those it lacks."""
-    received = receive(project, git_remote)
+    received, theirs_ref = receive(project, git_remote), THEIRS.format(git_remote)
     for _ in range(ATTEMPTS):
         ours = project.git.resolve_ref(REF)
-        if ours is None or ours == project.git.resolve_ref(THEIRS.format(git_remote)):
+        if ours is None or ours == project.git.resolve_ref(theirs_ref):
             return Exchanged(git_remote, received, sent=False)
         try:
-            project.git.push_ref(git_remote, f"{REF}:{REF}")
+            project.git.push_ref(git_remote, f"{ours}:{REF}")
         except GitFailed as error:
             # Somebody else's run may have arrived since: only if so does trying again make sense.
             news = receive(project, git_remote)
@@ -222,6 +222,8 @@ def exchange(project: Project, git_remote: str) -> Exchanged:
                 raise error
             received += news
         else:
+            # It has what we have now: else the next exchange would have git look through all of it.
+            project.git.update_ref(theirs_ref, ours, project.git.resolve_ref(theirs_ref))
             return Exchanged(git_remote, received, sent=True)
     raise Refused(f"the ledger of `{git_remote}` changes too quickly", hint="repeat the command")
 

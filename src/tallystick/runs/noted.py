@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import time_ns
 
 from tallystick.data.singles import files_now
 from tallystick.digest import Digest
@@ -18,6 +19,9 @@ from tallystick.runs.pipelines import Step, read_file
 from tallystick.runs.receipts import Recorded, recorded_as
 from tallystick.runs.seen import corrected, recalled
 
+SETTLED = 100_000_000
+"""Nanoseconds after which a file can't change any more without other times: clocks of file systems tick."""
+
 Signature = tuple[int, ...]
 """What the system says of a file, the nanoseconds of its last change among it."""
 
@@ -30,7 +34,7 @@ class Noted:
         self._identities: dict[int, tuple[Captured, Digest]] = {}
         self._params: dict[str, tuple[bytes, params_record.Values]] = {}
         self._files: dict[str, tuple[Signature, Artifact]] = {}
-        self._recorded: dict[str, Recorded] = {}
+        self._recorded: dict[str, tuple[Signature, Recorded]] = {}
         self._originals: dict[Digest, Digest | None] = {}
         self.seen: dict[str, str] | None = None
         self.interpreters: dict[tuple[str, ...], str | None] = {}
@@ -78,14 +82,20 @@ class Noted:
         return known[1]
 
     def recorded(self, project: Project, step: Step) -> Recorded | None:
-        """The receipt that the worktree holds for a stage, parsed anew only where its bytes are others."""
-        data = read_file(project, step.receipt_path)
+        """The receipt that the worktree holds for a stage, read anew only where its file is another."""
+        path, now = step.receipt_path, time_ns()
+        signature = _signature(f"{project.git.root}/{path}")
+        known = self._recorded.get(path)
+        if known is not None and known[0] == signature and known[1].step is step:
+            return known[1]
+        data = read_file(project, path)
         if data is None:
             return None
-        known = self._recorded.get(step.receipt_path)
-        if known is None or known.step is not step or known.id != Digest.of(data):
-            known = self._recorded[step.receipt_path] = recorded_as(step, data, step.receipt_path)
-        return known
+        found = recorded_as(step, data, path)
+        # One that was written just now may be written again without showing it.
+        if signature and max(signature[2], signature[3]) < now - SETTLED:
+            self._recorded[path] = signature, found
+        return found
 
     def judge(self, project: Project, recorded: Sequence[Recorded]) -> None:
         """Find out which of some receipts were edited by hand, all at once."""
