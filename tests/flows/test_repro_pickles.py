@@ -174,7 +174,7 @@ def test_only_the_users_own_settings_allow_it_for_good(pickling: Stages) -> None
 
 @needs_walls
 def test_a_tolerance_covers_what_a_pickle_holds(pickling: Stages) -> None:
-    pickling.tally("repro", "-n", "3", "--write-tolerance", "--unpickle", "--no-rebuild", code=1)
+    pickling.tally("repro", "-n", "2", "--write-tolerance", "--unpickle", "--no-rebuild", code=1)
     text = pickling.repo.read("tally.yaml").decode()
     assert "model.weights.layer[1]" in text
     pickling.repo.write("tally.yaml", text.replace("spread: 0.0", "spread: 1.0"))
