@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.data.hashing import look
+from tallystick.data.hashing import BATCH_SIZE, look
 from tallystick.data.singles import digest_now
 from tallystick.digest import Digest
 from tallystick.errors import Refused
+from tallystick.progress import Silent
 from tests.project.house import opened
 from tests.sandbox import Repo, Tally
 
@@ -104,3 +105,18 @@ def test_what_lies_behind_a_linked_folder_is_not_looked_at(project: Repo, tmp_pa
     os.symlink(tmp_path / "outside", project.path / "link")
     with pytest.raises(Refused):
         look(opened(project), "link/secret")
+
+
+def test_the_bytes_of_one_large_file_are_shown_as_they_pass(project: Repo) -> None:
+    steps: list[int] = []
+
+    class Shown(Silent):
+        def advance(self, files: int = 0, size: int = 0) -> None:
+            steps.append(size)
+
+    size = BATCH_SIZE + 5
+    project.write("data/large", "").write_bytes(bytes(size))
+    assert look(opened(project), "data", Shown()) is not None
+    assert digest_now(opened(project), "data/large", Shown()) is not None
+    assert sum(steps) == 2 * size
+    assert max(steps) <= 1 << 20
