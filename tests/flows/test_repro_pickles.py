@@ -77,7 +77,7 @@ def test_values_are_named_by_where_they_lie_and_judged_by_the_tolerance(reader: 
     new = {"net": {"bias": [1.0, 2.5], "kind": "large"}, "steps": 7}
     found = between(reader, old, new, **{"net.bias[1]": 0.5})
     told = {each.name: (each.expected, each.actual, each.within) for each in found.differences}
-    assert told == {"net.bias[1]": (2.0, 2.5, True), "net.kind": ("small", "large", False)}
+    assert told == {"net.bias[1]": (2.0, 2.5, True), "net.kind": ("'small'", "'large'", False)}
     assert found.kind == "arrays"
     assert any("without a network" in fact for fact in reader.facts)
 
@@ -139,6 +139,12 @@ def test_nothing_is_read_where_there_are_no_walls(
     with pytest.raises(BadRecord, match="only read within walls; not isolated: there are none"):
         reader(io.BytesIO(pickle.dumps(Orders(f"touch {made}"))), ".pkl")
     assert not made.exists()
+
+
+@needs_walls
+def test_what_only_looks_alike_is_different(reader: Unpickler) -> None:
+    found = between(reader, [None, (1, 2), {3}, True], ["None", [1, 2], frozenset({3}), 1])
+    assert [each.name for each in found.differences] == ["[3]", "[0]", "[1] (length)", "[2] (type)"]
 
 
 @pytest.fixture

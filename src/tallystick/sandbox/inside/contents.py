@@ -39,7 +39,7 @@ class Contents:
             (_of("pandas", "Series", "Index"), self._series),
             (_exactly(dict, OrderedDict, defaultdict), self._mapping),
             (_exactly(list, tuple), self._sequence),
-            (_exactly(set, frozenset), lambda path, value: self._sequence(path, sorted(value, key=repr))),
+            (_exactly(set, frozenset), self._set),
         ]
 
     def add(self, path: str, value: Any) -> None:
@@ -60,7 +60,7 @@ class Contents:
         if isinstance(value, (bytes, bytearray)):
             self._sheet.text(path, f"{len(value)} bytes, sha256 {digest(bytes(value))}")
         else:
-            self._sheet.text(path, value if isinstance(value, str) else "nothing")
+            self._sheet.text(path, repr(value))
 
     def _number(self, path: str, value: Any) -> None:
         if isinstance(value, bool):
@@ -99,13 +99,16 @@ class Contents:
         for key, each in getattr(value, "__dict__", {}).items():
             self.add(_below(f"{path}(attributes)", key), each)
 
+    def _set(self, path: str, value: Any) -> None:
+        self._sheet.text(f"{path} (type)", type(value).__name__)
+        self._sequence(path, sorted(value, key=repr))
+
     def _sequence(self, path: str, value: Any) -> None:
         """Many numbers of one kind are an array."""
-        kinds = {type(each) for each in value}
-        if len(value) > FEW and kinds == {float}:
+        self._sheet.text(f"{path} (length)", f"{type(value).__name__} of {len(value)}")
+        if len(value) > FEW and {type(each) for each in value} == {float}:
             self._sheet.numbers(path, "F64", [len(value)], struct.pack(f"<{len(value)}d", *value))
             return
-        self._sheet.text(f"{path} (length)", str(len(value)))
         for at, each in enumerate(value):
             self.add(f"{path}[{at}]", each)
 
