@@ -154,6 +154,9 @@ def test_a_list_of_commands_or_of_words_for_a_shell_is_told(bare: Stages) -> Non
     failed = bare.tally("run", "a", code=18).err
     assert "no program is called `echo one`; a list is one command, word by word" in failed
     assert "note: `>` is a word like any other in a list" in bare.tally("run", "b").out
+    bare.pipeline("stages: {c: {cmd: [echo, x, '>', y], outs: [y]}}")
+    failed = bare.tally("run", code=18).err
+    assert "its command did not write `y`; `>` is a word like any other in a list: for the shell" in failed
 
 
 def test_output_is_shown_and_kept(stages: Stages) -> None:

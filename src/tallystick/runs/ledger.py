@@ -37,6 +37,10 @@ ATTEMPTS = 5
 """How often a ledger is sent again when somebody else's run arrived first."""
 
 
+Entries = dict[bytes, tuple[bytes, bytes]]
+"""Paths of a ledger, each with its mode and object."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run in the ledger."""
@@ -237,8 +241,7 @@ def receive(project: Project, git_remote: str, ref: str = REF) -> int:
         ours, theirs = project.git.resolve_ref(REF), project.git.resolve_ref(theirs_ref)
         if theirs is None or (ours is not None and _reaches(project, ours, theirs)):
             return 0
-        known = {} if ours is None else _entries(project, ours)
-        offered = _entries(project, theirs)
+        known, offered = _unlike(project, ours, theirs)
         news = {path: entry for path, entry in offered.items() if path not in known}
         _unite(project, ours, theirs, news, whole=known.items() <= offered.items())
         return len(news)
@@ -248,7 +251,7 @@ def _unite(
     project: Project,
     ours: str | None,
     theirs: str,
-    news: Mapping[bytes, tuple[bytes, bytes]],
+    news: Entries,
     *,
     whole: bool,
 ) -> None:
@@ -362,16 +365,21 @@ def _write(
     project.git.fast_import(b"feature done\n" + b"".join(lines))
 
 
-def _entries(project: Project, commit: str) -> dict[bytes, tuple[bytes, bytes]]:
-    """The runs (as folders) and verdicts of a ledger: path -> mode and object."""
-    found: dict[bytes, tuple[bytes, bytes]] = {}
-    for kind in ("runs", "verdicts"):
-        folders = [path + b"/" for path in _listed(project, commit, [f"{kind}/".encode()])]
-        if folders:
-            found.update(_listed(project, commit, folders))
-    return found
+def _unlike(project: Project, ours: str | None, theirs: str) -> tuple[Entries, Entries]:
+    """The runs (as folders) and verdicts of two ledgers, without the folders that are the same in both."""
+    known: Entries = {}
+    offered: Entries = {}
+    for kind in (b"runs/", b"verdicts/"):
+        old = {} if ours is None else _listed(project, ours, [kind])
+        new = _listed(project, theirs, [kind])
+        differing = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+        for commit, there, found in ((ours, old, known), (theirs, new, offered)):
+            folders = [path + b"/" for path in differing if path in there]
+            if commit is not None and folders:
+                found.update(_listed(project, commit, folders))
+    return known, offered
 
 
-def _listed(project: Project, commit: str, folders: Sequence[bytes]) -> dict[bytes, tuple[bytes, bytes]]:
+def _listed(project: Project, commit: str, folders: Sequence[bytes]) -> Entries:
     """What stands directly in some folders of a commit."""
     return {path: (mode, oid) for mode, oid, path in project.git.list_folders(commit, folders)}

@@ -60,6 +60,8 @@ NOT_FOUND = 127
 SHELLS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1", "&>"})
 """Words that mean something to a shell, and nothing in a command that is a list."""
 
+_FOR_SHELLS = "is a word like any other in a list: for the shell, write the command as a text"
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -233,7 +235,8 @@ def _made(project: Project, step: Step, execution: Execution, progress: Progress
         taken = [_taken(project, step, out, progress) for out in step.outs]
         metrics = {path: _metrics(project, path) for path in metrics_files(project, step)}
     except (BadRecord, Refused, DiskFull) as error:
-        return Made(metrics=partial_metrics(project, step), complaint=f"failed: {error.message}")
+        complaint = f"failed: {error.message}{_unquoted(step)}"
+        return Made(metrics=partial_metrics(project, step), complaint=complaint)
     outs, written = zip(*taken, strict=True) if taken else ((), ())
     return Made(outs, metrics, tuple(chain.from_iterable(written)))
 
@@ -244,8 +247,15 @@ def _several(step: Step, execution: Execution) -> str:
     if step.stage.image is not None and execution.exit_code == UNSTARTED:
         return f": its container could not be started from `{step.stage.image}`"
     if execution.exit_code != NOT_FOUND or isinstance(cmd, str) or " " not in cmd[0]:
-        return ""
+        return _unquoted(step)
     return f": no program is called `{cmd[0]}`; a list is one command, word by word"
+
+
+def _unquoted(step: Step) -> str:
+    """What a list with words for a shell does, where its stage failed: most likely that is why."""
+    words = () if isinstance(step.stage.cmd, str) else step.stage.cmd
+    found = next((word for word in words if word in SHELLS), None)
+    return "" if found is None else f"; `{found}` {_FOR_SHELLS}"
 
 
 def _metrics(project: Project, path: str) -> Mapping[str, float]:
@@ -356,7 +366,7 @@ def _hidden(project: Project, step: Step) -> Iterator[str]:
 def _notes(project: Project, receipt: Receipt, inputs: Inputs) -> tuple[str, ...]:
     notes = [f"`{path}` {_became(project, path)} while `{receipt.stage}` ran" for path in receipt.changed]
     notes += [
-        f"`{word}` is a word like any other in a list: for the shell, write the command as a text"
+        f"`{word}` {_FOR_SHELLS}"
         for word in receipt.cmd
         if not isinstance(receipt.cmd, str) and word in SHELLS
     ]
