@@ -1,11 +1,12 @@
 """One contract, and every kind of place that a remote store may lie in."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tallystick.errors import AccessDenied, ObjectMissing, Refused, RemoteUnreachable
+from tallystick.errors import AccessDenied, ObjectCorrupt, ObjectMissing, Refused, RemoteUnreachable
 from tallystick.store import LocalStore, RemoteStore, transfer
 from tallystick.store.backend import MARKER, Backend
 from tallystick.store.backends import backend_of
@@ -67,6 +68,34 @@ def test_a_taken_name_is_not_written_again(backend: Backend, kind: str) -> None:
     if kind in CONDITIONAL:
         assert not backend.put_new("index/a.idx", b"second")
         assert backend.get("index/a.idx") == b"first"
+
+
+def test_a_file_that_comes_in_pieces_has_a_name_when_all_of_it_is_there(backend: Backend) -> None:
+    room, drawn = bytearray(1000), list[int]()
+
+    def pieces() -> Iterator[memoryview]:
+        for number in range(5):
+            assert backend.listing("packs/") == {}
+            room[:] = bytes([number]) * 1000
+            drawn.append(number)
+            yield memoryview(room)[: 1000 - number]
+
+    assert backend.put_pieces("packs", pieces(), lambda: f"ab/{len(drawn)}.pack")
+    data = b"".join(bytes([number]) * (1000 - number) for number in range(5))
+    assert backend.get("packs/ab/5.pack") == data
+    assert backend.put_pieces("packs", (data,), lambda: "cd/all.pack")
+    assert backend.listing("packs/") == {"packs/ab/5.pack": len(data), "packs/cd/all.pack": len(data)}
+
+
+def test_of_a_file_whose_pieces_end_early_nothing_is_left(backend: Backend, place: Place) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield bytes(1000)
+        raise ObjectCorrupt("damaged")
+
+    with pytest.raises(ObjectCorrupt):
+        backend.put_pieces("packs", pieces(), lambda: "ab/x.pack")
+    assert backend.listing("packs/") == {}
+    assert [path.name for path in Path(place[0]).rglob("*") if path.is_file()] in ([], [MARKER])
 
 
 def test_whether_names_are_taken_only_once_is_found_out_by_trying(

@@ -76,6 +76,7 @@ def test_a_changed_byte_of_the_table_or_trailer_is_noticed_at_once(pack: Path, a
 def test_a_pack_that_holds_more_than_is_wanted_or_is_gone_is_left_alone(pack: Path) -> None:
     assert found(pack, 59) is None
     assert found(pack, 61) is None
+    assert found(pack, 10_000) is None
     assert opened(pack.with_name("none"), PackName(Digest.of(b""), 1000), 60, []) is None
 
 

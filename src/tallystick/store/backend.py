@@ -34,6 +34,9 @@ class Backend(Protocol):
 
         As `put_new`; nothing is there if drawing fails. A piece's memory may be used again for the next one.
         """
+        if isinstance(pieces, tuple) and len(pieces) == 1:
+            # It lies in memory already: another copy would take as much again.
+            return self.put_new(f"{folder}/{name()}", pieces[0])
         data = bytearray()
         for piece in pieces:
             data += piece

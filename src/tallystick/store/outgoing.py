@@ -31,9 +31,9 @@ class Parcel(NamedTuple):
     blobs: int
     size: int
 
-    def pieces(self) -> Iterator[Buffer]:
+    def pieces(self) -> tuple[Buffer]:
         """Its bytes."""
-        yield self.data
+        return (self.data,)
 
     def name(self) -> PackName:
         """What it is called."""

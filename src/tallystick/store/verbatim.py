@@ -85,7 +85,7 @@ def opened(path: Path, pack: PackName, blobs: int, rooms: list[bytearray]) -> Ve
     """A pack that holds so many blobs, all raw; None if it doesn't, is damaged, or gone."""
     length = blobs * ROW.size + TRAILER.size
     with translated(path), suppress(FileNotFoundError, BadRecord), open(path, "rb", buffering=0) as file:
-        end = os.pread(file.fileno(), length, pack.size - length)
+        end = os.pread(file.fileno(), length, max(0, pack.size - length))
         rows = read_table(end, pack.size, str(path))
         if len(rows) + TRAILER.size == length and not any(columns(rows)[3]):
             return Verbatim(path, pack, end, rooms)
