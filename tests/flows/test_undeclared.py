@@ -1,5 +1,6 @@
 import os
 import shutil
+import time
 
 import pytest
 
@@ -185,6 +186,24 @@ def test_enforced_a_stage_can_only_read_what_it_declares(hasty: Stages) -> None:
     receipt = hasty.receipt("train")
     assert (receipt["trace"], receipt["undeclared"]) == ("enforce", [])
     assert hasty.repo.read("model") == b"3"
+
+
+@pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
+def test_enforced_a_stage_fails_that_writes_beside_its_out(hasty: Stages) -> None:
+    """The folder of an out that isn't there yet is open for writing; what held still there was denied."""
+    os.utime(hasty.repo.write("old", "1"))
+    hasty.repo.write(
+        "train.py",
+        "open('model', 'w').write('3')\n"
+        "for name in ('old', 'left'):\n"
+        "    try: open(name, 'a').write('x' if name == 'left' else '')\n"
+        "    except OSError: pass\n",
+    )
+    hasty.pipeline(PIPELINE + "    trace: enforce\n")
+    time.sleep(0.2)
+    failed = hasty.tally("run", code=18)
+    assert "stage `train` failed: it wrote `left`, which is none of its outs" in failed.err
+    assert not (hasty.repo.path / "receipts/train.json").exists()
 
 
 def test_a_repetition_is_not_disturbed_by_the_trace(hasty: Stages) -> None:

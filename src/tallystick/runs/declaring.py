@@ -91,7 +91,7 @@ def declare(
     declared = graph.steps[step.address]
     new = [path for path in declared.deps if path not in step.deps]
     still = [
-        found for path in new if _held_still(project, path, started) and (found := dep_now(project, path))
+        found for path in new if held_still(project, path, started) and (found := dep_now(project, path))
     ]
     known = {artifact.path for artifact in still}
     return Declared(
@@ -118,7 +118,7 @@ def _text_with(project: Project, step: Step, paths: Sequence[str], overlay: Mapp
     return with_deps(text, step.stage.name, deps, step.source, beside(step.source, files))
 
 
-def _held_still(project: Project, path: str, started: str) -> bool:
+def held_still(project: Project, path: str, started: str) -> bool:
     """Whether a file, and every one in a folder, is what it was before a moment, by a time nobody can set."""
     moment = (datetime.fromisoformat(started).timestamp() - MARGIN) * 1e9
     return all(os.lstat(place).st_ctime_ns < moment for place in _all(str(project.git.root / path)))

@@ -50,7 +50,7 @@ from tallystick.runs.receipts import NO_PYTHON
 from tallystick.runs.recording import VARIABLE as RECORD_VARIABLE
 from tallystick.runs.recording import Record, fresh
 from tallystick.runs.staleness import same
-from tallystick.runs.undeclared import denial, found, observed, remarks
+from tallystick.runs.undeclared import denial, found, got_through, observed, remarks
 from tallystick.runs.writing import make_folders, write_record
 from tallystick.tracing.accesses import Undeclared
 
@@ -120,10 +120,11 @@ def _performed(
             execution, touched = executed_inside(*around, record, output)
         else:
             execution, touched = _executed(project, step, variables, surroundings, record, output)
-        made = _made(project, step, execution, progress)
+        slipped = got_through(project, step, touched, execution.started)
+        made = _made(project, step, execution, progress, slipped)
         if made.complaint is None:
             aside.forget()
-        elif not execution.interrupted:
+        elif not execution.interrupted and not slipped:
             made = replace(made, complaint=made.complaint + denial(step, touched))
     inputs, ref = _as_it_ran(project, step, inputs, ref, record, surroundings)
     declared: tuple[str, ...] = ()
@@ -222,13 +223,15 @@ def _executed(
         return execution, found(project, step, tracer)
 
 
-def _made(project: Project, step: Step, execution: Execution, progress: Progress) -> Made:
-    """Take in what the command wrote, unless it failed."""
+def _made(project: Project, step: Step, execution: Execution, progress: Progress, slipped: str) -> Made:
+    """Take in what the command wrote, unless it failed, or wrote what it must not."""
     if execution.interrupted or execution.exit_code != 0:
         ended = f"failed: its command ended with exit code {execution.exit_code}{_several(step, execution)}"
         complaint = "was interrupted" if execution.interrupted else ended
         more = "" if execution.log_cut is None else f"; {execution.log_cut}"
         return Made(metrics=partial_metrics(project, step), complaint=complaint + more)
+    if slipped:
+        return Made(metrics=partial_metrics(project, step), complaint=f"failed: {slipped}")
     if execution.log_cut is not None:
         return Made(metrics=partial_metrics(project, step), complaint=f"failed: {execution.log_cut}")
     try:

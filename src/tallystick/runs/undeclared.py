@@ -11,6 +11,7 @@ from tallystick.envs.activate import MARKS
 from tallystick.errors import BadRecord
 from tallystick.paths import check_path
 from tallystick.project import SHARED_CONFIG, Project
+from tallystick.runs.declaring import held_still
 from tallystick.runs.pipelines import RECEIPTS, Step
 from tallystick.tracing.accesses import Scope, Undeclared, inside, undeclared, within
 from tallystick.tracing.tracer import Tracer, observing
@@ -85,6 +86,13 @@ def remarks(step: Step, touched: Undeclared) -> Iterator[str]:
         what = _some(touched.writes, touched.more)
         seen = "tried to write" if denied else "wrote"
         yield f"`{name}` {seen} {what}, which is none of its outs: name it there, or write it elsewhere"
+
+
+def got_through(project: Project, step: Step, touched: Undeclared, started: str) -> str:
+    """What a command wrote under `trace: enforce` all the same, in a folder that was open for an out."""
+    enforced = step.stage.trace == "enforce"
+    written = [path for path in touched.writes if enforced and not held_still(project, path, started)]
+    return f"it wrote {_some(tuple(written), 0)}, which is none of its outs" if written else ""
 
 
 def denial(step: Step, touched: Undeclared) -> str:
