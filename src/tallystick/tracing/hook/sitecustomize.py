@@ -20,6 +20,9 @@ RECORD = "TALLY_RECORD"
 MOST = 2_000
 """Notes that one process writes at most: whoever reads more has declared nothing at all."""
 
+FOLDERS = 50_000
+"""Beginnings of paths that one process remembers at most; those of further ones are found out each time."""
+
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGES = frozenset("wax+")
 _FOLDER = getattr(os, "O_DIRECTORY", 0)
@@ -60,7 +63,7 @@ class Notes:
         plain = os.path.normpath(beginning if beginning[:1] == "/" else os.getcwd() + "/" + beginning)
         elsewhere = not (plain + "/").startswith(self.roots) and not self._holds_compiled(plain)
         full = "" if elsewhere or self._is_known(plain, self.known[write]) else plain + "/"
-        if len(self.begun[write]) < MOST:
+        if len(self.begun[write]) < FOLDERS:
             self.begun[write][beginning] = full
         return full
 
@@ -77,8 +80,9 @@ class Notes:
     def moved(self, _folder: object) -> None:
         """The process works in another folder: what paths that are relative mean has to be found out anew."""
         for begun in self.begun:
-            for beginning in [each for each in begun if each[:1] != "/"]:
-                del begun[beginning]
+            for beginning in list(begun):  # other threads go on opening files meanwhile
+                if beginning[:1] != "/":
+                    begun.pop(beginning, None)
 
     def _holds_compiled(self, path: str) -> bool:
         """Whether a path lies where this process keeps the compiled modules of all folders."""
