@@ -34,8 +34,8 @@ def _nothing() -> tuple[Access, ...]:
 class Tracer:
     """What goes before a command's words, into its environment, and who knows what it did.
 
-    `farewell` ends what goes on elsewhere when the command's own process is ended. `scope` is what the command
-    may touch.
+    `farewell` ends what goes on elsewhere when the command's own process is ended, `scope` is what it may
+    touch.
     """
 
     trace: Trace = "none"
