@@ -19,7 +19,7 @@ class Row(list[Any]):
     lines: list[int]
 
 
-_LETTERS = re.compile("[\n\x20-\x7e\xa0-\u1fff\u3000-\ud7ff]*")
+_LETTERS = "[\n\x20-\x7e\xa0-\u1fff\u3000-\ud7ff]*"
 """No letter that YAML takes for the end of a line, or refuses."""
 
 # Whatever is taken is kept (`++`, `*+`), so that a text that doesn't fit is given up at once.
@@ -60,7 +60,7 @@ def read(text: str) -> Table | None:
 
     None for one that PyYAML has to read: anything unusual (a ValueError in here), and all that is wrong.
     """
-    if _LETTERS.fullmatch(text) is None:
+    if _compiled(_LETTERS).fullmatch(text) is None:
         return None
     try:
         lines = _lines(text)
