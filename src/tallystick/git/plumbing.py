@@ -167,12 +167,12 @@ class Git(Command):
 
         Without the first `skip` of them, no more than `most`, and none that `since`, a commit, reaches.
         """
-        if self.resolve_ref(ref) is None:
-            return []
         # In git's own order it need not walk to the end to know which are the newest.
         words = ["log", "-z", "--format=%s", f"--skip={skip}", *([f"-n{most}"] if most is not None else [])]
         hidden = [f"^{not_an_option(since, 'a commit')}"] if since else []
-        done = self.run(*words, "--end-of-options", ref, *hidden, "--")
+        done = self.run(*words, "--end-of-options", ref, *hidden, "--", check=False)
+        if done.exit_code != 0 and self.resolve_ref(ref) is not None:
+            raise failure("log", done)
         return done.stdout.decode(errors="replace").split("\0")[:-1]
 
     def snapshot(self, leave_out: Callable[[str, int], bool] = snapshots.too_large_or_secret) -> Snapshot:
