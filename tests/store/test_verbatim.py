@@ -1,4 +1,4 @@
-"""Packs that are sent as they lie in the local store: verified by their names while they pass by."""
+"""Packs that are sent as they lie in the local store: verified while they pass by."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tallystick.digest import Digest
 from tallystick.errors import ObjectCorrupt
 from tallystick.store import LocalStore, RemoteStore, transfer
 from tallystick.store.index import PackName
-from tallystick.store.pack import Encoder
+from tallystick.store.pack import MAGIC, RAW, Contents, Encoder
 from tallystick.store.verbatim import Verbatim, opened
 from tests.store.conftest import again, blobs, fill
 
@@ -112,6 +112,23 @@ def test_a_damaged_pack_leaves_no_file_at_the_remote_and_names_its_damaged_blob(
     assert transfer.push(again(local), shelf, CONTENT, repository="r").sent_blobs == 60
 
 
+def test_a_blob_that_went_wrong_before_its_pack_was_named_is_noticed(tmp_path: Path) -> None:
+    """As when a bit in memory flips between hashing a blob and hashing its pack."""
+    contents, bodies = Contents(), bytearray(MAGIC)
+    for digest, data in CONTENT.items():
+        contents.append(digest, len(data), len(data), RAW)
+        bodies += data
+    bodies[-1] ^= 1
+    pack = bytes(bodies + contents.footer())
+    path = tmp_path / f"{Digest.of(pack).hex()}.pack"
+    path.write_bytes(pack)
+    parcel = found(path)
+    assert parcel is not None
+    with pytest.raises(ObjectCorrupt):
+        list(parcel.pieces())
+    assert not parcel.is_right
+
+
 def test_what_a_refused_pack_holds_is_sent_blob_by_blob(
     local: LocalStore, shelf: RemoteStore, pack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +157,7 @@ def test_one_small_pack_alone_is_not_packed_anew(
     local: LocalStore, shelf: RemoteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tallystick.store.outgoing.PACK_SIZE", 32 << 20)
+    monkeypatch.setattr("tallystick.store.verbatim._PIECE", 1 << 20)
     content = blobs(3, 500_000)
     fill(local, content)
     (kept,) = local.packs.glob("*.pack")

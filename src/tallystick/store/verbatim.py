@@ -1,15 +1,17 @@
 """A local pack that is sent as it is but for its nonce, verified while its bytes pass by."""
 
 import os
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import suppress
+from operator import add
 from pathlib import Path
 
-from tallystick.digest import Buffer, Digest, blake3_hasher
+from tallystick.digest import Buffer, Digest, blake3_hasher, digests_of
 from tallystick.errors import BadRecord, ObjectCorrupt
 from tallystick.files import translated
 from tallystick.store.index import PackName
-from tallystick.store.pack import ROW, TRAILER, Encoder, close, columns, read_table
+from tallystick.store.pack import MAGIC, ROW, TRAILER, Encoder, close, columns, read_table
 
 _PIECE = 4 << 20
 """Bytes that are read at a time, into memory that is used again: fresh memory costs more than reading."""
@@ -21,8 +23,8 @@ _SAMPLES = 32
 class Verbatim:
     """A pack of the local store; `rows` are its table of contents.
 
-    A pack is named by the digest of all its bytes, and whoever wrote it hashed each blob as it went in. So if
-    its bytes still make its name, they are those, and nothing in it needs decoding: all blobs lie there raw.
+    All blobs lie in it raw, so that nothing needs decoding: each is hashed as it passes by (rule C7), and all
+    the bytes together, by which the pack is named.
     """
 
     def __init__(self, path: Path, pack: PackName, end: bytes, rooms: list[bytearray]) -> None:
@@ -64,17 +66,28 @@ class Verbatim:
         yield end
 
     def _bodies(self, room: memoryview) -> Iterator[memoryview]:
-        """What comes before the table of contents; less of it if the pack is gone or cut off."""
-        left = self._pack.size - len(self._end)
+        """What comes before the table of contents; less of it if the pack is gone, cut off or damaged."""
+        starts, lengths, _, _ = columns(self.rows)
+        ends = list(map(add, starts, lengths))
+        names = [row[0] for row in ROW.iter_unpack(self.rows)]
+        begin = row = 0
         with (
             translated(self._path),
             suppress(FileNotFoundError),
             open(self._path, "rb", buffering=0) as file,
         ):
-            while left and (count := file.readinto(room[:left])):
-                self._hasher.update(room[:count])
-                yield room[:count]
-                left -= count
+            while row < self.blobs:
+                last = bisect_right(ends, begin + len(room))
+                piece = room[: ends[last - 1] - begin]
+                if file.readinto(piece) != len(piece):
+                    return
+                spans = zip(starts[row:last], ends[row:last], strict=True)
+                found = digests_of([piece[start - begin : end - begin] for start, end in spans])
+                if found != names[row:last]:
+                    return
+                self._hasher.update(piece)
+                yield piece
+                begin, row = ends[last - 1], last
 
     def name(self) -> PackName:
         """What it is called now that all its pieces have passed by."""
@@ -82,11 +95,13 @@ class Verbatim:
 
 
 def opened(path: Path, pack: PackName, blobs: int, rooms: list[bytearray]) -> Verbatim | None:
-    """A pack that holds so many blobs, all raw; None if it doesn't, is damaged, or gone."""
+    """A pack that holds so many blobs, all small and raw; None if it doesn't, is damaged, or gone."""
     length = blobs * ROW.size + TRAILER.size
     with translated(path), suppress(FileNotFoundError, BadRecord), open(path, "rb", buffering=0) as file:
         end = os.pread(file.fileno(), length, max(0, pack.size - length))
         rows = read_table(end, pack.size, str(path))
-        if len(rows) + TRAILER.size == length and not any(columns(rows)[3]):
+        _, lengths, _, encodings = columns(rows)
+        small = len(MAGIC) + max(lengths, default=0) <= _PIECE
+        if len(rows) + TRAILER.size == length and small and not any(encodings):
             return Verbatim(path, pack, end, rooms)
     return None
