@@ -98,7 +98,7 @@ class Command:
                 )
             time.sleep(0.1)
         if check and done.exit_code != 0:
-            raise failure(words[0], done)
+            raise failure(words[2] if words[0] == "-c" else words[0], done)
         return done
 
     def text(self, *words: str) -> str | None:

@@ -16,6 +16,9 @@ CROSSING = {"GIT_LITERAL_PATHSPECS": "0", "GIT_GLOB_PATHSPECS": "0"}
 FEW = 200
 """So many paths are looked up one by one; for more the whole tree is listed."""
 
+_SMALL = ("-c", "core.deltaBaseCacheLimit=1m")
+"""For a few objects here and there git takes twice as long if it keeps all that it meets on the way."""
+
 
 class TreeFile(NamedTuple):
     """A file of a git tree."""
@@ -104,7 +107,8 @@ def read_each(git: Command, treeish: str, paths: Sequence[str]) -> list[bytes | 
 def read_named(git: Command, names: Sequence[str]) -> list[bytes | None]:
     """The contents of objects by whatever git calls them, in order; None for one that it lacks."""
     asked = "".join(f"{name}\n" for name in names)
-    output = git.run("cat-file", "--batch", data=asked.encode()).stdout if names else b""
+    words = (*(_SMALL if len(names) <= FEW else ()), "cat-file", "--batch")
+    output = git.run(*words, data=asked.encode()).stdout if names else b""
     found: list[bytes | None] = []
     start = 0
     while start < len(output):
