@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from tallystick.errors import BadRecord
 
@@ -25,6 +26,7 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f%]")
 _QUOTED = re.compile(rb"%([0-9A-F]{2})")
 
 
+@lru_cache(maxsize=1 << 15)  # a pipeline, its last receipt and the next one name the same ten thousand
 def is_plain(text: str) -> bool:
     """Whether a path is one of almost all, that need no closer look; no may mean perhaps."""
     return text.isascii() and _PLAIN.fullmatch(text.encode()) is not None

@@ -21,7 +21,7 @@ KINDS: dict[str, Kind] = {"file": "file", "tree": "tree"}
 _KEYS = ("tally", "path", "kind", "digest", "size", "files", "executable", "stage")
 
 _CANONICAL = re.compile(
-    rb"tally: 1\npath: ([A-Za-z_][A-Za-z0-9_/.-]*|\"[0-9][A-Za-z0-9_/.-]*\")\n"
+    rb"tally: 1\npath: ([A-Za-z_][A-Za-z0-9_/.-]*|\"[A-Za-z0-9_][A-Za-z0-9_/.-]*\")\n"
     rb"kind: (file|tree)\ndigest: blake3:([0-9a-f]{64})\n"
     rb"size: (0|[1-9][0-9]{0,17})\n(?:files: (0|[1-9][0-9]{0,17})\n)?"
     rb"(?:stage: ([A-Za-z_][A-Za-z0-9_/.@-]*)\n)?"

@@ -19,6 +19,9 @@ from tallystick.tracing.tracer import Tracer, observing
 ENVIRONMENT_DEPTH = 2
 """How deep in the project such folders are looked for."""
 
+LISTED = 500
+"""So many paths in one folder are worth a list of all that lies in it."""
+
 SHOWN = 3
 """How many paths a note names."""
 
@@ -123,10 +126,24 @@ def _counts(scope: Scope, path: str) -> bool:
 
 def _targets(root: str, paths: Iterable[str]) -> Iterator[str]:
     """Where links among some paths lead to in the project: a system tracer sees only that."""
-    for path in paths:
-        place = f"{root}/{path}"
-        if os.path.islink(place) and (target := inside(os.path.realpath(place), root)) is not None:
+    for path in _links(root, paths):
+        target = inside(os.path.realpath(f"{root}/{path}"), root)
+        if target is not None:
             yield target
+
+
+def _links(root: str, paths: Iterable[str]) -> Iterator[str]:
+    """Those of some paths that are links; a folder that many of them lie in is listed once."""
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        folders.setdefault(posixpath.dirname(path), []).append(path)
+    for folder, some in folders.items():
+        if len(some) < LISTED:
+            yield from (path for path in some if os.path.islink(f"{root}/{path}"))
+            continue
+        with suppress(OSError), os.scandir(f"{root}/{folder}") as entries:
+            links = {entry.name for entry in entries if entry.is_symlink()}
+            yield from (path for path in some if posixpath.basename(path) in links)
 
 
 def _environments(root: str, folder: str, depth: int) -> Iterator[str]:
