@@ -2,9 +2,9 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
@@ -95,6 +95,12 @@ class Receipt:
     isolated: bool = False
 
 
+REMEMBERED = 500
+"""So many parts that receipts share are kept in mind."""
+
+Part = TypeVar("Part")
+_parts: dict[tuple[str, str], Any] = {}
+
 _FIELDS = tuple(item.name for item in dataclasses.fields(Receipt))
 _KEYS = ("tally", *_FIELDS)
 _LISTS = ("deps", "outs")
@@ -160,8 +166,8 @@ def parse(data: bytes | str, source: str = "") -> Receipt:
         started=_started(fields),
         seconds=fields.number("seconds"),
         code=read_code(fields.fields("code", "code")),
-        environment=read_environment(fields.fields("environment", "environment")),
-        hardware=read_hardware(fields.fields("hardware", "hardware")),
+        environment=_once(read_environment, fields.fields("environment", "environment")),
+        hardware=_once(read_hardware, fields.fields("hardware", "hardware")),
         tool=fields.line("tool"),
         author=fields.line("author"),
         deps=_artifacts(fields, "deps"),
@@ -180,11 +186,24 @@ def parse(data: bytes | str, source: str = "") -> Receipt:
         features=tuple(map(read_feature, fields.each("features"))),
         undeclared_writes=fields.paths("undeclared_writes"),
         trace=fields.choice("trace", TRACES) if "trace" in fields else "none",
-        host=fields.optional("host", lambda key: read_host(fields.fields(key, key))),
+        host=fields.optional("host", lambda key: _once(read_host, fields.fields(key, key))),
         trackers=tuple(map(read_tracker, fields.each("trackers"))),
         series=fields.optional("series", fields.digest),
         isolated=fields.flag("isolated"),
     )
+
+
+def _once(read: Callable[[Fields], Part], fields: Fields) -> Part:
+    """Read a part that many receipts share only once: a thousand stages ran on one machine."""
+    key = read.__name__, repr(fields.value)
+    known: Part | None = _parts.get(key)
+    if known is not None:
+        return known
+    part = read(fields)
+    if len(_parts) >= REMEMBERED:
+        _parts.clear()
+    _parts[key] = part
+    return part
 
 
 def _tail(fields: Fields) -> tuple[str, ...]:
