@@ -24,6 +24,9 @@ NAME = struct.Struct("<32s16s")
 TASK_FILES, TASK_SIZE = 1000, 16 << 20
 """A task of less is not worth handing to another process, of more keeps the others waiting."""
 
+_ROWS = 4096
+"""How many rows are made at once: of a million files, all would take another hundred megabytes."""
+
 _NEVER = -(2**63)
 _NOWHERE = SPOT.pack(0, 0, (1 << 32) - 1)
 _HEAD = struct.Struct("<QQQQQQ")
@@ -176,7 +179,10 @@ class Plan:
         counts = len(self._runs), len(self._tasks), len(self._text), len(self._sources)
         _HEAD.pack_into(memory, 0, len(files), self._mean, *counts)
         unseen = bytes(NAME.size - 32)
-        memory[at.names : at.spots] = b"".join([entry.digest + unseen for entry in files])
+        for row in range(0, len(files), _ROWS):
+            names = b"".join([entry.digest + unseen for entry in files[row : row + _ROWS]])
+            start = at.names + row * NAME.size
+            memory[start : start + len(names)] = names
         memory[at.spots : at.modes] = b"".join(self._spots)
         memory[at.modes : at.done] = bytes([entry.mode == "x" for entry in files])
         memory[at.runs : at.tasks] = b"".join(self._runs)

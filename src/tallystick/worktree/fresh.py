@@ -32,9 +32,11 @@ def build(
     files = [entry for entry in entries if entry.mode in "fx"]
     plan = Plan(files, lying)
     with _folders(stage, entries) as staged, crew.shared_memory(plan.size) as (descriptor, memory):
-        block = plan.write(memory)
-        if lying.spots:
-            _fill(block, plan.order, staged, (descriptor, stage), progress)
+        block, order, packed = plan.write(memory), plan.order, bool(lying.spots)
+        # All of it is in the block now, and of a million files it is much.
+        del plan, lying
+        if packed:
+            _fill(block, order, staged, (descriptor, stage), progress)
         links = _finish(block, entries, files, staged, contents, progress)
         paths = b"\0".join([entry.path for entry in files])
         modes = "".join([entry.mode for entry in files]).encode()
