@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -87,17 +88,8 @@ def command(
     elif verdicts:
         render.show(current, flow.verdicts(current.project(), limit=most), _verdict_lines)
     else:
-        named = _named(columns)
-        found = flow.log(
-            current.project(),
-            stages,
-            limit=most,
-            failed=failed,
-            where=where,
-            sort=sort,
-            columns=named,
-            progress=current.progress(),
-        )
+        search = partial(flow.log, current.project(), stages, progress=current.progress())
+        found = search(limit=most, failed=failed, where=where, sort=sort, columns=_named(columns))
         _show(current, found, as_csv)
 
 

@@ -145,8 +145,7 @@ def _performed(
     )
     if made.complaint is None:
         write_environment(project, step, inputs.environment)
-    text = receipts.render(receipt)
-    identity = _appended(project, record, receipt, text)
+    identity = _appended(project, record, receipt, text := receipts.render(receipt))
     if made.complaint is None:
         write_record(project, step.receipt_path, text)  # the commit point
         project.git.stage([*made.written, *records_of(project, step)])
