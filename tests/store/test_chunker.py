@@ -9,7 +9,7 @@ import pytest
 from tallystick.digest import Digest
 from tallystick.records.root import CHUNKER
 from tallystick.store import chunker
-from tallystick.store.chunker import average, chunks
+from tallystick.store.chunker import average, averages, chunks
 from tallystick.store.pack import LARGE
 
 MIB = 1 << 20
@@ -103,6 +103,13 @@ def test_an_inserted_byte_makes_few_new_chunks() -> None:
 )
 def test_the_average_grows_with_the_file(size: int, expected: int) -> None:
     assert average(size) == expected
+
+
+@pytest.mark.parametrize("size", [1 << power for power in range(28, 40)])
+@pytest.mark.parametrize("more", [1, 2, 4096, 100 << 20])
+def test_a_file_that_grows_or_shrinks_across_a_bound_may_be_cut_as_before(size: int, more: int) -> None:
+    assert average(size) in averages(size + more)
+    assert average(size + more) in averages(size)
 
 
 def test_the_store_record_describes_this_chunker() -> None:

@@ -56,7 +56,8 @@ def fitting_average(data: memoryview, is_known: Callable[[Digest], bool]) -> int
 def averages(size: int) -> tuple[int, ...]:
     """What a file of `size` bytes may be cut by: the usual average first, then those next to it."""
     usual = average(size)
-    return (usual, *{average(size // 2), average(size * 2)} - {usual})
+    # Half of it rounded up: a file of a power of two that grew by one byte is to find its former average.
+    return (usual, *{average((size + 1) // 2), average(size * 2)} - {usual})
 
 
 def _share_known(data: memoryview, mean: int, is_known: Callable[[Digest], bool]) -> float:
