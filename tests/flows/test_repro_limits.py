@@ -13,7 +13,7 @@ from tallystick import process
 from tallystick.errors import Refused
 from tallystick.landlock import version
 from tallystick.sandbox import bubblewrap, landlocked, namespaces
-from tallystick.sandbox.room import Room
+from tallystick.sandbox.room import Mount, Room, mounts
 from tests.flows.conftest import Stages
 from tests.reproduction.corpus import without_python
 from tests.sandbox import Repo, Tally
@@ -37,6 +37,25 @@ echo "{\\"noise\\": 0.$number}" > m.json
 needs_bubblewrap = pytest.mark.skipif(
     not bubblewrap.walls(Room()).before, reason="bubblewrap doesn't work on this machine"
 )
+
+
+def test_a_link_in_a_folder_that_is_there_as_it_is_is_not_made_twice(tmp_path: Path) -> None:
+    """As when a command names `.venv/bin/python`, where a link to the rebuilt environment stands."""
+    environment, worktree = tmp_path / "environment", tmp_path / "worktree"
+    environment.mkdir()
+    worktree.mkdir()
+    (worktree / ".venv").symlink_to(environment)
+    room = Room(writable=(str(worktree),), shown=(str(worktree / ".venv"),), hidden=(str(tmp_path),))
+    found = mounts(room)
+    assert Mount(str(environment), "read-only", str(environment)) in found
+    assert not [mount for mount in found if mount.how == "link"]
+
+
+@needs_bubblewrap
+def test_walls_stand_around_a_link_in_a_writable_folder(tmp_path: Path) -> None:
+    (tmp_path / "environment").mkdir()
+    (tmp_path / ".venv").symlink_to("environment")
+    assert bubblewrap.walls(Room((str(tmp_path),), (str(tmp_path / ".venv"),), (str(tmp_path),))).before
 
 
 needs_landlock = pytest.mark.skipif(version() == 0, reason="this kernel has no Landlock")

@@ -53,7 +53,11 @@ def mounts(room: Room) -> list[Mount]:
     found += [Mount(place, "writable", source) for place, source in room.stand_ins.items()]
     covers = tuple(f"{mount.place}/" for mount in found)
     found += [mount for path in room.shown for mount in _shown(path) if mount.place.startswith(covers)]
-    found += [Mount(os.path.realpath(path), "writable", os.path.realpath(path)) for path in room.writable]
+    writable = [os.path.realpath(path) for path in room.writable]
+    # A link in a folder that is there as it is came with it, and can't be made twice.
+    here = tuple(f"{path}/" for path in writable)
+    found = [mount for mount in found if mount.how != "link" or not mount.place.startswith(here)]
+    found += [Mount(path, "writable", path) for path in writable]
     last = {mount.place: mount for mount in found if mount.place != os.sep}
     return sorted(last.values(), key=lambda mount: mount.place.count(os.sep))
 
