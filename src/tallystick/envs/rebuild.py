@@ -87,7 +87,8 @@ def _brought_about(order: "Order", read: Read, stock: Stock, progress: Progress)
     reused: bool = building.is_complete(order)
     if not reused:
         number = len(installed_apart(order.lock)) + len(order.lock.conda)
-        progress.say(f"rebuilding the environment: Python {order.lock.python}, {number} packages")
+        packages = "1 package" if number == 1 else f"{number} packages"
+        progress.say(f"rebuilding the environment: Python {order.lock.python}, {packages}")
         building.build(order, read, stock, progress)
     found: Standing = building.asked(order.folder)
     return reused, found
