@@ -48,7 +48,7 @@ def test_every_call_is_one_that_the_program_takes(name: str, line: str) -> None:
     _, verb, *args = shlex.split(line)
     plain = [os.path.expandvars(word) if "$" not in word else _default(word) for word in args]
     assert verb in VERBS, f"{name}: {line}"
-    root = click.Context(program, info_name="tally")
+    root = click.Context(program, info_name="tally", **program.context_settings)
     command = program.get_command(root, verb)
     assert command is not None
     # It raises UsageError for an option or value that it doesn't know.

@@ -112,7 +112,9 @@ def test_another_machine_and_other_packages_are_named(twice: Stages, tmp_path: P
     assert set(keys(found["differs"]["machine"])) == {"cores", "kernel"}
     assert keys(found["differs"]["settings"])["OPENBLAS_NUM_THREADS"][1] == "3"
     assert found["differs"]["environment"][0].startswith("another environment")
-    assert "the packages can't be compared" in found["notes"][0]
+    edited, packages = found["notes"]
+    assert "was edited by hand" in edited
+    assert "the packages can't be compared" in packages
 
 
 def test_code_that_is_not_here_is_a_note(done: Stages, tmp_path: Path) -> None:

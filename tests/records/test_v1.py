@@ -17,10 +17,10 @@ RECORDS: dict[str, tuple[Callable[[bytes, str], Any], Callable[[Any], bytes], st
         receipt.render,
         "15983f5e67d14a52a5a8f0c0907e54d45037fb7805f9587c6a0d567956c5a0ce",
     ),
-    "verdict-2.json": (
+    "verdict-3.json": (
         verdict.parse,
         verdict.render,
-        "3ad97023b323cbb5e5b8ef2a1926a7796ac617d33228ccd117ea7b36034887db",
+        "ea94b9c3811621b9117a490281e62854de1eb3dc179eccc80fc68d55f37f65d4",
     ),
     "environment.lock": (
         environment.parse,
@@ -72,6 +72,14 @@ def test_the_first_verdicts_are_read_without_the_fields_that_came_later() -> Non
     assert verdict.parse(verdict.render(first)) == first
 
 
+def test_the_second_verdicts_are_read_without_notes_and_curves() -> None:
+    data = (V1 / "verdict-2.json").read_bytes()
+    second = verdict.parse(data)
+    assert str(Digest.of(data)) == "blake3:3ad97023b323cbb5e5b8ef2a1926a7796ac617d33228ccd117ea7b36034887db"
+    assert (second.author is not None, second.notes, second.stages[0].series) == (True, (), None)
+    assert verdict.parse(verdict.render(second)) == second
+
+
 def test_a_pointer_that_a_person_wrote_in_is_rewritten_byte_for_byte() -> None:
     data = (V1 / "tree.pointer").read_bytes()
     assert pointer.render(pointer.parse(data), data) == data
@@ -87,6 +95,7 @@ def test_every_old_file_is_read_by_some_test() -> None:
         *RECORDS,
         "receipt.json",
         "verdict.json",
+        "verdict-2.json",
         "tree.pointer",
         "tally.yaml",
     }
