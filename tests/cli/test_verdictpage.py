@@ -56,7 +56,8 @@ def test_the_axes_of_an_explanation_and_the_spread_are_shown() -> None:
     words = words_of(many)
     for fact in ("seed", "7 -> 8", "Spread of 5 repetitions", "1.25e-07", "Debian 12", "a card, driver 1"):
         assert fact in words
-    assert "no number differed" in words_of(Verdict(**_fields(many, spread={})))
+    assert "no number differed" in words_of(Verdict(**_fields(many, spread={}, outcome="identical")))
+    assert "no number is known of what differed" in words_of(Verdict(**_fields(many, spread={})))
 
 
 def _fields(verdict: Verdict, **changed: object) -> dict[str, object]:

@@ -7,6 +7,7 @@ from itertools import compress
 from tallystick.cli import charts
 from tallystick.cli.page import Markup, cell, page, table, tag
 from tallystick.cli.text import count_text, seconds_text, size_text
+from tallystick.cli.verdicts import without_spread
 from tallystick.digest import Digest
 from tallystick.records.verdict import (
     REPRODUCED,
@@ -178,5 +179,5 @@ def _spread(verdict: Verdict) -> list[Markup]:
         for path, names in sorted(verdict.spread.items())
         for name, far in sorted(names.items())
     ]
-    shown = table(["out", "number", "off by at most"], rows) if rows else tag("p", "no number differed")
+    shown = table(["out", "number", "off by at most"], rows) if rows else tag("p", without_spread(verdict))
     return [tag("h2", f"Spread of {verdict.repetitions} repetitions"), shown]

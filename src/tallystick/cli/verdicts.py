@@ -28,11 +28,16 @@ def stage_lines(stage: StageVerdict) -> Iterator[str]:
         yield from (f"    {axis.name}: {outcome_text(axis.outcome)} ({axis.detail})" for axis in stage.axes)
 
 
+def without_spread(verdict: Verdict) -> str:
+    """What to say of repetitions none of whose numbers is known to have differed."""
+    return "no number differed" if verdict.outcome == "identical" else "no number is known of what differed"
+
+
 def spread_lines(verdict: Verdict) -> Iterator[str]:
     """How far the numbers of several repetitions lay from the record."""
     if verdict.repetitions > 1:
         found = [(path, name, far) for path, names in verdict.spread.items() for name, far in names.items()]
-        yield f"{verdict.repetitions} repetitions: {'off by at most' if found else 'no number differed'}"
+        yield f"{verdict.repetitions} repetitions: {'off by at most' if found else without_spread(verdict)}"
         yield from table([[f"  {path}", name, f"{far:.3g}"] for path, name, far in found])
 
 
