@@ -7,7 +7,8 @@ from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.reproduction.confinement import Limits
 from tallystick.reproduction.isolation import Surrounding
-from tallystick.runs.contained import boxed, inner_variables, tracer_of
+from tallystick.runs.contained import boxed, tracer_of
+from tallystick.runs.execution import stage_variables
 from tallystick.runs.receipts import Recorded
 from tallystick.sandbox.room import NO_NETWORK, OUT_OF_SIGHT, READ_ONLY
 from tallystick.tracing.tracer import Tracer
@@ -30,7 +31,8 @@ def contained(
     receipt = recorded.receipt
     network = recorded.step.stage.network or not limits.isolate
     cwd = "" if receipt.wdir == "." else receipt.wdir
-    variables = inner_variables(receipt.stage, receipt.seed, receipt.variables)
+    # Nothing of the user's own: what is recorded, in an otherwise empty environment.
+    variables = stage_variables({}, receipt.stage, receipt.seed, receipt.variables)
     box = boxed(inner.git, around.container, cwd, variables, record, network=network)
     walls = (READ_ONLY, OUT_OF_SIGHT) if network else (NO_NETWORK, READ_ONLY, OUT_OF_SIGHT)
     opened = () if limits.isolate else ("not isolated from the network: `--no-isolation`",)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
-from threading import Event, Timer
+from threading import Event
 from typing import Literal
 
 from tallystick.data.blobs import bring
@@ -20,6 +20,7 @@ from tallystick.project.trust import require_grant
 from tallystick.records import environment as environments
 from tallystick.records.receipt import Receipt
 from tallystick.reproduction.apart import tracked_at
+from tallystick.reproduction.deadline import deadline
 from tallystick.reproduction.isolation import isolated
 from tallystick.runs.attending import Attendance, Orders, StageRun, attend_all
 from tallystick.runs.environments import build_environment
@@ -221,18 +222,10 @@ def _variables(to: Measuring, place: _Place, steps: Sequence[Step]) -> dict[str,
 @contextmanager
 def _limited(seconds: float | None) -> Iterator[Event | None]:
     """An event that is set once the time is over; what it ends is CommandFailed, Ctrl-C is still Ctrl-C."""
-    if seconds is None:
-        yield None
-        return
-    stop = Event()
-    timer = Timer(seconds, stop.set)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield stop
-    except KeyboardInterrupt:
-        if stop.is_set():
-            raise CommandFailed(f"its command did not end within {seconds:g} s") from None
-        raise
-    finally:
-        timer.cancel()
+    with deadline(seconds) as stop:
+        try:
+            yield stop
+        except KeyboardInterrupt:
+            if stop is not None and stop.is_set():
+                raise CommandFailed(f"its command did not end within {seconds:g} s") from None
+            raise

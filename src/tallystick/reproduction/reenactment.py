@@ -2,10 +2,8 @@
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
-from threading import Event, Timer
 
 from tallystick.data.blobs import bring
 from tallystick.data.placing import place_all
@@ -20,6 +18,7 @@ from tallystick.records.verdict import Comparison, Outcome, StageVerdict, worst
 from tallystick.reproduction.comparison import Halves, bytes_in_git, compare_outs
 from tallystick.reproduction.confinement import Limits, confined
 from tallystick.reproduction.containment import Contained, contained
+from tallystick.reproduction.deadline import deadline
 from tallystick.reproduction.isolation import Surrounding
 from tallystick.reproduction.past import Past
 from tallystick.runs.execution import Execution, execute, stage_variables
@@ -124,7 +123,7 @@ def reenact(halves: Halves, scene: Scene, *, output: Callable[[bytes], None], pr
 def _performed(halves: Halves, scene: Scene, output: Callable[[bytes], None]) -> _Ending:
     """Run the command within its walls, for as long as it may take."""
     receipt = halves.receipt
-    with passing(halves.project) as record, _deadline(scene.limits.timeout) as stop:
+    with passing(halves.project) as record, deadline(scene.limits.timeout) as stop:
         apart = _apart(halves, scene, record.folder)
         execution = execute(
             halves.inner,
@@ -149,22 +148,6 @@ def _apart(halves: Halves, scene: Scene, record: Path) -> Contained:
     walls = confined(halves.project, halves.inner, around, record, network=network, limits=scene.limits)
     variables = stage_variables(around.variables, receipt.stage, receipt.seed, receipt.variables)
     return Contained(Tracer("none", walls.before, walls.variables), variables, walls.facts)
-
-
-@contextmanager
-def _deadline(seconds: float | None) -> Iterator[Event | None]:
-    """An event that is set once the time is over; None without a limit."""
-    if seconds is None:
-        yield None
-        return
-    stop = Event()
-    timer = Timer(seconds, stop.set)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield stop
-    finally:
-        timer.cancel()
 
 
 def _ended(recorded: Recorded, ending: _Ending, remarks: list[str]) -> Judged:

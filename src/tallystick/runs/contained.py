@@ -11,7 +11,7 @@ from tallystick.containers.images import Resolved
 from tallystick.errors import Refused
 from tallystick.git.plumbing import Git
 from tallystick.project import Project
-from tallystick.runs.execution import Execution, execute, stage_variables
+from tallystick.runs.execution import Execution, execute
 from tallystick.runs.inputs import Surroundings
 from tallystick.runs.pipelines import Step
 from tallystick.runs.recording import VARIABLE as RECORD_VARIABLE
@@ -66,13 +66,6 @@ def _history(git: Git, root: str) -> Iterator[Shared]:
         yield Shared(own, f"{PROJECT}/.git")
     else:
         yield Shared(common, common)
-
-
-def inner_variables(
-    step_address: str, seed: int | None, recorded: Mapping[str, str | None]
-) -> dict[str, str]:
-    """The variables of a command in a container: what is recorded, and nothing of the user's own."""
-    return stage_variables({}, step_address, seed, recorded)
 
 
 def tracer_of(box: Box) -> Tracer:
