@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -116,6 +117,11 @@ def _text_with(project: Project, step: Step, paths: Sequence[str], overlay: Mapp
     text = overlay.get(step.source) or read_file(project, step.source) or b""
     deps = [posixpath.relpath(path, step.cwd or ".") for path in paths if path not in step.deps]
     return with_deps(text, step.stage.name, deps, step.source, beside(step.source, files))
+
+
+def settle() -> None:
+    """Let so much time pass that what was written until now comes before a run that begins now."""
+    time.sleep(MARGIN)
 
 
 def held_still(project: Project, path: str, started: str) -> bool:

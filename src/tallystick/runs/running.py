@@ -35,7 +35,7 @@ from tallystick.runs.accounts import (
 )
 from tallystick.runs.aside import set_aside
 from tallystick.runs.contained import UNSTARTED, executed_inside
-from tallystick.runs.declaring import declare
+from tallystick.runs.declaring import declare, settle
 from tallystick.runs.execution import Execution, execute, now, stage_variables
 from tallystick.runs.gathering import Inputs
 from tallystick.runs.inputs import (
@@ -114,6 +114,8 @@ def _performed(
     there = environment_ref(inputs.environment, inputs.container)
     ref = described(project, step, inputs.environment, there, variables)
     write_atomic(record.pending, receipts.render(_pending(project, step, inputs, ref)))
+    if surroundings.declare or step.stage.trace == "enforce":
+        settle()  # files that a worktree, or the stage before, has just brought are judged by their times
     with set_aside(project, [out.path for out in step.outs]) as aside:
         if inputs.container is not None:
             around = project, step, inputs.container, variables, surroundings
