@@ -78,3 +78,38 @@ def test_code_of_the_project_in_another_python_is_told(hidden: Stages, tmp_path:
     (said,) = hidden.receipt("make")["environment"]["drift"]
     assert said.startswith("`first.py` ran in another Python")
     assert packages(hidden) == ["surprise"]
+
+
+def lent(project: Stages, tmp_path: Path, own: str = "") -> Path:
+    """Let a stage run in an environment that is made for it and deleted after it, as `uv run --with` does."""
+    lender = environment(tmp_path / "lender", "lent")
+    site = next(lender.glob("lib/*/site-packages"))
+    base = os.path.realpath(sys.executable)
+    inside = f"lib/{site.parent.name}/site-packages"
+    project.repo.write(
+        "go",
+        f"#!/bin/sh\nset -e\nnew=$(mktemp -d)\nmkdir -p $new/bin $new/{inside}{own}\n"
+        f"ln -s {base} $new/bin/python\necho 'home = {os.path.dirname(base)}' > $new/pyvenv.cfg\n"
+        f"echo 'import site; site.addsitedir(\"{site}\")' > $new/{inside}/_overlay.pth\n"
+        "$new/bin/python make.py\nrm -r $new\n",
+    )
+    return lender
+
+
+def test_what_an_environment_for_one_command_consisted_of_is_recorded(hidden: Stages, tmp_path: Path) -> None:
+    lender = lent(hidden, tmp_path)
+    hidden.tally("run")
+    assert packages(hidden) == ["lent"]
+    assert hidden.receipt("make")["environment"]["drift"] == []
+    assert hidden.states() == {"make": "up to date"}
+    hidden.tally("run", "--force")
+    assert hidden.states() == {"make": "up to date"}
+    next(lender.glob("lib/*/site-packages/*")).rename(tmp_path / "gone")
+    assert hidden.reasons("make")
+
+
+def test_packages_that_went_with_their_environment_are_told(hidden: Stages, tmp_path: Path) -> None:
+    lent(hidden, tmp_path, own="/gone-1.0.dist-info")
+    hidden.tally("run")
+    (said,) = hidden.receipt("make")["environment"]["drift"]
+    assert "is gone, its packages can't be recorded" in said

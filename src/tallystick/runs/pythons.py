@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from tallystick.envs.captured import Captured
 from tallystick.envs.entering import TOOLS
+from tallystick.envs.remains import remains
 from tallystick.envs.remembered import capture_once
 from tallystick.errors import Refused
 from tallystick.frozen import dataclass
@@ -39,9 +40,10 @@ def as_it_ran(
     remarks = tuple(_besides(processes, decisive, os.path.realpath(project.git.root)))
     if foreseen is not None and _is_of(decisive, foreseen):
         return Seen(foreseen, remarks)
+    interpreter = _standing(project, decisive)
     try:
         captured = capture_once(
-            decisive.executable,
+            interpreter,
             surroundings.variables,
             project.git.root,
             project.home / "captured",
@@ -51,9 +53,17 @@ def as_it_ran(
         gone = f"the command ran in a Python {decisive.version} that is gone, its packages can't be recorded"
         return Seen(foreseen, (gone, *remarks))
     told = surroundings.noted.foreseen(project, step, surroundings.variables)
-    remember(project, step, told, decisive.executable)
+    remember(project, step, told, interpreter)
     surroundings.noted.seen = None
     return Seen(captured, remarks)
+
+
+def _standing(project: Project, process: PythonProcess) -> str:
+    """The Python of a process, or what is left of one that was made for its command only."""
+    if not process.borrowed[2:] or os.access(process.executable, os.X_OK):
+        return process.executable
+    python, site, *folders = process.borrowed
+    return remains(python, site, folders, project.home / "captured") or process.executable
 
 
 def chosen(processes: Sequence[PythonProcess], root: str) -> PythonProcess | None:

@@ -18,7 +18,8 @@ class PythonProcess:
     """One interpreter: which it is, the script that it ran, how many modules it had loaded at its end.
 
     `script` is an absolute path, `-c`, `-m`, or nothing for what came on standard input. `modules` is 0 where
-    a process did not come to its end.
+    a process did not come to its end. `borrowed` is of an environment without packages of its own: the Python
+    itself, where packages would be in the environment, and the folders that it imported from.
     """
 
     number: int
@@ -27,6 +28,7 @@ class PythonProcess:
     prefix: str
     script: str
     modules: int = 0
+    borrowed: tuple[str, ...] = ()
 
     @property
     def environment(self) -> tuple[str, str]:
@@ -41,11 +43,13 @@ def parse(data: bytes) -> tuple[PythonProcess, ...]:
     """
     found: dict[int, PythonProcess] = {}
     for kind, number, rest in _told(data[:LARGEST]):
-        if kind == _BEGAN and len(rest) == 4 and all(isinstance(each, str) for each in rest):
+        if kind == _BEGAN and len(rest) >= 4 and all(isinstance(each, str) for each in rest):
             # A program that a process becomes keeps its number: `poetry run` is gone once the command runs.
             found.pop(number, None)
-            version, executable, prefix, script = map(str, rest)
-            found[number] = PythonProcess(number, version, executable, prefix, script)
+            version, executable, prefix, script, *borrowed = map(str, rest)
+            found[number] = PythonProcess(
+                number, version, executable, prefix, script, borrowed=tuple(borrowed)
+            )
         elif kind == _ENDED and len(rest) == 1 and isinstance(rest[0], int) and number in found:
             found[number] = replace(found[number], modules=rest[0])
     return tuple(each for each in found.values() if os.path.isabs(each.executable))

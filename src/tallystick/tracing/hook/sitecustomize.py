@@ -209,7 +209,25 @@ def step_aside() -> None:
 def introduce() -> None:
     """Say at once which Python this is: it may become another program, or end by a signal."""
     version = sys.version.split()[0].rstrip("+")
-    _tell(("began", os.getpid(), version, sys.executable, sys.prefix, _script()))
+    _tell(("began", os.getpid(), version, sys.executable, sys.prefix, _script(), *_borrowed()))
+
+
+def _borrowed() -> list[str]:
+    """What an environment without packages of its own consists of: it may be gone when the command has ended.
+
+    Nothing for any other; else the Python itself, where packages would be in the environment, and each folder
+    elsewhere that is imported from. `uv run --with` makes such ones.
+    """
+    base, own = getattr(sys, "base_prefix", sys.prefix) + "/", sys.prefix + "/"
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    elsewhere = [path for path in sys.path if path[:1] == "/" and path not in given]
+    elsewhere = [path for path in elsewhere if not path.startswith((own, base))]
+    sites = [path for path in sys.path if path.startswith(own) and os.path.isdir(path)]
+    if not elsewhere or base == own or not sites:
+        return []
+    if any(name.endswith("-info") for site in sites for name in os.listdir(site)):
+        return []
+    return [os.path.realpath(sys.executable), sites[0][len(own) :], *elsewhere]
 
 
 def _script() -> str:
