@@ -99,7 +99,7 @@ def _mixed(project: Project, folder: str, progress: Progress) -> Artifact | None
     names = [
         name for name in listed if name not in pointers and not name.endswith((PATTERN[1:], "/.gitignore"))
     ]
-    files = files_now(project, names, progress)
+    files = files_now(project, [*names, *project.git.named_in_submodules(folder)], progress)
     apart = [one.path for one in tracked if isinstance(one, Tracked)]
     apart += unpointed(project, (one for one in tracked if isinstance(one, Tracked)))
     apart += _unseen(project, names, files)

@@ -13,6 +13,7 @@ from tallystick.git import reading, settings, snapshots, temporary
 from tallystick.git.command import Command, batches, failure, last_line, not_an_option, nul_ended
 from tallystick.git.reading import TreeFile
 from tallystick.git.snapshots import Snapshot
+from tallystick.git.submodules import files_within
 from tallystick.process import Completed
 
 NOBODY = "unknown <unknown>"
@@ -87,6 +88,10 @@ class Git(Command):
     def named_below(self, folder: str) -> set[str]:
         """The same for one folder, whatever is in its name; there or not, with other repositories inside."""
         return self._named([folder], {}) - {folder}
+
+    def named_in_submodules(self, folder: str) -> set[str]:
+        """What git sees in submodules at, below and around a folder."""
+        return files_within(self, folder)
 
     def tracked(self, paths: Iterable[str]) -> set[str]:
         """The files, among and below some paths, that git itself tracks."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from tallystick.files import temporary_name
 from tallystick.frozen import dataclass
 from tallystick.git.command import Command, nul_ended
+from tallystick.git.submodules import submodules
 
 LARGEST = 1 << 20
 """New files above so many bytes are data, not code."""
@@ -61,33 +62,18 @@ def snapshot(git: Command, leave_out: Callable[[str, int], bool]) -> Snapshot:
         words = ("update-index", "--add", "--remove", "--replace", "-z", "--stdin")
         git.run(*words, data=nul_ended(kept), environment=environment)
         tree = git.run("write-tree", environment=environment).text
-        submodules, unsaved = _submodules(git, environment)
-    return Snapshot(tree, tuple(left_out), submodules, unsaved)
+        commits, unsaved = _submodules(git, environment)
+    return Snapshot(tree, tuple(left_out), commits, unsaved)
 
 
 def _submodules(git: Command, environment: dict[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
     """The commits of submodules, and which of them hold uncommitted work."""
-    if not (git.root / ".gitmodules").is_file():
+    found = submodules(git, environment)
+    if not found:
         return {}, ()
-    words = ("config", "--file", ".gitmodules", "-z", "--get-regexp", r"^submodule\..*\.path$")
-    named = os.fsdecode(git.run(*words, check=False).stdout).split("\0")
-    paths = [path for entry in named if (path := entry.partition("\n")[2])]
-    if not paths:
-        return {}, ()
-    staged = git.run("ls-files", "-z", "--stage", "--", *paths, environment=environment)
-    submodules = dict(_gitlinks(staged.stdout))
     asked = ("status", "--porcelain=v2", "-z", "--ignore-submodules=none", "--untracked-files=no")
-    seen = git.run("--no-optional-locks", *asked, "--", *paths, environment=environment)
-    return submodules, tuple(sorted(path for path in _touched(seen.stdout) if path in submodules))
-
-
-def _gitlinks(listed: bytes) -> Iterator[tuple[str, str]]:
-    """Path and commit of each submodule among staged entries."""
-    for entry in filter(None, listed.split(b"\0")):
-        about, _, path = entry.partition(b"\t")
-        mode, commit, _ = about.split(b" ", 2)
-        if mode == b"160000":
-            yield os.fsdecode(path), commit.decode()
+    seen = git.run("--no-optional-locks", *asked, "--", *found, environment=environment)
+    return found, tuple(sorted(path for path in _touched(seen.stdout) if path in found))
 
 
 def _touched(listed: bytes) -> Iterator[str]:

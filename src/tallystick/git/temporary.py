@@ -11,6 +11,7 @@ from pathlib import Path
 from tallystick import files
 from tallystick.errors import Locked, Refused
 from tallystick.git.command import Command, not_an_option
+from tallystick.git.submodules import repository_at, submodules, submodules_at
 
 AUTHOR = {
     "GIT_AUTHOR_NAME": "tally",
@@ -38,14 +39,25 @@ def worktree(git: Command, treeish: str, parent: Path) -> Iterator[Path]:
             stack.enter_context(files.lock(guard, what="a temporary worktree", wait=0))
         place = parent / name
         try:
-            git.run(*_WHOLE, "worktree", "add", "--quiet", "--no-checkout", "--detach", str(place), commit)
-            own = {"GIT_DIR": str(_directory_of(place)), "GIT_WORK_TREE": str(place)}
-            own["GIT_INDEX_FILE"] = f"{own['GIT_DIR']}/index"
-            git.run(*_WHOLE, "-C", str(place), "read-tree", "--reset", "-u", commit, environment=own)
+            _make(git, commit, place)
             yield place
         finally:
             _remove(git, place)
             guard.unlink(missing_ok=True)
+
+
+def _make(git: Command, commit: str, place: Path) -> None:
+    """Check out a commit, its submodules too; one whose commit nobody has here stays an empty folder."""
+    git.run(*_WHOLE, "worktree", "add", "--quiet", "--no-checkout", "--detach", str(place), commit)
+    own = {"GIT_DIR": str(_directory_of(place)), "GIT_WORK_TREE": str(place)}
+    own["GIT_INDEX_FILE"] = f"{own['GIT_DIR']}/index"
+    git.run(*_WHOLE, "-C", str(place), "read-tree", "--reset", "-u", commit, environment=own)
+    wanted = submodules_at(git, commit) if (place / ".gitmodules").is_file() else {}
+    for path, inner in wanted.items():
+        repository = repository_at(git, path)
+        ask = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{inner}^{{commit}}")
+        if repository is not None and repository.text(*ask) is not None:
+            _make(repository, inner, place / path)
 
 
 def _commit_of(git: Command, treeish: str) -> str:
@@ -77,7 +89,15 @@ def _remove_stale(git: Command, parent: Path) -> None:
 def _remove(git: Command, place: Path) -> None:
     """Delete a worktree's files, then let git forget this one worktree and no other."""
     shutil.rmtree(place, onerror=_make_writable)
+    _forget(git, place)
+
+
+def _forget(git: Command, place: Path) -> None:
     git.run("worktree", "remove", "--force", "--force", str(place), check=False)
+    for path in submodules(git):
+        repository = repository_at(git, path)
+        if repository is not None:
+            _forget(repository, place / path)
 
 
 def _make_writable(delete: Callable[[str], object], path: str, _error: object) -> None:

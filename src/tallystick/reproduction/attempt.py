@@ -1,12 +1,13 @@
 """Repeat the stages of a past, one after the other, until one can't be repeated."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 
 from tallystick.errors import CommandFailed, EnvironmentNotRebuilt, ObjectMissing, TallyError
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress
 from tallystick.project import Project
+from tallystick.records.provenance import Code
 from tallystick.records.verdict import Outcome, StageVerdict, worst
 from tallystick.reproduction.baseline import measured
 from tallystick.reproduction.comparison import Halves
@@ -130,7 +131,7 @@ def unpickler_for(trial: Trial, around: Surrounding) -> Unpickler | None:
 
 
 def _surrounding(trial: Trial, inner: Project, recorded: Recorded) -> Surrounding:
-    return surrounding(
+    found = surrounding(
         trial.project,
         inner.git.root,
         recorded.receipt,
@@ -139,6 +140,16 @@ def _surrounding(trial: Trial, inner: Project, recorded: Recorded) -> Surroundin
         any_python=trial.manner.any_python,
         progress=trial.progress,
     )
+    return replace(found, notes=(*found.notes, *_submodules(inner, recorded.receipt.code)))
+
+
+def _submodules(inner: Project, code: Code) -> Iterator[str]:
+    """What is not in the submodules as it was."""
+    for path, commit in code.submodules.items():
+        if not (inner.git.root / path / ".git").exists():
+            yield f"submodule `{path}` is not here at {commit[:10]}: `git submodule update --init` brings it"
+        elif f"{path}/" in code.left_out:
+            yield f"submodule `{path}` held uncommitted work, which is not here"
 
 
 def _say_unlike(trial: Trial, recorded: Recorded, course: _Course) -> None:

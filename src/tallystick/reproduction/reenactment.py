@@ -199,6 +199,9 @@ def _prepare(halves: Halves, deps: Sequence[Artifact], progress: Progress) -> It
         now = dep_now(halves.inner, dep.path)
         if now is not None and same(now, dep):
             continue
+        if now is not None and (held := _submodule_of(halves, dep.path)) is not None:
+            yield f"its input `{dep.path}` is not the recorded one: of `{held}` only the commit is recorded"
+            continue
         try:
             _put(halves, dep, progress)
         except ObjectMissing:
@@ -207,6 +210,15 @@ def _prepare(halves: Halves, deps: Sequence[Artifact], progress: Progress) -> It
             yield f"its input `{dep.path}` is not the recorded one, which is in none of the places"
         else:
             yield f"its input `{dep.path}` was not the recorded one, which was put in its place"
+
+
+def _submodule_of(halves: Halves, path: str) -> str | None:
+    """The submodule that a path means or holds something of, if it is here: nothing is written into it."""
+    for each in halves.recorded.receipt.code.submodules:
+        touched = path == each or path.startswith(f"{each}/") or each.startswith(f"{path}/")
+        if touched and (halves.inner.git.root / each / ".git").exists():
+            return each
+    return None
 
 
 def _put(halves: Halves, dep: Artifact, progress: Progress) -> None:

@@ -13,9 +13,13 @@ MOST_OPEN = 128
 
 
 class Folders:
-    """Folders below an open one, each part of a path opened without following links."""
+    """Folders below an open one, each part of a path opened without following links.
 
-    def __init__(self, root: int | str | bytes | os.PathLike[str]) -> None:
+    With `others` other repositories, as submodules are, may be looked into; nothing is written there.
+    """
+
+    def __init__(self, root: int | str | bytes | os.PathLike[str], *, others: bool = False) -> None:
+        self._others = others
         self._root = os.dup(root) if isinstance(root, int) else os.open(root, os.O_RDONLY | os.O_DIRECTORY)
         self._open: OrderedDict[bytes, int] = OrderedDict()
 
@@ -46,7 +50,7 @@ class Folders:
             return self._root
         parent, _, name = path.rpartition(b"/")
         above = self.at(parent, make=make)
-        descriptor = _enter(above, name, path, make=make)
+        descriptor = _enter(above, name, path, make=make, others=self._others)
         self._open[path] = descriptor
         if len(self._open) > MOST_OPEN:
             os.close(self._open.popitem(last=False)[1])
@@ -81,7 +85,7 @@ class Folders:
             return None
 
 
-def _enter(above: int, name: bytes, path: bytes, *, make: bool) -> int:
+def _enter(above: int, name: bytes, path: bytes, *, make: bool, others: bool) -> int:
     """Open one folder inside another, making it if wanted."""
     try:
         try:
@@ -95,7 +99,7 @@ def _enter(above: int, name: bytes, path: bytes, *, make: bool) -> int:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
             raise Refused(f"`{shown(path)}` is a link or a file where a folder is needed") from error
         raise
-    if _exists(descriptor, b".git"):
+    if not others and _exists(descriptor, b".git"):
         os.close(descriptor)
         raise Refused(f"`{shown(path)}` is another git repository")
     return descriptor

@@ -21,12 +21,12 @@ _PLAIN, _EXECUTABLE = b"fx"
 def scan(root: str | os.PathLike[str], paths: Iterable[bytes], stamp: int) -> Scan:
     """Look at files by their paths; what is none, or lies behind a link or on another disk, is left out.
 
-    Another disk has a clock of its own, for which the stamp says nothing.
+    Files of submodules count. Another disk has a clock of its own, for which the stamp says nothing.
     """
     kept: list[bytes] = []
     looks: list[os.stat_result] = []
     device = os.stat(root).st_dev
-    with Folders(root) as folders:
+    with Folders(root, others=True) as folders:
         for folder, inside in groupby(sorted(set(paths)), _folder):
             try:
                 descriptor = folders.at(folder)

@@ -1,0 +1,73 @@
+"""Stages that use what lies in a submodule."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import Stages
+from tests.sandbox import Repo
+
+PIPELINE = """\
+stages:
+  one: {cmd: cat lib/part.txt > one.txt, deps: [lib/part.txt], outs: [one.txt]}
+  all: {cmd: cat lib/part.txt lib/sub/more.txt > all.txt, deps: [lib], outs: [all.txt]}
+"""
+
+
+@pytest.fixture
+def nested(bare: Stages, tmp_path: Path) -> Stages:
+    other = Repo(tmp_path / "other")
+    other.path.mkdir()
+    other.git("init", "--quiet")
+    other.write("part.txt", "1\n")
+    other.write("sub/more.txt", "2\n")
+    other.commit()
+    bare.repo.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.path), "lib")
+    bare.pipeline(PIPELINE)
+    bare.repo.commit("With a submodule")
+    return bare
+
+
+def test_what_a_stage_reads_in_a_submodule_is_a_dep_like_any_other(nested: Stages) -> None:
+    assert nested.states() == {"one": "succeeded", "all": "succeeded"}
+    assert nested.states() == {"one": "up to date", "all": "up to date"}
+    nested.repo.write("lib/sub/more.txt", "3\n")
+    assert nested.reasons("all") == ["dep lib changed"]
+    nested.repo.write("lib/sub/more.txt", "2\n")
+    nested.repo.write("lib/new.txt", "4\n")
+    assert nested.reasons("all") == ["dep lib changed"]
+    assert nested.receipt("one")["code"]["left_out"] == []
+    assert list(nested.receipt("one")["code"]["submodules"]) == ["lib"]
+
+
+def test_it_is_there_in_a_repetition_and_in_an_isolated_run(nested: Stages) -> None:
+    assert nested.states("--isolated") == {"one": "succeeded", "all": "succeeded"}
+    nested.repo.commit("Run")
+    lib = Repo(nested.repo.path / "lib")
+    lib.write("part.txt", "other\n")
+    lib.commit("Later")
+    assert "identical" in nested.tally("repro", "HEAD").out
+    assert lib.read("part.txt") == b"other\n"
+
+
+def test_a_submodule_that_is_not_here_is_named(nested: Stages) -> None:
+    nested.tally("run")
+    nested.repo.commit("Run")
+    nested.repo.git("submodule", "--quiet", "deinit", "--force", "lib")
+    said = nested.tally("repro", "HEAD", code=18)
+    assert "submodule `lib` is not here at" in said.out
+
+
+def test_uncommitted_work_in_a_submodule_is_named(nested: Stages) -> None:
+    nested.repo.write("lib/part.txt", "uncommitted\n")
+    assert "left out" in nested.tally("run", "one").out
+    assert nested.receipt("one")["code"]["left_out"] == ["lib/"]
+    nested.repo.commit("Run")
+    said = nested.tally("repro", "HEAD", "--stage", "one", code=1).out
+    assert "of `lib` only the commit is recorded" in said
+    assert "submodule `lib` held uncommitted work" in said
+
+
+def test_what_a_stage_writes_into_a_submodule_is_no_out_of_it(nested: Stages) -> None:
+    nested.pipeline("stages: {a: {cmd: echo 1 > lib/out.txt, outs: [lib/out.txt]}}")
+    assert "another git repository" in nested.tally("run", code=3).err
