@@ -68,7 +68,7 @@ def test_what_steers_a_connection_is_not_shared(project: Repo, tally: Tally, key
     assert project.read(".tallyconfig") == before
 
 
-@pytest.mark.parametrize("key", ["password", "secret", "token", "key"])
+@pytest.mark.parametrize("key", ["password", "secret", "token", "key", "passphrase", "connection-string"])
 def test_a_secret_is_kept_to_the_machine_and_never_shown(project: Repo, tally: Tally, key: str) -> None:
     tally("config", "--local", f"remote.origin.{key}", "hunter2")
     assert project.git("config", f"tally.remote.origin.{key}") == "hunter2"

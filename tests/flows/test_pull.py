@@ -94,6 +94,24 @@ def test_damaged_bytes_of_the_remote_are_never_placed(clone: Repo, remote: Path)
     assert not (clone.path / "data").exists()
 
 
+def test_a_large_file_that_went_bad_in_the_store_is_set_aside_and_fetched_again(
+    clone: Repo, tally: Tally
+) -> None:
+    pulled(clone)
+    (bad,) = (path for path in (clone.path / ".git/tally/objects").rglob("*") if path.is_file())
+    before = bad.stat()
+    bad.chmod(0o644)
+    bad.write_bytes(bytes(before.st_size))
+    os.utime(bad, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (clone.path / "model.bin").unlink()
+    refused = tally("checkout", "model.bin", cwd=clone.path, code=14)
+    assert "quarantine" in refused.err
+    assert "`tally fetch`" in refused.err
+    assert not (clone.path / "model.bin").exists()
+    tally("pull", "model.bin", cwd=clone.path)
+    assert clone.read("model.bin") == b"0123456789abcdef" * 200_000
+
+
 def test_a_file_where_a_folder_belongs_is_replaced_if_it_is_stored(clone: Repo, tally: Tally) -> None:
     clone.write("data", "a file")
     with pytest.raises(WouldLoseChanges):

@@ -211,8 +211,9 @@ def test_a_server_that_does_not_answer_is_unreachable(tmp_path: Path) -> None:
         "accesskeyid": "k",
         "secretaccesskey": "s",
     }
-    with pytest.raises(RemoteUnreachable):
+    with pytest.raises(RemoteUnreachable) as caught:
         RemoteStore.open("s3://bucket/x", options, tmp_path)
+    assert "repeat the command" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(

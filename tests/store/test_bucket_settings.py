@@ -105,6 +105,15 @@ def test_a_library_that_is_missing_is_named_with_the_command_that_brings_it(
     assert caught.value.hint == f"pip install 'tallystick{extra}'"
 
 
+@pytest.mark.parametrize(
+    ("url", "option", "value"), [("s3://bucket/x", "anon", "perhaps"), ("sftp://host/x", "port", "ssh")]
+)
+def test_a_setting_that_makes_no_sense_is_named_with_what_would(url: str, option: str, value: str) -> None:
+    with pytest.raises(Refused, match=f"`{option}` is `{value}`") as caught:
+        backend_of(url, {option: value})
+    assert caught.value.hint
+
+
 @pytest.mark.slow
 def test_a_host_that_is_not_known_is_not_trusted(ssh: Shelf, tmp_path: Path) -> None:
     (tmp_path / "nobody").write_text("")

@@ -11,7 +11,7 @@ from tallystick.data.blobs import wanted_entries
 from tallystick.data.hashing import identified, looked, present_of
 from tallystick.data.tracked import Selected, Tracked, pointer_path_of, tree_text
 from tallystick.digest import Digest
-from tallystick.errors import ObjectsError, WouldLoseChanges
+from tallystick.errors import ObjectCorrupt, ObjectsError, WouldLoseChanges
 from tallystick.files import lock as locked
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
@@ -144,17 +144,18 @@ def place(project: Project, order: Order, *, force: bool = False, progress: Prog
     """
     size = sum(entry.size for entry in order.wanted)
     progress.begin(f"placing `{order.path}`", files=len(order.wanted), size=size)
-    placed = project.worktree.place(
-        order.path,
-        order.kind,
-        order.wanted,
-        partial(_contents, project),
-        lying=partial(_lying, project, order.wanted),
-        present=order.present,
-        expected=order.safe,
-        force=force,
-        progress=progress,
-    )
+    with _damage_set_aside(project):
+        placed = project.worktree.place(
+            order.path,
+            order.kind,
+            order.wanted,
+            partial(_contents, project),
+            lying=partial(_lying, project, order.wanted),
+            present=order.present,
+            expected=order.safe,
+            force=force,
+            progress=progress,
+        )
     progress.end()
     if order.partial:
         identified(project, order.path, progress)
@@ -162,6 +163,17 @@ def place(project: Project, order: Order, *, force: bool = False, progress: Prog
         cache_name = pointer_path_of(order.path)
         project.worktree.remember(cache_name, order.path, order.present, placed, order.digest, order.base)
     return _summary(order.path, placed)
+
+
+@contextmanager
+def _damage_set_aside(project: Project) -> Iterator[None]:
+    """Have the store look at what was found damaged while it was placed: set aside, it can be fetched."""
+    try:
+        yield
+    except ObjectCorrupt as error:
+        for digest in error.digests:
+            project.store.verify(Digest(digest))
+        raise
 
 
 def take_away(project: Project, order: Order, *, force: bool = False) -> PlacedPath:

@@ -13,7 +13,9 @@ MACHINE = "tally."
 """How the names of the user's own settings begin in `git config`."""
 
 HIDDEN = "***"
-_SECRET = re.compile(r"key|secret|token|password|credential|signature|sas", re.IGNORECASE)
+_SECRET = re.compile(
+    r"key|secret|token|password|passwd|passphrase|credential|signature|sas|connection-?string", re.IGNORECASE
+)
 
 Entries = list[tuple[str, str]]
 

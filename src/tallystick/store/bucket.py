@@ -38,6 +38,9 @@ _BUSY = {
 }
 _DENIED = ("Credential", "Forbidden", "Unauthorized", "ProfileNotFound", "Authentication", "AccessDenied")
 
+_ONCE_MORE = "if the address and the network are right, repeat the command: what arrived is kept"
+MOVED = "its `tally-store.json` is gone: was it moved, or emptied?"
+
 _S3_CONNECTION = {
     "connect_timeout": 10,
     "read_timeout": 60,
@@ -106,7 +109,7 @@ class Bucket(Backend):
         with suppress(ObjectMissing), self._translated(prefix):
             found = self._find(prefix)
         if not found and self.size(MARKER) is None:
-            raise RemoteUnreachable(f"`{self.url}` is no Tallystick store any more")
+            raise RemoteUnreachable(f"`{self.url}` is no Tallystick store any more", hint=MOVED)
         skip = len(self._root) + 1
         files = ((path.lstrip("/") if self._root[:1] != "/" else path, info) for path, info in found.items())
         return {path[skip:]: int(info["size"]) for path, info in files if info["type"] == "file"}
@@ -171,7 +174,7 @@ class Bucket(Backend):
             )
         if code in _FULL or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             return DiskFull(f"no room left in `{self.url}`: {_reason(error)}")
-        return RemoteUnreachable(f"`{self.url}` does not answer: {_reason(error)}")
+        return RemoteUnreachable(f"`{self.url}` does not answer: {_reason(error)}", hint=_ONCE_MORE)
 
     def _no_bucket(self) -> Refused:
         return Refused(f"`{self.url}`: there is no such bucket", hint="make the bucket first")
@@ -222,7 +225,7 @@ def open_backend(url: str, options: Mapping[str, str]) -> Bucket:
     scheme = urlsplit(url).scheme.lower()
     filesystem, root = reached(url, meant(scheme, options), _CONNECTIONS.get(scheme, {}))
     if not root.strip("/"):
-        raise Refused(f"`{redacted(url)}` names no bucket")
+        raise Refused(f"`{redacted(url)}` names no bucket", hint=f"{scheme}://bucket/path")
     return Bucket(filesystem, root, url, scheme)
 
 
@@ -254,4 +257,4 @@ def open_url(url: str) -> Iterator[tuple[str, BinaryIO, int | None]]:
         with place.reading() as file:
             yield name, file, getattr(file, "size", None)
     except ObjectMissing as error:
-        raise Refused(f"there is nothing at `{redacted(url)}`") from error
+        raise Refused(f"there is nothing at `{redacted(url)}`", hint="is its address right?") from error

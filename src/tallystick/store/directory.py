@@ -129,7 +129,7 @@ class Directory(Backend):
         """An operating system's error in our words; one that we don't know is no proof of anything."""
         reason = error.strerror or str(error)
         if error.errno in _DENIED:
-            return AccessDenied(f"`{self.url}`: {reason}")
+            return AccessDenied(f"`{self.url}`: {reason}", hint="check who may read and write there")
         if error.errno in _FULL:
             return DiskFull(f"no room left in `{self.url}`: {reason}")
         return RemoteUnreachable(f"`{self.url}`: {reason}")

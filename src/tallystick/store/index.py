@@ -29,6 +29,7 @@ _EACH = struct.Struct("32s")
 _START = struct.Struct(">Q")
 _WORDS = (_DIGEST + PLACE.size) // 4
 """Words of a digest and its place together."""
+_ROWS = 1 << 16
 _MANY = 4
 """Looking up more than one in so many of an index's blobs is faster by a table than by bisecting."""
 
@@ -176,9 +177,11 @@ class Index:
 
     def _first_words(self) -> "array[int]":
         """The first 64 bits of each digest as a number: bisecting these takes no code of ours."""
-        words = array("Q")
-        words.frombytes(self._data[self._digests : self._places])
-        starts = words[:: _DIGEST // words.itemsize]
+        starts = array("Q")
+        words = self._data[self._digests : self._places].cast("Q")[:: _DIGEST // starts.itemsize]
+        # Not all at once: that would take four times the memory of what is kept.
+        for first in range(0, len(words), _ROWS):
+            starts.frombytes(words[first : first + _ROWS].tobytes())
         if sys.byteorder == "little":
             starts.byteswap()
         return starts

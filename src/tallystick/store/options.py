@@ -44,15 +44,15 @@ def _path(name: str) -> Meaning:
     return lambda value: {name: os.path.expanduser(value)}
 
 
-def _truth(value: str) -> bool:
+def _truth(option: str, value: str) -> bool:
     if value.lower() not in _YES + _NO:
-        raise Refused(f"`{value}` is neither yes nor no")
+        raise Refused(f"the remote's setting `{option}` is `{value}`", hint="known: true, false")
     return value.lower() in _YES
 
 
 def _port(value: str) -> dict[str, Any]:
     if not (value.isascii() and value.isdigit() and 0 < int(value) < 1 << 16):
-        raise Refused(f"`{value}` is no port")
+        raise Refused(f"the remote's setting `port` is `{value}`", hint="a number from 1 to 65535")
     return {"port": int(value)}
 
 
@@ -64,13 +64,13 @@ _S3: Mapping[str, Meaning] = {
     "sessiontoken": _text("token"),
     "region": _client("region_name"),
     "storageclass": lambda value: {"s3_additional_kwargs": {"StorageClass": value}},
-    "anon": lambda value: {"anon": _truth(value)},
+    "anon": lambda value: {"anon": _truth("anon", value)},
 }
 _GOOGLE: Mapping[str, Meaning] = {
     "endpointurl": _text("endpoint_url"),
     "project": _text("project"),
     "keyfile": _path("token"),
-    "anon": lambda value: {"token": "anon"} if _truth(value) else {},
+    "anon": lambda value: {"token": "anon"} if _truth("anon", value) else {},
 }
 _AZURE: Mapping[str, Meaning] = {
     "accountname": _text("account_name"),
@@ -80,7 +80,7 @@ _AZURE: Mapping[str, Meaning] = {
     "tenantid": _text("tenant_id"),
     "clientid": _text("client_id"),
     "clientsecret": _text("client_secret"),
-    "anon": lambda value: {"anon": _truth(value)},
+    "anon": lambda value: {"anon": _truth("anon", value)},
 }
 _SFTP: Mapping[str, Meaning] = {
     "user": _text("username"),

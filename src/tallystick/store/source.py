@@ -27,6 +27,8 @@ def opened(place: str) -> Iterator[Source]:
         with open_url(place) as (name, file, size):
             yield Source(name, file, size)
         return
+    if os.path.isdir(place):
+        raise Refused(f"`{place}` is a folder", hint="`tally add` stores it here, `tally push` sends it")
     with translated(place), open(place, "rb") as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):

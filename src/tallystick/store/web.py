@@ -9,7 +9,7 @@ from tallystick.digest import Buffer
 from tallystick.errors import ObjectMissing, Refused, RemoteUnreachable
 from tallystick.records.config import redacted
 from tallystick.store.backend import MARKER
-from tallystick.store.bucket import Bucket, reached
+from tallystick.store.bucket import MOVED, Bucket, reached
 from tallystick.store.options import meant
 from tallystick.store.parallel import ordered
 
@@ -71,7 +71,7 @@ class Web(Bucket):
             files += [name for name in names if not name.endswith("/")]
         if not files and MARKER not in self._page(""):
             if self.size(MARKER) is None:
-                raise RemoteUnreachable(f"`{self.url}` is no Tallystick store any more")
+                raise RemoteUnreachable(f"`{self.url}` is no Tallystick store any more", hint=MOVED)
             raise RemoteUnreachable(
                 f"`{self.url}` does not show what its folders hold",
                 hint="have the web server list folders, or read the folder or bucket behind it",
