@@ -17,7 +17,19 @@ FLOORS = (
     {"git", "worktree", "store", "envs", "containers", "sandbox", "compare", "tracing", "trackers"}
     | {"engines"},
     {"records"},
-    {"copying", "crew", "digest", "files", "frozen", "landlock", "launcher", "paths", "process", "progress"},
+    {
+        "copying",
+        "crew",
+        "digest",
+        "files",
+        "frozen",
+        "landlock",
+        "launcher",
+        "memory",
+        "paths",
+        "process",
+        "progress",
+    },
     {"errors"},
 )
 # The ground floor is one toolbox: its tools may use each other, in one direction.

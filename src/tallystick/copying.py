@@ -6,6 +6,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
+from tallystick import memory
 from tallystick.digest import (
     ALL_CORES,
     PIECE,
@@ -94,7 +95,7 @@ class _Writing:
         """A buffer that nobody uses any more."""
         if self._made < _BUFFERS:
             self._made += 1
-            return memoryview(bytearray(PIECE))
+            return memory.room(PIECE)
         room = self._free.get()
         if self._error is not None:
             raise self._error

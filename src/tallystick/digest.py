@@ -9,6 +9,7 @@ from typing import Protocol, Self, TypeVar
 import blake3
 import xxhash
 
+from tallystick import memory
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
 
@@ -182,7 +183,7 @@ class _Identifying:
             self._thread.start()
         if self._made < _BUFFERS:
             self._made += 1
-            return memoryview(bytearray(PIECE))
+            return memory.room(PIECE)
         return self._free.get()
 
     def take(self, room: memoryview, count: int) -> None:
@@ -225,7 +226,7 @@ def fingerprint_file(path: str | bytes, passed: Passed = unwatched) -> bytes:
             return fingerprint(start)
         passed(len(start))
         change = xxhash.xxh3_128(start)
-        view = memoryview(bytearray(PIECE))
+        view = memory.room(PIECE)
         with open(source, "rb", buffering=0, closefd=False) as file:
             while count := file.readinto(view):
                 change.update(view[:count])

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
+from tallystick import memory
 from tallystick.crew import drawn
 from tallystick.digest import fingerprint, raw_digest
 from tallystick.worktree.block import NAME, STAT, Block, Run
@@ -31,7 +32,7 @@ class Filler:
         self._staged = staged
         self._open: dict[int, int] = {}
         # One for all that is read: memory's first touch is slow.
-        self._room = memoryview(bytearray(_ROOM))
+        self._room = memory.room(_ROOM)
 
     def fill(self, task: int) -> tuple[int, int]:
         """Do a task; say how many files and bytes are written."""
@@ -75,7 +76,7 @@ class Filler:
             end, length = _stretch(spots, at, len(self._room))
             offset, _, source = spots[at]
             if length > len(self._room):
-                self._room = memoryview(bytearray(length))
+                self._room = memory.room(length)
             descriptor = self._open.get(source)
             if descriptor is None:
                 descriptor = self._source(source)
