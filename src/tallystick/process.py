@@ -51,8 +51,8 @@ environment is looked for, where the system shows such things.
 Last it becomes the farewell, if there is one.
 """
 
-ENDING = 10.0
-"""Seconds after which a keeper has surely ended what it was to end."""
+ENDING = 30.0
+"""Seconds after which a keeper has surely ended what it was to end, on a busy machine, too."""
 
 
 @dataclass(frozen=True, slots=True)

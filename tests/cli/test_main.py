@@ -213,7 +213,7 @@ from tallystick.__main__ import main
 def work():
     try:
         print("ready", flush=True)
-        time.sleep(30)
+        time.sleep(600)
     finally:
         print("cleaned", flush=True)
 config.command = click.Command("config", callback=work)
@@ -229,7 +229,7 @@ def test_a_signal_lets_the_work_clean_up(number: signal.Signals) -> None:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         child.send_signal(number)
-        out, err = child.communicate(timeout=20)
+        out, err = child.communicate(timeout=60)
     assert (child.returncode, out) == (130, "cleaned\n"), err
     assert err.startswith("error: interrupted")
 

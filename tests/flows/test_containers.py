@@ -281,7 +281,7 @@ def test_explaining_names_the_image(fake: FakeEngine, ran: Stages) -> None:
 
 def _started(folder: Path) -> int:
     """The process that the pretended container holds."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for place in folder.glob("tally-*"):
             text = place.read_text()
@@ -292,7 +292,7 @@ def _started(folder: Path) -> int:
 
 
 def _gone(process: int) -> bool:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             os.kill(process, 0)
