@@ -286,16 +286,18 @@ def test_packs_that_were_noted_but_are_gone_are_sent_again(
     assert shelf.journal.packs() == []
 
 
+@pytest.mark.parametrize("keeps", [True, False])
 @pytest.mark.parametrize("pattern", ["*.pack", "*.idx"])
 def test_cut_off_packs_or_indexes_are_healed_by_a_push(
-    full: LocalStore, shelf: RemoteStore, tmp_path: Path, pattern: str
+    full: LocalStore, shelf: RemoteStore, tmp_path: Path, pattern: str, keeps: bool
 ) -> None:
     push(full, shelf)
     for path in Path(shelf.url).rglob(pattern):
         data = path.read_bytes()
         path.unlink()
         path.write_bytes(data[:-1])
-    shutil.rmtree(tmp_path / "cache")
+    if not keeps:
+        shutil.rmtree(tmp_path / "cache")
     assert push(full, unmeddled(shelf)).sent_blobs > 0
     assert_whole(shelf, tmp_path)
 

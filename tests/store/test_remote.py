@@ -195,6 +195,12 @@ def test_a_bad_tombstone_is_an_error_and_not_ignored(full: RemoteStore, local: L
         transfer.push(local, full, CONTENT, repository="r")
 
 
+def test_what_is_not_named_like_a_tombstone_is_left_alone(full: RemoteStore) -> None:
+    (folder_of(full) / "tombstones").mkdir()
+    (folder_of(full) / "tombstones" / "README").write_text("{")
+    assert full.condemned() == set()
+
+
 def test_tombstones_name_condemned_packs(full: RemoteStore) -> None:
     assert full.condemned() == set()
     packs = tuple(full.pack_sizes())

@@ -54,10 +54,11 @@ def test_a_push_that_lost_something_is_not_over(
     assert unmeddled(pushed, tmp_path / "fresh").missing(CONTENT) == set()
 
 
-def test_a_pack_cut_off_is_not_there(pushed: RemoteStore) -> None:
-    pack = below(pushed, "packs")[0]
-    pack.chmod(0o644)
-    pack.write_bytes(pack.read_bytes()[:-1])
+@pytest.mark.parametrize("folder", ["packs", "index"])
+def test_a_file_cut_off_is_not_there(pushed: RemoteStore, folder: str) -> None:
+    file = below(pushed, folder)[0]
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[:-1])
     assert settled(pushed) is None
 
 

@@ -41,7 +41,8 @@ class Copies:
 
     def load(self, backend: Backend, listed: Mapping[str, int]) -> list[Index]:
         """Open these indexes; raise ObjectMissing if one is gone by now."""
-        found = list(zip(listed, ordered(partial(self._open, backend), listed, _JOBS), strict=True))
+        opened = ordered(partial(self._opened, backend), listed.items(), _JOBS)
+        found = list(zip(listed, opened, strict=True))
         self.damaged = [f"{backend.url}/{path}" for path, index in found if index is None]
         self.sizes = {path: listed[path] for path, index in found if index is not None}
         self._forget_all_but(listed)
@@ -50,7 +51,7 @@ class Copies:
     def read(self, backend: Backend, path: str) -> Index | None:
         """One index; None if it is damaged or gone."""
         with suppress(ObjectMissing):
-            return self._open(backend, path)
+            return self._opened(backend, (path, None))
         return None
 
     def keep(self, data: bytes) -> str:
@@ -65,18 +66,22 @@ class Copies:
         self.sizes.pop(path, None)
         (self._folder / os.path.basename(path)).unlink(missing_ok=True)
 
-    def _open(self, backend: Backend, path: str) -> Index | None:
+    def _opened(self, backend: Backend, listed: tuple[str, int | None]) -> Index | None:
         """An index from the copy kept here, or from the remote; None if it is damaged there."""
+        path, size = listed
         name = digest_in(path, _SUFFIX)
-        for data in self._sources(backend, path):
+        for data in self._sources(backend, path, size):
             if Digest.of(data) == name:
                 return Index(data, f"{backend.url}/{path}")
         return None
 
-    def _sources(self, backend: Backend, path: str) -> Iterator[bytes]:
+    def _sources(self, backend: Backend, path: str, size: int | None) -> Iterator[bytes]:
         copy = self._folder / os.path.basename(path)
         with suppress(FileNotFoundError):
-            yield copy.read_bytes()
+            data = copy.read_bytes()
+            # A sound copy is no proof that others can read what is there: at least its size has to fit.
+            if size is None or len(data) == size:
+                yield data
         data = backend.get(path)
         if Digest.of(data) == digest_in(path, _SUFFIX):
             self.keep(data)

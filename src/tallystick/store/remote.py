@@ -305,7 +305,7 @@ class RemoteStore:
     def settle(self, key: str, root: str, packs: Iterable[Digest], blobs: int, size: int) -> None:
         """Note that all blobs of a push are there, in these packs."""
         sizes = {pack.hex(): self._packs[pack] for pack in packs}
-        remember(self._folder, key, Settled(root, tuple(sorted(self._indexes.sizes)), sizes, blobs, size))
+        remember(self._folder, key, Settled(root, dict(self._indexes.sizes), sizes, blobs, size))
 
     def settled(self, key: str) -> Settled | None:
         """The note of a push, if all that it relies on is still there: asked of the remote (rule C6)."""
@@ -314,7 +314,7 @@ class RemoteStore:
             return None
         # In the order of any push: its root, the tombstones, then what is there; and indexes before packs.
         condemned = {pack.hex() for pack in self.condemned()}
-        if not self._indexes.listing(self.backend).keys() >= set(note.indexes):
+        if not self._indexes.listing(self.backend).items() >= note.indexes.items():
             return None
         sizes = {pack.hex(): size for pack, size in self.pack_sizes().items()}
         is_whole = condemned.isdisjoint(note.packs) and note.packs.items() <= sizes.items()
@@ -324,6 +324,8 @@ class RemoteStore:
         """Ask the remote which packs a collection is about to delete."""
         packs: set[Digest] = set()
         for path in self.backend.listing(_TOMBSTONES):
+            if not path.endswith(".json"):
+                continue
             # One that vanishes belonged to a collection that has ended: its packs are gone, or spared.
             with suppress(ObjectMissing):
                 packs.update(tombstone_record.parse(self.backend.get(path), f"{self.url}/{path}").packs)

@@ -23,7 +23,7 @@ class Settled:
     """All blobs of a push lie in these packs, named by these indexes: true for ever, if they are there."""
 
     root: str
-    indexes: tuple[str, ...]
+    indexes: Mapping[str, int]
     packs: Mapping[str, int]
     blobs: int
     size: int
@@ -42,7 +42,7 @@ def key_of(repository: str, commits: Sequence[str], roots: Iterable[Digest]) -> 
 
 def remember(folder: Path, key: str, settled: Settled) -> None:
     """Note a push that has ended well, in place of the one before."""
-    fields = {"push": key, "root": settled.root, "indexes": sorted(settled.indexes)}
+    fields = {"push": key, "root": settled.root, "indexes": dict(settled.indexes)}
     counts = {"packs": dict(settled.packs), "blobs": settled.blobs, "size": settled.size}
     # A note that is lost, or can't be read, costs a longer push.
     write_atomic(folder / _NAME, dump_json({**fields, **counts}), lasting=False)
@@ -53,10 +53,10 @@ def recall(folder: Path, key: str) -> Settled | None:
     with suppress(BadRecord, OSError):
         fields = top(load_json((folder / _NAME).read_bytes(), _NAME, RECEIPT_LIMIT), _NAME, "note")
         if fields.line("push") == key:
-            packs = fields.fields("packs")
+            indexes, packs = fields.fields("indexes"), fields.fields("packs")
             return Settled(
                 root=fields.line("root"),
-                indexes=tuple(fields.lines("indexes")),
+                indexes={name: indexes.integer(name, least=1) for name in indexes.value},
                 packs={name: packs.integer(name, least=1) for name in packs.value},
                 blobs=fields.integer("blobs"),
                 size=fields.integer("size"),
