@@ -3,6 +3,7 @@
 import json
 import random
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,6 +69,8 @@ RECEIPT = Receipt(
     isolated=True,
 )
 TEXT = render(RECEIPT)
+PLAIN = render(replace(RECEIPT, deps=(RECEIPT.deps[0], Artifact("run.sh", "file", DIGEST, 2))))
+"""As almost all are: without programs among its deps."""
 
 
 @relaxed
@@ -218,3 +221,54 @@ def test_a_changed_byte_is_refused_or_changes_the_id(place: int, mask: int) -> N
     with suppress(BadRecord):
         found = parse(bytes(data))
         assert found == RECEIPT or identity(found) != identity(RECEIPT)
+
+
+def outcome(data: bytes) -> Receipt | str:
+    """What a text is read as, or what is said of it."""
+    try:
+        return parse(data)
+    except BadRecord as error:
+        return error.message
+
+
+@relaxed
+@given(receipts, st.integers(0, 1 << 16), st.binary(max_size=3), st.integers(0, 3))
+def test_a_receipt_laid_out_as_tally_does_is_read_like_any_other(
+    receipt: Receipt, place: int, new: bytes, cut: int
+) -> None:
+    data = render(receipt)
+    place %= len(data)
+    for text in (data, data[:place] + new + data[place + cut :]):
+        assert outcome(text) == outcome(b" " + text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('  "seed": 42,', '  "seed": 42,\n  "seed": 42,'),
+        ('  "seed": 42,', '  "seed": 42,\n  "shade": 42,'),
+        ('  "seed": 42,', '  "seed": ,'),
+        ('  "seed": 42,', '  "seed": 42 43,'),
+        ('  "seed": 42,', '  "seed" : 42,'),
+        ('  "seed": 42,', '  "s\\u0065ed": 42,'),
+        ('  "seed": 42,', ""),
+        ('  "seconds": 12.5', '  "seconds": NaN'),
+        ('  "tally": 1', '  "tally": 2'),
+        ('      "path": "run.sh"', '      "path": "run.sh",\n      "path": "run.sh"'),
+        ('      "path": "run.sh"', '      "path": "data/digits"'),
+        ('      "path": "run.sh"', '      "path": "../run.sh"'),
+        ('      "size": 2', '      "size": 2.0'),
+        ('      "size": 2', '      "size": ' + "[" * 5000 + "]" * 5000),
+        ('  "params": {', '  "params": {"p.json": ' + '{"a": ' * 70 + "1" + "}" * 70 + ","),
+        ('  "metrics": {', '  "metrics": {},\n  "more": {'),
+    ],
+)
+def test_a_field_edited_by_hand_is_read_like_any_other(old: str, new: str) -> None:
+    text = PLAIN.replace(old.encode(), new.encode(), 1)
+    assert text != PLAIN
+    assert outcome(text) == outcome(b" " + text)
+
+
+def test_what_receipts_share_is_read_once() -> None:
+    other = PLAIN.replace(b'"seconds": 12.5', b'"seconds": 13.5')
+    assert parse(PLAIN).environment is parse(other).environment

@@ -1,10 +1,12 @@
 """The receipt: everything that one run of a stage came from, and what came out of it."""
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any, Literal, TypeVar
+from functools import lru_cache
+from typing import Any, Literal
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
@@ -27,7 +29,7 @@ from tallystick.records.provenance import (
     read_tracker,
 )
 from tallystick.records.stage import LARGEST_SEED, TRACES, Trace
-from tallystick.records.syntax import RECEIPT_LIMIT, dump_with_rows, load_json
+from tallystick.records.syntax import RECEIPT_LIMIT, dump_with_rows, load_json, load_piece, pieces
 from tallystick.records.tolerance import Tolerances, read_tolerances, tolerance_values
 
 VERSION = 1
@@ -95,11 +97,8 @@ class Receipt:
     isolated: bool = False
 
 
-REMEMBERED = 500
-"""So many parts that receipts share are kept in mind."""
-
-Part = TypeVar("Part")
-_parts: dict[tuple[str, str], Any] = {}
+REMEMBERED, SHORT = 500, 4096
+"""So many fields are kept in mind, of so many letters at most."""
 
 _FIELDS = tuple(item.name for item in dataclasses.fields(Receipt))
 _KEYS = ("tally", *_FIELDS)
@@ -155,55 +154,56 @@ def _artifact_values(artifact: Artifact) -> dict[str, Any]:
 
 def parse(data: bytes | str, source: str = "") -> Receipt:
     """Read a receipt; raise BadRecord naming what is wrong."""
+    found = _parse_pieces(data)
+    return _parse_whole(data, source) if found is None else found
+
+
+def _parse_whole(data: bytes | str, source: str) -> Receipt:
     fields = versioned(load_json(data, source, RECEIPT_LIMIT), source, "receipt", VERSION)
     fields.only(*_KEYS)
-    return Receipt(
-        stage=_address(fields),
-        cmd=fields.lines("cmd") if isinstance(fields.require("cmd"), list) else fields.text("cmd"),
-        wdir=_wdir(fields),
-        status=fields.choice("status", STATUSES),
-        exit_code=fields.integer("exit_code", least=-(1 << 31)),
-        started=_started(fields),
-        seconds=fields.number("seconds"),
-        code=read_code(fields.fields("code", "code")),
-        environment=_once(read_environment, fields.fields("environment", "environment")),
-        hardware=_once(read_hardware, fields.fields("hardware", "hardware")),
-        tool=fields.line("tool"),
-        author=fields.line("author"),
-        deps=_artifacts(fields, "deps"),
-        changed=fields.paths("changed"),
-        params=_params(fields),
-        seed=fields.optional("seed", lambda key: fields.integer(key, most=LARGEST_SEED)),
-        variables=_variables(fields),
-        outs=_artifacts(fields, "outs"),
-        metrics=_metrics(fields),
-        undeclared=fields.paths("undeclared"),
-        produced_by=_produced_by(fields),
-        log=fields.optional("log", fields.digest),
-        tolerance=read_tolerances(fields),
-        cause=fields.optional("cause", fields.line),
-        tail=_tail(fields),
-        features=tuple(map(read_feature, fields.each("features"))),
-        undeclared_writes=fields.paths("undeclared_writes"),
-        trace=fields.choice("trace", TRACES) if "trace" in fields else "none",
-        host=fields.optional("host", lambda key: _once(read_host, fields.fields(key, key))),
-        trackers=tuple(map(read_tracker, fields.each("trackers"))),
-        series=fields.optional("series", fields.digest),
-        isolated=fields.flag("isolated"),
-    )
+    return Receipt(**{name: read(fields) for name, read in _READERS.items()})
 
 
-def _once(read: Callable[[Fields], Part], fields: Fields) -> Part:
-    """Read a part that many receipts share only once: a thousand stages ran on one machine."""
-    key = read.__name__, repr(fields.value)
-    known: Part | None = _parts.get(key)
-    if known is not None:
-        return known
-    part = read(fields)
-    if len(_parts) >= REMEMBERED:
-        _parts.clear()
-    _parts[key] = part
-    return part
+def _parse_pieces(data: bytes | str) -> Receipt | None:
+    """A receipt as `render` writes it, of which there may be thousands; None: look closer.
+
+    What many share, the machine and the environment above all, is read once.
+    """
+    texts = pieces(data, RECEIPT_LIMIT)
+    if texts is None or texts.pop("tally", "") != str(VERSION) or not texts.keys() <= _READERS.keys():
+        return None
+    try:
+        return Receipt(**{name: _read_piece(name, texts.get(name, "")) for name in _FIELDS})
+    except (BadRecord, ValueError, RecursionError):
+        return None
+
+
+def _read_piece(name: str, text: str) -> Any:
+    """The value of one field, given as text; without any it is absent."""
+    if len(text) <= SHORT:
+        return _read_once(name, text)
+    return _listed(text) if name in _LISTS else _READERS[name](Fields({name: load_piece(text)}))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _read_once(name: str, text: str) -> Any:
+    """The same of a short text: a thousand stages ran on one machine, and most ended alike."""
+    if name in _LISTS and text:
+        return _listed(text)
+    return _READERS[name](Fields({name: load_piece(text)} if text else {}))
+
+
+def _listed(text: str) -> tuple[Artifact, ...]:
+    """Artifacts that are all as almost all are; raise ValueError for others."""
+    items = json.loads(text)
+    found = [_plain_artifact(item) for item in items] if type(items) is list else [None]
+    artifacts = tuple(each for each in found if each is not None)
+    # Four keys and a digest have a colon each, and nothing else has: with more, a key stands twice.
+    if len(artifacts) != len(found) or text.count(":") != 5 * len(artifacts):
+        raise ValueError("artifacts of another form")
+    if len({artifact.path for artifact in artifacts}) != len(artifacts):
+        raise ValueError("a path twice")
+    return artifacts
 
 
 def _tail(fields: Fields) -> tuple[str, ...]:
@@ -293,3 +293,42 @@ def _metrics(fields: Fields) -> dict[str, dict[str, float]]:
 def _produced_by(fields: Fields) -> dict[str, str]:
     table = fields.fields("produced_by")
     return {check_path(path, fields.source): str(table.digest(path)) for path in table.value}
+
+
+_READERS: dict[str, Callable[[Fields], Any]] = {
+    "stage": _address,
+    "cmd": lambda fields: (
+        fields.lines("cmd") if isinstance(fields.require("cmd"), list) else fields.text("cmd")
+    ),
+    "wdir": _wdir,
+    "status": lambda fields: fields.choice("status", STATUSES),
+    "exit_code": lambda fields: fields.integer("exit_code", least=-(1 << 31)),
+    "started": _started,
+    "seconds": lambda fields: fields.number("seconds"),
+    "code": lambda fields: read_code(fields.fields("code", "code")),
+    "environment": lambda fields: read_environment(fields.fields("environment", "environment")),
+    "hardware": lambda fields: read_hardware(fields.fields("hardware", "hardware")),
+    "tool": lambda fields: fields.line("tool"),
+    "author": lambda fields: fields.line("author"),
+    "deps": lambda fields: _artifacts(fields, "deps"),
+    "changed": lambda fields: fields.paths("changed"),
+    "params": _params,
+    "seed": lambda fields: fields.optional("seed", lambda key: fields.integer(key, most=LARGEST_SEED)),
+    "variables": _variables,
+    "outs": lambda fields: _artifacts(fields, "outs"),
+    "metrics": _metrics,
+    "undeclared": lambda fields: fields.paths("undeclared"),
+    "produced_by": _produced_by,
+    "log": lambda fields: fields.optional("log", fields.digest),
+    "tolerance": read_tolerances,
+    "cause": lambda fields: fields.optional("cause", fields.line),
+    "tail": _tail,
+    "features": lambda fields: tuple(map(read_feature, fields.each("features"))),
+    "undeclared_writes": lambda fields: fields.paths("undeclared_writes"),
+    "trace": lambda fields: fields.choice("trace", TRACES) if "trace" in fields else "none",
+    "host": lambda fields: fields.optional("host", lambda key: read_host(fields.fields(key, key))),
+    "trackers": lambda fields: tuple(map(read_tracker, fields.each("trackers"))),
+    "series": lambda fields: fields.optional("series", fields.digest),
+    "isolated": lambda fields: fields.flag("isolated"),
+}
+"""How each field is read, in the order in which what is wrong is said."""

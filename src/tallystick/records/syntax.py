@@ -97,6 +97,30 @@ def load_json(data: bytes | str, source: str = "", limit: int = RECEIPT_LIMIT) -
     return value
 
 
+def pieces(data: bytes | str, limit: int) -> dict[str, str] | None:
+    """The values of a mapping that `dump_json` wrote, unread, by their keys; None for other texts.
+
+    If each piece is JSON and the keys are known, the whole is the mapping that they make: no text in JSON
+    holds a line break. Whatever would have to be looked at as a whole is left alone.
+    """
+    try:
+        text = data if isinstance(data, str) else data.decode()
+    except UnicodeDecodeError:
+        return None
+    if len(data) > limit or "\\u" in text or not text.startswith('{\n  "') or not text.endswith("\n}\n"):
+        return None
+    parts = [part.partition('": ') for part in text[5:-3].split(',\n  "')]
+    found = {key: value for key, _, value in parts}
+    return found if len(found) == len(parts) and all(found.values()) else None
+
+
+def load_piece(text: str) -> Any:
+    """One value of such a mapping; raise ValueError for what has to be looked at as a whole."""
+    if text.count("{") + text.count("[") >= DEEPEST:
+        raise ValueError("perhaps nested too deeply")
+    return _STRICT.decode(text)
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):
