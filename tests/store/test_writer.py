@@ -1,6 +1,7 @@
 """Adding many files at once: each is read as it was looked at, or looked at again."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,6 +51,25 @@ def test_only_large_files_tell_of_their_bytes_as_they_pass(local: LocalStore, fi
         list(writing.add_files([looked(path) for path in files], passed.append))
     assert sum(passed) == LARGE + 1
     assert len(passed) > 1
+
+
+def test_so_many_files_are_read_at_a_time_as_is_asked_for(
+    local: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / str(number) for number in range(9)]
+    for path in paths:
+        path.write_text(path.name)
+    together = threading.Barrier(3, timeout=60)
+    read = writer._read_small
+
+    def meet(file: Looked) -> tuple[bytes, bytes | None]:
+        together.wait()
+        return read(file)
+
+    monkeypatch.setattr(writer, "_read_small", meet)
+    with local.writer() as writing:
+        told = list(writing.add_files([looked(path) for path in paths], jobs=3))
+    assert [digest for digest, _ in told] == [Digest.of(path.name.encode()) for path in paths]
 
 
 def test_files_that_are_here_already_are_not_stored_again(local: LocalStore, files: list[Path]) -> None:

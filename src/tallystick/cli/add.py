@@ -8,6 +8,7 @@ import click
 from tallystick.cli import render
 from tallystick.cli.context import Context, context
 from tallystick.cli.options import (
+    MOST_JOBS,
     chosen_paths,
     force_option,
     remote_option,
@@ -15,6 +16,7 @@ from tallystick.cli.options import (
     to_project_path,
 )
 from tallystick.cli.text import count_text, size_text, style
+from tallystick.data.blobs import JOBS
 from tallystick.errors import WrongUsage
 from tallystick.flows.add import Added, AddedPath, add, add_to_remote
 
@@ -27,6 +29,14 @@ from tallystick.flows.add import Added, AddedPath, add, add_to_remote
 )
 @click.option("-o", "--out", metavar="PATH", help="With --to-remote: track it as this path.")
 @remote_option()
+@click.option(
+    "-j",
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1, MOST_JOBS),
+    help="How many small files are read at the same time: more where each takes long, as on a network share."
+    " With --to-remote: how many packs are sent, two at most.",
+)
 @click.option("--no-stage", is_flag=True, help="Leave git's index alone.")
 @force_option("Replace pointers that can't be read, and track what a stage makes as data of its own.")
 @click.pass_context
@@ -37,6 +47,7 @@ def command(
     to_remote: bool,
     out: str | None,
     remote: str | None,
+    jobs: int | None,
     no_stage: bool,
     force: bool,
 ) -> None:
@@ -55,7 +66,7 @@ def command(
     """
     current = context(ctx)
     if to_remote:
-        result = _sent(current, targets, patterns, out, remote, no_stage, force)
+        result = _sent(current, targets, patterns, out, remote, jobs, no_stage, force)
     elif out is not None or remote is not None:
         raise WrongUsage("`--out` and `--remote` go with `--to-remote`")
     else:
@@ -65,6 +76,7 @@ def command(
             patterns=patterns,
             stage=not no_stage,
             force=force,
+            jobs=jobs or 1,
             progress=current.progress(),
         )
     render.report(current, result, _lines, _total)
@@ -76,6 +88,7 @@ def _sent(
     patterns: bool,
     out: str | None,
     remote: str | None,
+    jobs: int | None,
     no_stage: bool,
     force: bool,
 ) -> Added:
@@ -91,6 +104,7 @@ def _sent(
         remote=remote,
         stage=not no_stage,
         force=force,
+        jobs=jobs or JOBS,
         progress=current.progress(),
     )
 

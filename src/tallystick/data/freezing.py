@@ -33,11 +33,11 @@ class Frozen:
 
 
 def keep(
-    project: Project, path: str, progress: Progress = silent, writer: Writer | None = None
+    project: Project, path: str, progress: Progress = silent, writer: Writer | None = None, jobs: int = 1
 ) -> Held | None:
     """Store what stands at a path, in one read; nothing is tracked by that. None when nothing is there.
 
-    With somebody's writer it is stored when they commit.
+    With somebody's writer it is stored when they commit. Small files are read `jobs` at a time.
     """
     scan = project.worktree.scan(path)
     if scan is None:
@@ -50,7 +50,7 @@ def keep(
         for target in scan.links.values():
             writer.add(target)
         rows = counted(scan, unstored, "adding", progress, LARGE)
-        added = writer.add_files(scan.looks(unstored), lambda size: progress.advance(size=size))
+        added = writer.add_files(scan.looks(unstored), lambda size: progress.advance(size=size), jobs)
         for row, names in zip(rows, added, strict=True):
             identities.put(row, *names)
         digest = _put_whole(scan, known, writer)
@@ -105,12 +105,13 @@ def freeze_all(
     *,
     stage: str | None = None,
     replace: bool = False,
+    jobs: int = 1,
     progress: Progress = silent,
 ) -> list[Frozen]:
     """Do the same for many paths: everything into one pack, then the ignore lines, then all pointers."""
     formers = {path: _former(project, path, replace) for path in paths}
     with project.store.writer() as writer:
-        found = {path: _kept(project, path, progress, writer) for path in formers}
+        found = {path: _kept(project, path, progress, writer, jobs) for path in formers}
     return _recorded(project, formers, [found[path] for path in paths], stage)
 
 
@@ -148,9 +149,9 @@ def _written(
     return frozen
 
 
-def _kept(project: Project, path: str, progress: Progress, writer: Writer) -> Held:
+def _kept(project: Project, path: str, progress: Progress, writer: Writer, jobs: int) -> Held:
     """Store what stands at a path; raise Refused if nothing does."""
-    found = keep(project, path, progress, writer)
+    found = keep(project, path, progress, writer, jobs)
     if found is None:
         raise Refused(f"there is nothing at `{path}`")
     return found

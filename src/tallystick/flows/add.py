@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
+from tallystick.data.blobs import JOBS
 from tallystick.data.freezing import Frozen, freeze_all, record
 from tallystick.data.hashing import held
 from tallystick.data.tracked import WorktreePointers, owner_of
@@ -65,16 +66,17 @@ def add(
     patterns: bool = False,
     stage: bool = True,
     force: bool = False,
+    jobs: int = 1,
     progress: Progress = silent,
 ) -> Added:
     """Store what stands at the targets, write their pointers, have git ignore the data and see the pointers.
 
     With `patterns` the targets may hold `*`, `**` and `?`; with `force` malformed pointers are replaced.
-    Every target is checked before the first is touched.
+    Small files are read `jobs` at a time. Every target is checked before the first is touched.
     """
     paths = _matches(project, targets) if patterns else _normal(targets)
     _check_all(project, paths, force)
-    frozen = freeze_all(project, paths, replace=force, progress=progress)
+    frozen = freeze_all(project, paths, replace=force, jobs=jobs, progress=progress)
     if stage:
         project.git.stage(dict.fromkeys(name for one in frozen for name in one.written))
     return Added(
@@ -94,6 +96,7 @@ def add_to_remote(
     remote: str | None = None,
     stage: bool = True,
     force: bool = False,
+    jobs: int = JOBS,
     progress: Progress = silent,
 ) -> Added:
     """Send the file of a path or URL straight to a remote, and write the pointer of `target` for it.
@@ -104,7 +107,8 @@ def add_to_remote(
     with opened(place) as source:
         path = posixpath.normpath(posixpath.join(folder, source.name) if target is None else target)
         _check_all(project, [path], force, standing=False)
-        sent = stream(source, store, repository=project.config.repository or "", progress=progress)
+        repository = project.config.repository or ""
+        sent = stream(source, store, repository=repository, jobs=jobs, progress=progress)
     entry = Entry("x" if source.executable else "f", sent.digest, sent.size, b"")
     frozen = record(project, held(path, "file", [entry]), replace=force)
     if stage:

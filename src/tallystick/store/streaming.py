@@ -28,7 +28,14 @@ class Streamed:
     packs: int
 
 
-def stream(source: Source, remote: RemoteStore, *, repository: str, progress: Progress = silent) -> Streamed:
+def stream(
+    source: Source,
+    remote: RemoteStore,
+    *,
+    repository: str,
+    jobs: int = PACKS_AT_A_TIME,
+    progress: Progress = silent,
+) -> Streamed:
     """Cut, hash and send a file in one read; its digest is known last, so recipe, index and root come last.
 
     Raises RemoteUnreachable if a collection deleted what the file relies on: it must be read again then.
@@ -39,7 +46,7 @@ def stream(source: Source, remote: RemoteStore, *, repository: str, progress: Pr
     outgoing = _Outgoing(source, remote, progress)
     progress.begin(f"sending `{source.name}`", size=source.size or 0)
     try:
-        for done in ordered(partial(upload, remote), outgoing.parcels(), PACKS_AT_A_TIME):
+        for done in ordered(partial(upload, remote), outgoing.parcels(), min(jobs, PACKS_AT_A_TIME)):
             packs.append((done.pack, done.rows))
             sent += done.pack.size
     finally:

@@ -23,10 +23,14 @@ from tallystick.files import sync_folder, temporary_name, translated
 from tallystick.store.background import Background
 from tallystick.store.index import PackName
 from tallystick.store.pack import LARGE, MAGIC, PACK_SIZE, RAW, ROW, close
+from tallystick.store.parallel import ordered
 from tallystick.store.shelf import Shelf
 
 _BATCH = 4 << 20
 """Bytes of small blobs gathered before they are handed to the disk."""
+
+Looked = tuple[bytes, int, int, int, int]
+"""A file's path, and its size, times and inode when it was looked at."""
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -144,15 +148,13 @@ class Writer:
         )
 
     def add_files(
-        self, files: Iterable[tuple[bytes, int, int, int, int]], passed: Passed = unwatched
+        self, files: Iterable[Looked], passed: Passed = unwatched, jobs: int = 1
     ) -> Iterator[tuple[bytes, bytes]]:
-        """Store files; say of each in turn its digest and its fingerprint.
+        """Store files, the small ones read `jobs` at a time; say of each its digest and its fingerprint.
 
         Each comes with its size, times and inode as they were before: that saves another look.
         """
-        for path, *before in files:
-            size = before[0]
-            data = None if size >= LARGE else _read_still(path, before)
+        for path, data in ordered(_read_small, files, jobs) if jobs > 1 else map(_read_small, files):
             if data is None:
                 hashed = self.add_file(path, passed)
                 yield hashed.digest, hashed.fingerprint
@@ -346,6 +348,12 @@ def _open(path: bytes | str) -> int:
     except OSError:
         with translated(os.fsdecode(path)):
             raise
+
+
+def _read_small(file: Looked) -> tuple[bytes, bytes | None]:
+    """A file's path and, of a small one that holds still, its bytes."""
+    path, *before = file
+    return path, None if before[0] >= LARGE else _read_still(path, before)
 
 
 def _read_still(path: bytes, before: list[int]) -> bytes | None:
