@@ -16,7 +16,7 @@ from tallystick.project import Project
 from tallystick.records import params as params_record
 from tallystick.records.receipt import Artifact
 from tallystick.runs.noted import Noted
-from tallystick.runs.pipelines import Step, read_file
+from tallystick.runs.pipelines import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def params_now(project: Project, step: Step, surroundings: Surroundings) -> dict
     for part in step.params:
         data = surroundings.overlay.get(part.path)
         if data is None:
-            data = read_file(project, part.path)
+            data = surroundings.noted.text(project, part.path)
         if data is None:
             raise BadRecord(
                 f"stage `{step.address}` reads parameters from `{part.path}`, which doesn't exist",

@@ -33,6 +33,7 @@ class Noted:
         self._allowed: Allowed | None = None
         self._identities: dict[int, tuple[Captured, Digest]] = {}
         self._params: dict[str, tuple[bytes, params_record.Values]] = {}
+        self._texts: dict[str, tuple[Signature, bytes]] = {}
         self._files: dict[str, tuple[Signature, Artifact]] = {}
         self._recorded: dict[str, tuple[Signature, Recorded]] = {}
         self._originals: dict[Digest, Digest | None] = {}
@@ -81,6 +82,17 @@ class Noted:
             known = self._params[path] = data, params_record.read(data, path)
         return known[1]
 
+    def text(self, project: Project, path: str) -> bytes | None:
+        """A small file of the worktree, read anew only where it is another; None if there is none."""
+        now, signature = time_ns(), _signature(f"{project.git.root}/{path}")
+        known = self._texts.get(path)
+        if known is not None and known[0] == signature:
+            return known[1]
+        data = read_file(project, path)
+        if data is not None and _is_settled(signature, now):
+            self._texts[path] = signature, data
+        return data
+
     def recorded(self, project: Project, step: Step) -> Recorded | None:
         """The receipt that the worktree holds for a stage, read anew only where its file is another."""
         path, now = step.receipt_path, time_ns()
@@ -92,14 +104,15 @@ class Noted:
         if data is None:
             return None
         found = recorded_as(step, data, path)
-        # One that was written just now may be written again without showing it.
-        if signature and max(signature[2], signature[3]) < now - SETTLED:
+        if _is_settled(signature, now):
             self._recorded[path] = signature, found
         return found
 
     def judge(self, project: Project, recorded: Sequence[Recorded]) -> None:
         """Find out which of some receipts were edited by hand, all at once."""
         new = [each for each in recorded if each.id not in self._originals]
+        if not new:
+            return
         self._originals.update({each.id: None for each in new})
         self._originals.update(originals(project, new))
 
@@ -138,6 +151,11 @@ class Noted:
             if max(mtime, ctime) < files.scan.stamp:
                 self._files[artifact.path] = tuple(told), artifact
         return artifacts
+
+
+def _is_settled(signature: Signature, now: int) -> bool:
+    """Whether a file shows each change from now on: one written just now may be written again unseen."""
+    return bool(signature) and max(signature[2], signature[3]) < now - SETTLED
 
 
 def _signature(place: str) -> Signature:

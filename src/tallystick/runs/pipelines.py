@@ -75,7 +75,8 @@ class Step:
     @property
     def receipt_path(self) -> str:
         """Where the receipt of its last successful run lies."""
-        return posixpath.join(self.folder, RECEIPTS, f"{file_name(self.stage.name)}.json")
+        name = f"{RECEIPTS}/{file_name(self.stage.name)}.json"
+        return f"{self.folder}/{name}" if self.folder else name
 
     @property
     def lock_path(self) -> str:

@@ -1,9 +1,10 @@
 """Whether stages can run at all: what they read is there, and what they write is free."""
 
 import os
+import posixpath
 from collections.abc import Collection, Sequence
 
-from tallystick.data.tracked import owner_of, pointers_of
+from tallystick.data.tracked import Tracked, owner_of, pointers_of
 from tallystick.errors import Refused
 from tallystick.project import Project
 from tallystick.runs.contained import require_observable
@@ -24,23 +25,30 @@ def require(project: Project, graph: Graph, steps: Sequence[Step]) -> None:
                 raise absent(project, step, path)
 
     committed = project.git.tracked([out.path for step in steps for out in step.outs if out.cache])
+    # A thousand outs may lie in one folder: each folder is looked at once.
+    owners: dict[str, Tracked | None] = {}
+    folders: dict[str, bool] = {}
     for step in steps:
         features_now(project, step)
         require_observable(step)
-        _check_folder(project, graph, step)
-        _check_outs(project, step, committed)
+        _check_folder(project, graph, step, folders)
+        _check_outs(project, step, committed, owners)
 
 
-def _check_folder(project: Project, graph: Graph, step: Step) -> None:
+def _check_folder(project: Project, graph: Graph, step: Step, folders: dict[str, bool]) -> None:
     """Raise Refused if the folder that the command runs in isn't there."""
-    if not (project.git.root / step.cwd).is_dir() and not _is_made(graph, step.cwd, step):
+    if step.cwd not in folders:
+        folders[step.cwd] = (project.git.root / step.cwd).is_dir()
+    if not folders[step.cwd] and not _is_made(graph, step.cwd, step):
         raise Refused(
             f"stage `{step.address}` runs in `{step.cwd}`, which is no folder",
             hint=f"make it, or correct `wdir` in `{step.source}`",
         )
 
 
-def _check_outs(project: Project, step: Step, committed: Collection[str]) -> None:
+def _check_outs(
+    project: Project, step: Step, committed: Collection[str], owners: dict[str, Tracked | None]
+) -> None:
     """Raise Refused if an out belongs to git, or to a tracked folder, already."""
     cached = [out.path for out in step.outs if out.cache]
     for path in cached:
@@ -50,7 +58,10 @@ def _check_outs(project: Project, step: Step, committed: Collection[str]) -> Non
                 f"`{min(held)}`, which stage `{step.address}` makes, is tracked by git",
                 hint=f"`git rm --cached {min(held)}`, or declare the out with `cache: false`",
             )
-        owner = owner_of(pointers_of(project), path)
+        folder = posixpath.dirname(path)
+        if folder not in owners:
+            owners[folder] = owner_of(pointers_of(project), path)
+        owner = owners[folder]
         if owner is not None:
             raise Refused(
                 f"`{path}`, which stage `{step.address}` makes, lies in the tracked folder `{owner.path}`",
