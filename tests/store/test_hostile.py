@@ -88,8 +88,9 @@ def test_a_recipe_that_does_not_add_up_is_refused_and_another_remote_asked(
     other = backup(full, tmp_path)
     forged(full, b"\x05\x00\x00\x00", where)
     clone = LocalStore(tmp_path / "clone")
-    with pytest.raises(BadRecord, match="recipe"):
+    with pytest.raises(BadRecord, match="recipe") as caught:
         transfer.fetch([unmeddled(full, tmp_path / "fresh")], clone, BIG)
+    assert "push again" in str(caught.value.hint)
     assert clone.missing(BIG) == set(BIG)
     transfer.fetch([unmeddled(full, tmp_path / "fresh"), other], clone, BIG)
     assert dict(clone.read_many(BIG)) == BIG

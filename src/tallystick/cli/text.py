@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from tallystick.digest import Digest
 
 COLOUR = re.compile(r"\x1b\[[0-9;]{1,12}m")
 _STEERING = re.compile(r"(\x1b\[[0-9;]{1,12}m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -137,8 +136,3 @@ def total_text(count: int, one: str, size: int, moved: int, done: str, seconds: 
 def count_text(number: int, one: str, many: str | None = None) -> str:
     """Write a number with its noun: `1 file`, `2,000 files`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def digest_text(digest: Digest | None) -> str:
-    """Write a digest short, for people."""
-    return digest.short if digest is not None else "-"

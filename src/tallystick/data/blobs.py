@@ -210,7 +210,8 @@ def _damaged(error: ObjectCorrupt, blobs: Mapping[Digest, str]) -> ObjectCorrupt
         f"{error.message}: {named}; found damaged in {', '.join(error.places)}",
         error.digests,
         error.places,
-        hint="name another remote that has it (`--remote`), or ask whoever made it to push again",
+        hint="name another remote that has it (`--remote`), or delete the damaged file there and push again"
+        " from where the data is",
     )
 
 

@@ -21,14 +21,11 @@ PLACE = struct.Struct("<IIIII")
 RECIPE = struct.Struct("<32sQII")
 CHUNK = struct.Struct("<32sI")
 _NUMBER = struct.Struct("<I")
-_TABLE = struct.Struct("<32s16s")
-"""A row of a pack's table of contents: a digest, and its place but for the pack."""
 _PLACED = struct.Struct("<I16s")
 _DIGEST = 32
 _EACH = struct.Struct("32s")
 _START = struct.Struct(">Q")
-_WORDS = (_DIGEST + PLACE.size) // 4
-"""Words of a digest and its place together."""
+_LATER = "the index's format is not known to this version of tally"
 _ROWS = 1 << 16
 _MANY = 4
 """Looking up more than one in so many of an index's blobs is faster by a table than by bisecting."""
@@ -56,70 +53,6 @@ class Recipe(NamedTuple):
 
     size: int
     chunks: tuple[tuple[Digest, int], ...]
-
-
-def build(packs: Iterable[tuple[PackName, Sequence[Entry]]], recipes: Mapping[Digest, Recipe]) -> bytes:
-    """Write the index of some packs and large files; equal input gives equal bytes."""
-    return assemble([(name, table(entries)) for name, entries in packs], recipes)
-
-
-def assemble(packs: Iterable[tuple[PackName, Buffer]], recipes: Mapping[Digest, Recipe]) -> bytes:
-    """Write the index of packs that come with their tables of contents, and of some large files."""
-    named = sorted(packs, key=lambda pack: pack[0].digest)
-    # By digest, then by the number's bytes: a blob that two packs hold gets its place in one of them.
-    rows = sorted(row for number, (_, table) in enumerate(named) for row in _numbered(table, number))
-    joined = b"".join(rows)
-    rows.clear()
-    digests, places = _columns(joined)
-    if any(map(eq, _EACH.iter_unpack(digests), _EACH.iter_unpack(digests[_DIGEST:]))):
-        digests, places = _columns(b"".join(_first_of_each(joined)))
-    del joined
-    ordered = sorted(recipes.items())
-    count = sum(len(recipe.chunks) for _, recipe in ordered)
-    return b"".join(
-        (
-            HEADER.pack(MAGIC, len(named), len(digests) // _DIGEST, len(ordered), count),
-            *(PACK.pack(name.digest, name.size) for name, _ in named),
-            digests,
-            places,
-            *_recipe_rows(ordered),
-            *(CHUNK.pack(*chunk) for _, recipe in ordered for chunk in recipe.chunks),
-        )
-    )
-
-
-def _numbered(table: Buffer, number: int) -> list[bytes]:
-    """A pack's rows, with its number behind each digest."""
-    mark = _NUMBER.pack(number)
-    return [digest + mark + where for digest, where in _TABLE.iter_unpack(table)]
-
-
-def _columns(rows: bytes) -> tuple[memoryview, memoryview]:
-    """The digests and the places in numbered rows; word by word, so that no row becomes an object."""
-    words, width = memoryview(rows).cast("I"), _DIGEST // 4
-    count = len(words) // _WORDS
-    digests, places = memoryview(bytearray(count * _DIGEST)), memoryview(bytearray(count * PLACE.size))
-    for word in range(_WORDS):
-        column, at, step = (digests, word, width) if word < width else (places, word - width, _WORDS - width)
-        column.cast("I")[at::step] = words[word::_WORDS]
-    return digests, places
-
-
-def _first_of_each(rows: bytes) -> Iterator[bytes]:
-    """Sorted rows without those whose blob has one already."""
-    last = b""
-    for (row,) in struct.iter_unpack(f"{_WORDS * 4}s", rows):
-        if row[:_DIGEST] != last:
-            yield row
-        last = row[:_DIGEST]
-
-
-def _recipe_rows(ordered: Iterable[tuple[Digest, Recipe]]) -> Iterator[bytes]:
-    """Name each recipe's run in the table of chunks."""
-    first = 0
-    for digest, recipe in ordered:
-        yield RECIPE.pack(digest, recipe.size, first, len(recipe.chunks))
-        first += len(recipe.chunks)
 
 
 class Index:
@@ -216,7 +149,7 @@ class Index:
         """The numbers of the packs that rows name."""
         numbers = self._words(0, rows)
         if max(numbers, default=-1) >= len(self.packs):
-            raise BadRecord("the index names a pack that it does not list", self._source)
+            raise _bad("the index names a pack that it does not list", self._source)
         return numbers
 
     def sizes(self, rows: Sequence[int]) -> Sequence[int]:
@@ -265,7 +198,7 @@ class Index:
         """The number of the pack that a row names."""
         number: int = struct.unpack_from("<I", self._data, self._places + row * PLACE.size)[0]
         if number >= len(self.packs):
-            raise BadRecord("the index names a pack that it does not list", self._source)
+            raise _bad("the index names a pack that it does not list", self._source)
         return number
 
     def places(self, rows: Collection[tuple[Digest, int]]) -> Iterator[tuple[Digest, Place]]:
@@ -345,7 +278,7 @@ class Outline(NamedTuple):
         files = places + count * PLACE.size
         rest = files + recipes * RECIPE.size
         if rest + chunks * CHUNK.size != size:
-            raise BadRecord("the index is cut off or damaged", source)
+            raise _bad("the index is cut off or damaged", source)
         return cls(count, HEADER.size, digests, places, files, rest, size)
 
     def run(self, first: int, length: int, source: str) -> tuple[int, int]:
@@ -353,7 +286,7 @@ class Outline(NamedTuple):
         begin = self.chunks + first * CHUNK.size
         end = begin + length * CHUNK.size
         if end > self.end:
-            raise BadRecord("the index holds a recipe that is cut off", source)
+            raise _bad("the index holds a recipe that is cut off", source)
         return begin, end
 
 
@@ -361,10 +294,10 @@ def placed(packs: Sequence[PackName], row: tuple[int, ...], source: str) -> Plac
     """The place that a row names; raise BadRecord for what no writer can have written."""
     number, offset, stored, size, encoding = row
     if number >= len(packs):
-        raise BadRecord("the index names a pack that it does not list", source)
+        raise _bad("the index names a pack that it does not list", source)
     pack, length = packs[number]
     if offset + stored > length or not is_possible(stored, size, encoding):
-        raise BadRecord("the index names an impossible place", source)
+        raise _bad("the index names an impossible place", source)
     return Place(pack, offset, stored, size, encoding)
 
 
@@ -372,18 +305,23 @@ def run_of(rows: Buffer, size: int, source: str) -> Recipe:
     """A recipe from its rows in the table of chunks; raise BadRecord if they don't make up its size."""
     chunks = tuple((Digest(digest), count) for digest, count in CHUNK.iter_unpack(rows))
     if sum(count for _, count in chunks) != size:
-        raise BadRecord("the index holds a recipe that does not add up", source)
+        raise _bad("the index holds a recipe that does not add up", source)
     return Recipe(size, chunks)
+
+
+def _bad(reason: str, source: str) -> BadRecord:
+    """The error that an index says what no writer of it can have meant."""
+    return BadRecord(reason, source, hint="delete that index, then push again from where the data is")
 
 
 def _header(view: memoryview, source: str) -> tuple[int, int, int, int]:
     """Read how many packs, blobs, recipes and chunks an index has."""
     if len(view) < HEADER.size:
-        raise BadRecord("the index is cut off", source)
+        raise _bad("the index is cut off", source)
     magic, *counts = HEADER.unpack_from(view)
     if magic[:7] == MAGIC[:7] and magic != MAGIC:
-        raise BadRecord("the index's format is not known to this version of tally", source)
+        raise BadRecord(_LATER, source, hint="upgrade tallystick")
     if magic != MAGIC:
-        raise BadRecord("this is no index", source)
+        raise _bad("this is no index", source)
     packs, blobs, recipes, chunks = counts
     return packs, blobs, recipes, chunks

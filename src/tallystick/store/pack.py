@@ -26,7 +26,7 @@ LARGEST_BLOB = 16 << 20
 
 ROW = struct.Struct("<32sIIII")
 TRAILER = struct.Struct("<16sII32s8s")
-LARGEST_PACK = (1 << 32) - 1
+_LATER = "the pack's format is not known to this version of tally"
 _SAMPLE = 16 << 10
 _COMPRESSION_LEVEL = 1
 
@@ -93,7 +93,7 @@ def read_trailer(data: Buffer, pack_size: int, source: str = "") -> Trailer:
         raise BadRecord("the pack is too short", source)
     _, count, end, checksum, magic = TRAILER.unpack(data)
     if magic[:7] == MAGIC[:7] and magic != MAGIC:
-        raise BadRecord("the pack's format is not known to this version of tally", source)
+        raise BadRecord(_LATER, source, hint="upgrade tallystick")
     if magic != MAGIC or end < len(MAGIC) or end + count * ROW.size + TRAILER.size != pack_size:
         raise BadRecord("the pack is cut off or no pack", source)
     return Trailer(count, end, checksum)

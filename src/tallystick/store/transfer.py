@@ -254,7 +254,7 @@ def _unhad(
         found = [damaged[digest] for digest in bad]
         kept = Quarantine(local.quarantine).keep(found)
         told = "; ".join(map(str, found[:_TOLD]))
-        message = f"{len(bad):,} blobs are damaged at the remote ({told})"
+        message = f"blobs that are damaged at the remote: {len(bad):,} ({told})"
         if kept:
             message += f"; what came is kept in `{local.quarantine}`"
         return ObjectCorrupt(message, bad, sorted({one.source for one in found}))
