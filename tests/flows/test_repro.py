@@ -325,3 +325,8 @@ def test_links_in_a_commit_lead_nothing_out_of_the_worktree(done: Stages, tmp_pa
     done.repo.commit()
     assert "link" in done.tally("repro", code=3).err
     assert (precious / "model.bin").read_text() == "mine"
+
+
+def test_the_name_of_a_stage_is_told_from_a_commit(done: Stages) -> None:
+    refused = done.tally("repro", "train", code=3).err
+    assert "`train` is a stage, and no commit or run\nhint: tally repro HEAD --stage train" in refused

@@ -32,7 +32,8 @@ def _is_path(current: Context, word: str) -> bool:
         )
     if not path and not commit:
         raise Refused(
-            f"`{word}` is neither a commit nor a tracked path", hint="see `git log --all`, `tally status`"
+            f"`{word}` is neither a commit nor a tracked path",
+            hint="see `git log --all` and `tally status`; for the ids of runs `tally log`",
         )
     return path
 

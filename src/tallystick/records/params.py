@@ -39,7 +39,8 @@ def _find(values: Any, key: str, file: str) -> Any:
     """A value by its dotted key; a key that itself holds dots is tried first, a number picks from a list."""
     path = _path(values, key)
     if path is None:
-        raise BadRecord(f"there is no parameter `{key}`", file)
+        known = ", ".join(map(str, values)) if isinstance(values, dict) else ""
+        raise BadRecord(f"there is no parameter `{key}`", file, hint=f"there are: {known}" if known else None)
     for part in path:
         values = values[part]
     return values

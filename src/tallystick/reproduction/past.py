@@ -2,14 +2,15 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
-from tallystick.errors import Refused
+from tallystick.errors import Refused, TallyError
 from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.runs import ledger
 from tallystick.runs.edited import refuse_edited
 from tallystick.runs.ledger import Run
-from tallystick.runs.pipelines import Graph, inside, load_at
+from tallystick.runs.pipelines import Graph, inside, load, load_at
 from tallystick.runs.receipts import Recorded, recorded_at
 
 
@@ -49,9 +50,18 @@ def _commit(project: Project, target: str) -> str | None:
     try:
         return project.git.resolve(target)
     except Refused as error:
+        if _is_stage(project, target):
+            what = f"`{target}` is a stage, and no commit or run"
+            raise Refused(what, hint=f"tally repro HEAD --stage {target}") from None
         if not ledger.seems_run(target):
             raise or_shallow(project, error) from None
         return None
+
+
+def _is_stage(project: Project, word: str) -> bool:
+    with suppress(TallyError):
+        return word in load(project).steps
+    return False
 
 
 def _run(project: Project, target: str) -> Run:

@@ -55,7 +55,7 @@ def gather(
     """
     params, variables = params_now(project, step, surroundings), variables_now(step, surroundings)
     refuse_secrets([step], params, variables, surroundings.variables)
-    deps = _deps(project, step, surroundings)
+    deps = _deps(project, graph, step, surroundings)
     inputs = Inputs(
         code=_code(project, graph, surroundings),
         deps=deps,
@@ -72,13 +72,13 @@ def gather(
     return inputs
 
 
-def _deps(project: Project, step: Step, surroundings: Surroundings) -> tuple[Artifact, ...]:
+def _deps(project: Project, graph: Graph, step: Step, surroundings: Surroundings) -> tuple[Artifact, ...]:
     looked = surroundings.noted.artifacts(project, step.deps, dep_now)
     deps = []
     for path in step.deps:
         found = looked[path]
         if found is None:
-            raise absent(project, step, path)
+            raise absent(project, graph, step, path)
         deps.append(found)
     return tuple(deps)
 

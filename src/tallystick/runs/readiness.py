@@ -22,7 +22,7 @@ def require(project: Project, graph: Graph, steps: Sequence[Step]) -> None:
     for step in steps:
         for path in step.deps:
             if not os.path.exists(f"{root}/{path}") and not _is_made(graph, path, step):
-                raise absent(project, step, path)
+                raise absent(project, graph, step, path)
 
     committed = project.git.tracked([out.path for step in steps for out in step.outs if out.cache])
     # A thousand outs may lie in one folder: each folder is looked at once.
@@ -75,12 +75,20 @@ def _is_made(graph: Graph, path: str, step: Step) -> bool:
     return graph.maker(path) is not None or any(address != step.address for address in parts)
 
 
-def absent(project: Project, step: Step, path: str) -> Refused:
+def absent(project: Project, graph: Graph, step: Step, path: str) -> Refused:
     """The complaint about a dep that isn't there, with the way to it."""
     if artifact_pointed(project, path) is not None:
         return Refused(
             f"stage `{step.address}` needs `{path}`, whose data isn't in the worktree",
             hint=f"tally pull {path}",
+        )
+    maker = graph.maker(path)
+    if maker is not None and maker != step.address:
+        frozen = graph.steps[maker].stage.frozen
+        return Refused(
+            f"stage `{step.address}` needs `{path}`, which stage `{maker}` makes"
+            + (", and that is frozen" if frozen else ""),
+            hint=f"take `frozen` out of `{maker}`, or put `{path}` there" if frozen else f"tally run {maker}",
         )
     return Refused(
         f"stage `{step.address}` needs `{path}`, which doesn't exist and which no stage makes",
