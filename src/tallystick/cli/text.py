@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-
 COLOUR = re.compile(r"\x1b\[[0-9;]{1,12}m")
 _STEERING = re.compile(r"(\x1b\[[0-9;]{1,12}m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that steer a terminal, our own colours in a group of their own."""
