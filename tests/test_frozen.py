@@ -98,6 +98,60 @@ def test_the_standard_library_knows_the_fields() -> None:
     assert Point.__match_args__ == ("x", "y", "labels", "note")
 
 
+def test_a_class_may_give_fields_of_another_new_defaults() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Far(Point):
+        """A value whose field has another default than the one it comes from."""
+
+        y: int = 9
+        more: tuple[int, ...] = ()
+
+    assert dataclasses.astuple(Far(1)) == (1, 9, [], "", ())
+    assert (Far.__slots__, Far.__match_args__) == (("more",), ("x", "y", "labels", "note", "more"))
+    assert Far(1) == Far(1, 9)
+    assert Far(1) != Far(1, more=(2,))
+
+
+def test_methods_that_a_class_has_itself_stay() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Loose:
+        """A value that is equal to all of its kind."""
+
+        x: int
+
+        def __eq__(self, other: object) -> bool:
+            return type(other) is type(self)
+
+        def __hash__(self) -> int:
+            return 7
+
+        def __repr__(self) -> str:
+            return "loose"
+
+    assert (Loose(1) == Loose(2), hash(Loose(3))) == (True, 7)
+    assert repr(Loose(1)) == "loose"
+
+
+def test_the_standard_library_may_ask_in_many_threads_at_once() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Fresh:
+        """A class that nobody has used yet."""
+
+        x: int
+        labels: list[str] = field(default_factory=list)
+
+    asked: list[list[str]] = []
+    threads = [
+        threading.Thread(target=lambda: asked.append([one.name for one in dataclasses.fields(Fresh)]))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert asked == [["x", "labels"]] * 8
+
+
 def test_a_value_is_copied_and_travels_to_other_processes() -> None:
     point = Named(1, labels=["a"], note="n", name="m")
     for other in (copy.copy(point), copy.deepcopy(point), pickle.loads(pickle.dumps(point))):

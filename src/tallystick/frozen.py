@@ -5,6 +5,7 @@ classes and makes values of a few: compiling was a third of the time that it too
 """
 
 import dataclasses
+import threading
 from collections.abc import Callable
 from dataclasses import MISSING, FrozenInstanceError
 from operator import attrgetter
@@ -19,19 +20,49 @@ def dataclass(*, frozen: Literal[True], slots: Literal[True]) -> Callable[[type[
     assert frozen is slots is True
 
     def with_methods(written: type[Made]) -> type[Made]:
-        made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(written)
-
         def first(self: Made, *given: Any, **named: Any) -> None:
             made.__init__ = _constructor(made)
             made.__init__(self, *given, **named)
 
-        made.__init__ = first
-        for name, method in (_SHARED | _comparison(made)).items():
-            if name not in vars(written):
-                setattr(made, name, method)
+        made: Any = _slotted(written, {"__init__": first})
         return made  # type: ignore[no-any-return]
 
     return with_methods
+
+
+def _slotted(written: type, own: dict[str, Any]) -> type:
+    """The same class again with a slot for each field, and the methods that all such classes have."""
+    names = tuple(written.__annotations__)
+    taken = {name for base in written.__mro__[1:] for name in vars(base).get("__slots__", ())}
+    unwanted = {"__dict__", "__weakref__", *names}
+    kept = {name: value for name, value in vars(written).items() if name not in unwanted}
+    slots = {"__slots__": tuple(name for name in names if name not in taken)}
+    asked = {name: _Asked(name, written) for name in _ASKED}
+    every = _SHARED | asked | kept | own | slots | {"__qualname__": written.__qualname__}
+    return type(written)(written.__name__, written.__bases__, every)
+
+
+_READING = threading.RLock()
+
+_GATHERING: dict[type, Callable[[Any], Any]] = {}
+
+_ASKED = ("__dataclass_fields__", "__dataclass_params__", "__match_args__")
+
+
+class _Asked:
+    """What the standard library knows of a data class: found out when it is asked for."""
+
+    def __init__(self, name: str, written: type) -> None:
+        self._name, self._written = name, written
+
+    def __get__(self, value: object, kind: type) -> Any:
+        # The standard library takes the defaults out of the class as it reads them: one thread at a time.
+        with _READING:
+            if self._name not in vars(self._written):
+                # Without a text of its own it would get one that takes long to put together.
+                self._written.__doc__ = self._written.__doc__ or self._written.__name__
+                dataclasses.dataclass(init=False, repr=False, eq=False)(self._written)
+        return getattr(self._written, self._name)
 
 
 def _constructor(made: type) -> Callable[..., None]:
@@ -60,15 +91,24 @@ def _constructor(made: type) -> Callable[..., None]:
     return constructor
 
 
-def _comparison(made: type) -> dict[str, Callable[..., Any]]:
-    """Equality and hash of the fields that count."""
-    names = [field.name for field in dataclasses.fields(made) if field.compare]
-    values: Callable[[Any], Any] = attrgetter(*names) if names else lambda _self: None
+def _values(kind: type) -> Callable[[Any], Any]:
+    """What gathers the fields that count when values are compared."""
+    gather = _GATHERING.get(kind)
+    if gather is None:
+        names = [field.name for field in dataclasses.fields(kind) if field.compare]
+        gather = _GATHERING[kind] = attrgetter(*names) if names else lambda _self: None
+    return gather
 
-    def is_equal(self: Any, other: object) -> bool:
-        return values(self) == values(other) if type(other) is type(self) else NotImplemented
 
-    return {"__eq__": is_equal, "__hash__": lambda self: hash(values(self))}
+def _is_equal(self: Any, other: object) -> Any:
+    if type(other) is not type(self):
+        return NotImplemented
+    values = _values(type(self))
+    return bool(values(self) == values(other))
+
+
+def _hash(self: Any) -> int:
+    return hash(_values(type(self))(self))
 
 
 def _text(self: Any) -> str:
@@ -85,7 +125,9 @@ def _made_again(self: Any) -> tuple[type, tuple[Any, ...]]:
     return type(self), tuple(getattr(self, field.name) for field in dataclasses.fields(self))
 
 
-_SHARED: dict[str, Callable[..., Any]] = {
+_SHARED: dict[str, Any] = {
+    "__eq__": _is_equal,
+    "__hash__": _hash,
     "__repr__": _text,
     "__setattr__": _refuse,
     "__delattr__": _refuse,

@@ -5,25 +5,26 @@ import unicodedata
 from functools import lru_cache
 
 from tallystick.errors import BadRecord
+from tallystick.patterns import regex
 
 LONGEST_PART = 255
 LONGEST_PATH = 4096
 DEEPEST = 128
 
-_PLAIN = re.compile(
+_PLAIN = regex(
     rb"(?!/)(?:(?:^|/)(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:[./]|$)|git~1)[a-z0-9_~@=+,#-]"
     rb"(?:[a-z0-9_~@=+,#.-]{0,60}[a-z0-9_~@=+,#-])?){1,32}",
     re.IGNORECASE,
 )
 """Paths that need no second look: almost all that there are."""
 
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+_RESERVED = regex(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 """Names that Windows gives to devices, whatever their suffix."""
 
 _FORBIDDEN = {".git", "git~1", ".tally"}
 
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f%]")
-_QUOTED = re.compile(rb"%([0-9A-F]{2})")
+_CONTROL = regex(rb"[\x00-\x1f\x7f%]")
+_QUOTED = regex(rb"%([0-9A-F]{2})")
 
 
 @lru_cache(maxsize=1 << 15)  # a pipeline, its last receipt and the next one name the same ten thousand

@@ -2,7 +2,6 @@
 
 import os
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
@@ -86,11 +85,11 @@ class Limits:
 def find(program: str, path: str | None = None) -> str:
     """Where a program lies, never in the current folder; raise Refused if it is nowhere on PATH."""
     search = os.environ.get("PATH", os.defpath) if path is None else path
-    absolute = os.pathsep.join(folder for folder in search.split(os.pathsep) if os.path.isabs(folder))
-    found = shutil.which(program, path=absolute)
-    if found is None:
-        raise Refused(f"the program `{program}` is not on PATH", hint=f"install {program}")
-    return found
+    for folder in filter(os.path.isabs, search.split(os.pathsep)):
+        place = os.path.join(folder, program)
+        if os.path.isfile(place) and os.access(place, os.X_OK):
+            return place
+    raise Refused(f"the program `{program}` is not on PATH", hint=f"install {program}")
 
 
 def run(

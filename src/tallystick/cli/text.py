@@ -1,6 +1,5 @@
 """How values read for people: harmless, aligned, with their units."""
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,11 +7,13 @@ from typing import Any
 
 import click
 
-COLOUR = re.compile(r"\x1b\[[0-9;]{1,12}m")
-_STEERING = re.compile(r"(\x1b\[[0-9;]{1,12}m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+from tallystick.patterns import regex
+
+COLOUR = regex(r"\x1b\[[0-9;]{1,12}m")
+_STEERING = regex(r"(\x1b\[[0-9;]{1,12}m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that steer a terminal, our own colours in a group of their own."""
 
-_NUMBER = re.compile(r"([-+]?[0-9.,]+(e[-+]?\d+)?( ?[KMGTP]iB| B| s|%)?|-|)")
+_NUMBER = regex(r"([-+]?[0-9.,]+(e[-+]?\d+)?( ?[KMGTP]iB| B| s|%)?|-|)")
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _KINDS: dict[str, dict[str, Any]] = {
     "good": {"fg": "green"},

@@ -1,16 +1,16 @@
 """Read and write settings with `git config`: the user's own and the shared file's."""
 
 import os
-import re
 from pathlib import Path
 
 from tallystick.errors import BadRecord, Refused
 from tallystick.git.command import Command, failure
+from tallystick.patterns import regex
 
 NOTHING_THERE = 5
 """What `git config --unset` ends with when the key is not in the file."""
 
-_BAD_LINE = re.compile(r"bad config line (\d+)")
+_BAD_LINE = regex(r"bad config line (\d+)")
 
 
 def entries(git: Command, file: Path | None, prefix: str) -> list[tuple[str, str]]:

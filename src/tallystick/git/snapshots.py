@@ -12,11 +12,12 @@ from tallystick.files import temporary_name
 from tallystick.frozen import dataclass
 from tallystick.git.command import Command, nul_ended
 from tallystick.git.submodules import submodules
+from tallystick.patterns import regex
 
 LARGEST = 1 << 20
 """New files above so many bytes are data, not code."""
 
-_SECRET = re.compile(
+_SECRET = regex(
     r"\.env(\..*)?|.*\.env|\.envrc|\.netrc|_netrc|\.pgpass|\.pypirc|\.npmrc|\.htpasswd|\.git-credentials"
     r"|id_(rsa|dsa|ecdsa|ed25519)(_sk)?|.*\.(pem|key|p12|pfx|ppk|jks|keystore|kdbx|asc|gpg|ovpn)"
     r"|.*(credentials?|secrets?|passwords?|service[-_]?account)([._-].*)?",

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records.fields import single_line
 
 SHARED = ".tallyconfig"
@@ -19,21 +20,21 @@ SCHEMES = frozenset(
 SHARED_OPTIONS = frozenset(("url", "region", "storageclass"))
 """What a repository may say of a remote: nothing that steers a connection or names a credential."""
 
-_REMOTE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-_OPTION = re.compile(r"[a-z][a-z0-9-]{0,63}")
-_REPOSITORY = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
-_CONNECTION = re.compile(
+_REMOTE_NAME = regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_OPTION = regex(r"[a-z][a-z0-9-]{0,63}")
+_REPOSITORY = regex(r"[A-Za-z0-9_-]{1,128}")
+_SCHEME = regex(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
+_CONNECTION = regex(
     r"endpoint|profile|credential|key|secret|token|password|passwd|anon|proxy|helper|command|program|verify|cert|tls|ssl",
     re.IGNORECASE,
 )
 """Words in a key that no repository may set for whoever clones it, whatever the section."""
 
-_OWN = re.compile(r"(mlflow|repro|container)\.", re.IGNORECASE)
+_OWN = regex(r"(mlflow|repro|container)\.", re.IGNORECASE)
 """Sections that say where the user's runs are sent to, and what may be executed besides commands."""
 
-_SCP = re.compile(r"[\w.-]+@[\w.-]+:(?!//)")
-_SIGNATURE = re.compile(
+_SCP = regex(r"[\w.-]+@[\w.-]+:(?!//)")
+_SIGNATURE = regex(
     r"x-amz-(signature|credential|security-token)|x-goog-(signature|credential)|sig|signature|se|"
     r"awsaccesskeyid|access_?token|token|password|passwd|secret|(api|access|account|secret)_?key|credential",
     re.IGNORECASE,

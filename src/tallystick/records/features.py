@@ -8,6 +8,7 @@ from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
 from tallystick.paths import check_path
+from tallystick.patterns import regex
 from tallystick.records.fields import Fields, top
 from tallystick.records.syntax import PIPELINE_LIMIT, decode, dump_json, line_of, load_yaml
 from tallystick.records.yamledit import content_end, line_span, spaced
@@ -16,9 +17,9 @@ from tallystick.records.yamltree import Branch, Leaf, Node, parse_tree
 FILE = "features.yaml"
 
 _NUMBERS = r"\d{1,6}(?:\.\d{1,6}){0,2}"
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,98}", re.ASCII)
-_VERSION = re.compile(rf"v?({_NUMBERS})", re.ASCII)
-_USE = re.compile(rf"({_NAME.pattern})@v?({_NUMBERS})", re.ASCII)
+_NAME = regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,98}", re.ASCII)
+_VERSION = regex(rf"v?({_NUMBERS})", re.ASCII)
+_USE = regex(rf"({_NAME.pattern})@v?({_NUMBERS})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

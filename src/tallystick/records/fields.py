@@ -2,7 +2,6 @@
 
 import math
 import posixpath
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn, TypeVar
 
@@ -10,6 +9,7 @@ from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
 from tallystick.paths import check_path, is_plain
+from tallystick.patterns import regex
 from tallystick.records.syntax import line_of
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ LARGEST = 1 << 63
 LARGEST_NUMBER = 1 << 1000
 """Whole numbers are below this, so that each has a float near it."""
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = regex("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """What could forge another line, or another order of words, on somebody's terminal."""
 
 
@@ -46,7 +46,7 @@ class Fields:
         """Refuse every key that is not known."""
         for key in self.value if self.value.keys() - known else ():
             if key not in known:
-                self.bad(f"unknown key `{key[:80]}`", key)
+                self.bad(f"unknown key `{key[:80]}`", key, f"there are: {', '.join(known)}")
 
     def __contains__(self, key: str) -> bool:
         return key in self.value

@@ -1,12 +1,12 @@
 """The pointer `<path>.tally`: what stands in git for a file or folder that doesn't."""
 
-import re
 from typing import Literal
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
 from tallystick.paths import check_name
+from tallystick.patterns import regex
 from tallystick.records.fields import Fields, versioned
 from tallystick.records.syntax import POINTER_LIMIT, decode, line_of, plain, refuse_conflict
 from tallystick.records.yamledit import set_keys
@@ -20,7 +20,7 @@ Kind = Literal["file", "tree"]
 KINDS: dict[str, Kind] = {"file": "file", "tree": "tree"}
 _KEYS = ("tally", "path", "kind", "digest", "size", "files", "executable", "stage")
 
-_CANONICAL = re.compile(
+_CANONICAL = regex(
     rb"tally: 1\npath: ([A-Za-z_][A-Za-z0-9_/.-]*|\"[A-Za-z0-9_][A-Za-z0-9_/.-]*\")\n"
     rb"kind: (file|tree)\ndigest: blake3:([0-9a-f]{64})\n"
     rb"size: (0|[1-9][0-9]{0,17})\n(?:files: (0|[1-9][0-9]{0,17})\n)?"

@@ -1,6 +1,5 @@
 """The parts of a receipt that say from where: code, environment, machine, features, foreign trackers."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
@@ -8,10 +7,11 @@ from typing import Literal
 from tallystick.digest import Digest
 from tallystick.frozen import dataclass
 from tallystick.paths import check_path
+from tallystick.patterns import regex
 from tallystick.records.fields import Fields
 from tallystick.records.image import is_content, is_platform, is_repository
 
-_OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_OBJECT = regex(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 TrackerKind = Literal["mlflow", "wandb"]
 _TRACKERS: dict[str, TrackerKind] = {"mlflow": "mlflow", "wandb": "wandb"}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records.fields import Fields, top, versioned
 from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
 
@@ -25,9 +26,9 @@ CHUNKER: Mapping[str, int | str] = {
 }
 """The chunker of this version: another one would cut the same file elsewhere, and share nothing."""
 
-_REPOSITORY = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
+_REPOSITORY = regex(r"[A-Za-z0-9_-]{1,128}")
+_COMMIT = regex(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_TIME = regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

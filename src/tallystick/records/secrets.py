@@ -7,6 +7,7 @@ from functools import cache
 from urllib.parse import quote
 
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 
 HIDDEN = b"[secret]"
 
@@ -19,10 +20,10 @@ _NAMED = (
 )
 """What is called so is a secret, wherever it stands."""
 
-_ALWAYS = re.compile(r"secret|passw|passphrase|api_?key|credential", re.IGNORECASE)
+_ALWAYS = regex(r"secret|passw|passphrase|api_?key|credential", re.IGNORECASE)
 _PARTS = frozenset({"token", "key", "pass", "pat", "auth", "dsn", "pw", "sas", "signature"})
-_NO_VALUE = re.compile(r"_(FILE|PATH|DIR|SOCK|PROGRAM|COMMAND|HELPER|NAME|PUBLIC_KEY)$", re.IGNORECASE)
-_WORDS = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
+_NO_VALUE = regex(r"_(FILE|PATH|DIR|SOCK|PROGRAM|COMMAND|HELPER|NAME|PUBLIC_KEY)$", re.IGNORECASE)
+_WORDS = regex(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
 
 _VALUE = rb"""(?![$<\[{*(]|None\b|null\b|True\b|False\b|os\.)([^\s"',;&]{4,})"""
 
@@ -88,8 +89,8 @@ _FORMATS: tuple[tuple[str, str, bytes], ...] = (
 )
 """What it is; words without one of which, in whatever case, there is none; how it looks."""
 
-_KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
-_KEY_ENDS = re.compile(rb"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
+_KEY_BEGINS = regex(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
+_KEY_ENDS = regex(rb"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
 
 
 @cache

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, NoReturn, SupportsIndex
 
 from tallystick.errors import BadRecord
@@ -83,7 +84,7 @@ def load_json(data: bytes | str, source: str = "", limit: int = RECEIPT_LIMIT) -
     text = decode(data, source, limit)
     refuse_conflict(text, source)
     try:
-        value = _STRICT.decode(text)
+        value = _strict().decode(text)
     except json.JSONDecodeError as error:
         raise BadRecord(f"not valid JSON: {error.msg}", source, error.lineno) from error
     except RecursionError:
@@ -118,7 +119,7 @@ def load_piece(text: str) -> Any:
     """One value of such a mapping; raise ValueError for what has to be looked at as a whole."""
     if text.count("{") + text.count("[") >= DEEPEST:
         raise ValueError("perhaps nested too deeply")
-    return _STRICT.decode(text)
+    return _strict().decode(text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -141,7 +142,10 @@ def _finite(text: str) -> float:
     return number
 
 
-_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+@cache
+def _strict() -> "json.JSONDecoder":
+    """What reads JSON here; made when there is some."""
+    return json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _check_json(root: Any, source: str, surrogates: bool) -> None:

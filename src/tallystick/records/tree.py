@@ -14,6 +14,7 @@ from typing import NamedTuple, NoReturn
 from tallystick.digest import Buffer, Digest
 from tallystick.errors import BadRecord
 from tallystick.paths import check_path_bytes, quote_path, unquote_path
+from tallystick.patterns import regex
 
 LIMIT = 2 << 30
 """Bytes of a tree's text: more than ten million files."""
@@ -21,8 +22,8 @@ LIMIT = 2 << 30
 EMPTY = Digest.of(b"")
 """What an empty folder has in place of a content's digest."""
 
-_LINE = re.compile(rb"^(?:([fxl]) blake3:(.{64}) (0|[1-9][0-9]{0,18})|d - 0) (.+)$", re.MULTILINE)
-_CONTENT = re.compile(rb"\n[fxl] blake3:(.{64}) ")
+_LINE = regex(rb"^(?:([fxl]) blake3:(.{64}) (0|[1-9][0-9]{0,18})|d - 0) (.+)$", re.MULTILINE)
+_CONTENT = regex(rb"\n[fxl] blake3:(.{64}) ")
 """A line, after the break before it: looking for that is twice as fast as for the start of a line."""
 _EMPTY_HEX = EMPTY.hex().encode()
 _MODES = frozenset("fxld")
@@ -39,7 +40,7 @@ _ENDS = (b"./", b".\n", b" /", b" \n")
 _SUSPECTS = (*(edge + word for edge in (b"/", b"\n") for word in _STARTS), *_ENDS)
 """What speaks against a hundred thousand paths being plain, joined by line breaks and in lower case."""
 
-_LETTERS = re.compile("[À-ÖØ-öø-ÿĀ-ıĴ-žΆ-ώА-џӐ-ӹ\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]*")
+_LETTERS = regex("[À-ÖØ-öø-ÿĀ-ıĴ-žΆ-ώА-џӐ-ӹ\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3]*")
 """Letters that are visible, and that no file system takes for one of ASCII."""
 
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tallystick.errors import BadRecord
+from tallystick.patterns import regex
 from tallystick.records.yamltree import resolve
 
-_PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.@%+=~-]*(?: [A-Za-z0-9_/.@%+=~-]+)*")
-_OLD_WORDS = re.compile(r"y|yes|n|no|on|off|true|false|null|~|=|<<|\.|\.(inf|nan)", re.IGNORECASE)
+_PLAIN = regex(r"[A-Za-z_/.][A-Za-z0-9_/.@%+=~-]*(?: [A-Za-z0-9_/.@%+=~-]+)*")
+_OLD_WORDS = regex(r"y|yes|n|no|on|off|true|false|null|~|=|<<|\.|\.(inf|nan)", re.IGNORECASE)
 """What YAML 1.1 takes for something else than a word."""
 
-_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_UNPRINTABLE = regex("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def quoted(text: str) -> str:

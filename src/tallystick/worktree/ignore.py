@@ -1,7 +1,6 @@
 """Keep the `.gitignore` lines that hide tracked paths from git: a line each, or one for many of a kind."""
 
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import field
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from tallystick.errors import Refused
 from tallystick.files import write_atomic
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.worktree.folders import Folders
 
 FILE = ".gitignore"
@@ -19,7 +19,7 @@ MANY = 32
 MARK = b"# tally: every file of this kind has a pointer beside it"
 """Stands above each line of ours that hides a kind."""
 
-_SPECIAL = re.compile(rb"[\\*?\[]")
+_SPECIAL = regex(rb"[\\*?\[]")
 _POINTER = b".tally"
 
 

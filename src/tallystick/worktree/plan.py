@@ -7,6 +7,7 @@ from typing import Literal
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, WouldLoseChanges
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records.tree import Entry
 from tallystick.worktree.columns import Found, Identity
 from tallystick.worktree.folders import shown
@@ -15,7 +16,7 @@ from tallystick.worktree.scan import Scan
 SHOWN = 5
 """How many paths a message names."""
 
-_UNSAFE = re.compile(rb"(?:^|[/\0])(?:|\.|\.\.|\.git)(?:[/\0]|\Z)", re.IGNORECASE)
+_UNSAFE = regex(rb"(?:^|[/\0])(?:|\.|\.\.|\.git)(?:[/\0]|\Z)", re.IGNORECASE)
 """A last look at paths that were checked where they were read: nothing may leave the folder."""
 
 

@@ -1,7 +1,6 @@
 """See what stands at a path: its files with what a later look needs to tell whether they changed."""
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,12 +10,13 @@ from tallystick.digest import Digest
 from tallystick.errors import Refused
 from tallystick.files import translated
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records import tree
 from tallystick.records.tree import EMPTY, Entry
 from tallystick.worktree.columns import LATEST, Column, Files, Found, Identities, Identity
 from tallystick.worktree.folders import Folders, shown
 
-_LEFT_OVER = re.compile(rb"\.tally-[0-9]+-[0-9a-f]{16}")
+_LEFT_OVER = regex(rb"\.tally-[0-9]+-[0-9a-f]{16}")
 """Names of our own unfinished files (files.py), which a killed process may have left."""
 
 _POINTER = b".tally"
