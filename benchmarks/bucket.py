@@ -1,13 +1,5 @@
 """Requests and bytes that an S3 server sees, counted on the wire before SeaweedFS."""
 
-import json
-import os
-import shutil
-import socket
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +8,7 @@ from benchmarks.contenders import Contender, Project, begin
 from benchmarks.large import NAME, insert_byte, write_large
 from benchmarks.measure import PROGRAMS, Bench
 from benchmarks.proxy import Counted, counting
+from benchmarks.seaweed import PROGRAM, serve
 from benchmarks.small import write_files
 
 KEYS = {
@@ -23,69 +16,19 @@ KEYS = {
     "AWS_SECRET_ACCESS_KEY": "benchsecret",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
-PATIENCE = 60
 
 
 @contextmanager
 def seaweed(folder: Path) -> Iterator[int]:
     """Run SeaweedFS on loopback; give the port of its S3 door."""
-    names = ["s3", "master", "volume", "filer", "admin"]
-    ports = _free_ports(2 * len(names))
-    keys = {"accessKey": KEYS["AWS_ACCESS_KEY_ID"], "secretKey": KEYS["AWS_SECRET_ACCESS_KEY"]}
-    identity = {
-        "name": "bench",
-        "credentials": [keys],
-        "actions": ["Admin", "Read", "List", "Tagging", "Write"],
-    }
-    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    argv = [str(PROGRAMS / "weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
-    argv += ["-master.telemetry=false", "-webdav=false", "-admin.ui=false", "-s3.config=s3.json"]
-    argv += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
-    argv += [f"-{name}.localSocket={folder}/{name}.sock" for name in ("s3", "filer")]
-    for name, plain, grpc in zip(names, ports[::2], ports[1::2], strict=True):
-        argv += [f"-{name}.port={plain}", f"-{name}.port.grpc={grpc}"]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "GOMEMLIMIT": "400MiB"}
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(argv, cwd=folder, env=environment, stdout=log, stderr=log)
-    try:
-        _await(ports[0], process)
-        yield ports[0]
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-def _await(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=2).close()
-        except urllib.error.HTTPError:
-            time.sleep(3)  # it answers before it takes writes
-            return
-        except OSError:
-            time.sleep(0.1)
-        else:
-            time.sleep(3)
-            return
-    raise SystemExit("SeaweedFS does not start")
+    key, secret = KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"]
+    for endpoint, _ in serve(folder, key, secret, memory="400MiB"):
+        yield int(endpoint.rpartition(":")[2])
 
 
 def available() -> bool:
     """Whether a server is installed."""
-    return shutil.which(str(PROGRAMS / "weed")) is not None
+    return PROGRAM.exists()
 
 
 def make_bucket(bench: Bench, endpoint: str, name: str) -> None:

@@ -6,20 +6,17 @@ import itertools
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from benchmarks.seaweed import free_ports, run_server, serve
 
 BIN = Path(sys.executable).parent
-PATIENCE = 60
 OUTER_HOME = os.environ.get("HOME", "/")
 OUTER_NPM = {
     name: value for name, value in os.environ.items() if name.lower().startswith(("npm_", "http", "no_p"))
@@ -62,106 +59,19 @@ class Server:
         )
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listened on a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-def run_server(argv: list[str], endpoint: str, folder: Path, **environment: str) -> Iterator[int]:
-    """Run a server, its process id yielded once it answers HTTP, until the caller goes on."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **environment}
-    log = folder / "server.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            argv, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    try:
-        _await(endpoint, process, log)
-        yield process.pid
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _knock(endpoint: str) -> None:
-    """Connect, and for HTTP ask for something."""
-    if endpoint.startswith("tcp://"):
-        host, _, port = endpoint.removeprefix("tcp://").partition(":")
-        socket.create_connection((host, int(port)), timeout=2).close()
-    else:
-        urllib.request.urlopen(endpoint, timeout=2).close()
-
-
-def _await(endpoint: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            _knock(endpoint)
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"{process.args} does not start: {log.read_text()[-2000:]}") from None
-            time.sleep(0.05)
-        else:
-            return
-
-
 @pytest.fixture(scope="session")
 def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """SeaweedFS: the real thing, with conditional writes, checksums and rights."""
-    folder = tmp_path_factory.mktemp("seaweed")
-    names = ["s3", "master", "volume", "filer", "admin"]
-    ports = free_ports(2 * len(names))
-    identities = [
-        {
-            "name": "admin",
-            "credentials": [{"accessKey": "tallykey", "secretKey": "tallysecret"}],
-            "actions": ["Admin", "Read", "List", "Tagging", "Write"],
-        },
+    reader = {"accessKey": "readerkey", "secretKey": "readersecret"}
+    others = [
         {"name": "anonymous", "actions": ["Read:public", "List:public"]},
-        {
-            "name": "reader",
-            "credentials": [{"accessKey": "readerkey", "secretKey": "readersecret"}],
-            "actions": ["Read:readable", "List:readable"],
-        },
+        {"name": "reader", "credentials": [reader], "actions": ["Read:readable", "List:readable"]},
     ]
-    (folder / "s3.json").write_text(json.dumps({"identities": identities}))
-    argv = [str(BIN / "weed"), "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
-    argv += ["-master.telemetry=false", "-webdav=false", "-admin.ui=false", "-s3.config=s3.json"]
-    argv += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
-    argv += [f"-{name}.localSocket={folder}/{name}.sock" for name in ("s3", "filer")]
-    for name, http, grpc in zip(names, ports[::2], ports[1::2], strict=True):
-        argv += [f"-{name}.port={http}", f"-{name}.port.grpc={grpc}"]
-    endpoint = f"http://127.0.0.1:{ports[0]}"
-    for process in run_server(argv, endpoint, folder, GOMEMLIMIT="250MiB"):
+    folder = tmp_path_factory.mktemp("seaweed")
+    for endpoint, process in serve(folder, "tallykey", "tallysecret", others):
         server = Server(endpoint, process=process)
-        _await_writable(server)
+        server.bucket("public")
         yield server
-
-
-def _await_writable(server: Server) -> None:
-    """Answering HTTP is not yet taking writes."""
-    client, deadline = server.client(), time.monotonic() + PATIENCE
-    while True:
-        try:
-            client.create_bucket(Bucket="readable")
-            client.put_object(Bucket="readable", Key="hello", Body=b"hello")
-            client.create_bucket(Bucket="public")
-        except Exception:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-        else:
-            return
 
 
 @pytest.fixture(scope="session")
