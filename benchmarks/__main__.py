@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import disks, peers
 from benchmarks.report import Report
 
-SECTIONS = ("start", "syncs", "small", "large", "pointers", "bucket", "million", "memory")
+SECTIONS = ("start", "syncs", "small", "large", "pointers", "bucket", "million", "memory", "pipelines")
 
 
 def options() -> argparse.Namespace:
@@ -40,6 +40,9 @@ def options() -> argparse.Namespace:
     )
     add("--many-size", type=int, default=100, help="bytes in each (100)")
     add("--memory-size", type=int, default=512, help="MiB of the file whose peak of memory is shown (512)")
+    add("--stages", type=int, default=1000, help="how many stages of a pipeline (1000)")
+    add("--deps", type=int, default=10000, help="how many deps of one stage (10000)")
+    add("--runs", type=int, default=100000, help="how many runs in the ledger (100000)")
     add("--rounds", type=int, default=1, help="how often all is measured, in turn; the medians are shown (1)")
     add("--sections", nargs="+", default=SECTIONS, choices=SECTIONS, help="what to measure (all)")
     add("--only", nargs="+", help="contenders to measure beside tally (all that are installed)")

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import bucket, disks, large, pointers, small, syncs, tables
+from benchmarks import bucket, disks, large, pipelines, pointers, small, syncs, tables
 from benchmarks.contenders import CONTENDERS, DVC, GIT, LFS, RESTIC, TALLY, Contender
 from benchmarks.measure import MIB, Bench, note
 
@@ -46,6 +46,7 @@ class Report:
             "bucket": self.requests,
             "million": self.many_files,
             "memory": self.memory,
+            "pipelines": self.runs,
         }
         jobs[section]()
 
@@ -194,6 +195,24 @@ class Report:
             lambda bench: large.memory(bench, TALLY, size * MIB),
         )
         self._add("Memory", f"One file of {size:,} MiB.", tables.compare(columns, ratios=False))
+
+    def runs(self) -> None:
+        """What stages, deps and receipts cost."""
+        chosen = self.chosen
+        seen = self._on(
+            2 * SPARE + chosen.deps * 5 * 8192 + chosen.runs * 4096,
+            "pipelines",
+            TALLY,
+            lambda bench: pipelines.measure(bench, chosen.stages, chosen.deps, chosen.runs),
+        )
+        columns = {
+            "wall (s)": {job: cost.wall for job, cost in seen.items()},
+            "CPU (s)": {job: cost.cpu for job, cost in seen.items()},
+        }
+        text = (
+            f"Medians of {pipelines.ROUNDS}, after a first time that doesn't count. Every `run:` is forced."
+        )
+        self._add("Pipelines and receipts", text, tables.compare(columns, ratios=False))
 
     def _s3(self, one: Contender, job: Callable[[Bench], dict[str, str]]) -> dict[str, str]:
         return self._on(SPARE + 8 * self.chosen.size * MIB, "S3", one, job, **bucket.KEYS)
