@@ -197,3 +197,28 @@ def test_nothing_is_left_of_a_trace(root: Path) -> None:
     run(root, "open('x', 'w')")
     assert os.listdir(root.parent / "home") == []
     shutil.rmtree(root)
+
+
+def test_a_name_is_not_taken_for_one_in_the_topmost_folder(root: Path) -> None:
+    (root / "tmp").write_text("1")
+    code = """
+import os
+for path in ("/tmp", "tmp", "/tmp"):
+    os.close(os.open(path, os.O_RDONLY))
+"""
+    assert run(root, code).reads == ("tmp",)
+
+
+def test_of_many_declared_files_in_a_folder_only_the_others_are_noted(root: Path) -> None:
+    (root / "data").mkdir()
+    for name in ("a", "b", "c"):
+        (root / "data" / name).write_text("1")
+    code = """
+import os
+for name in "abcabc":
+    open("data/" + name).close(); open(os.path.abspath("data/" + name)).close()
+for name in "ab":
+    open("data/../data/" + name, "a").close()
+"""
+    found = trace(root, [sys.executable, "-c", code], Scope(str(root), reads=("data/a",), makes=("data/b",)))
+    assert found == Undeclared(("data/c",), ("data/a",))

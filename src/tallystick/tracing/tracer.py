@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
@@ -79,9 +79,8 @@ def observing(trace: Trace, scope: Scope, variables: Mapping[str, str], home: Pa
 
 def _by_hook(trace: Trace, scope: Scope, variables: Mapping[str, str], folder: Path) -> Tracer:
     """Have every Python of the command import our `sitecustomize` first."""
-    at_root = [os.path.join(scope.root, path) for path in (*scope.apart, ".git", *scope.makes)]
-    reads = [os.path.join(scope.root, path) for path in scope.reads]
-    parts = ([scope.root], [*at_root, *reads], at_root)
+    makes = (*scope.apart, ".git", *scope.makes)
+    parts = ([scope.root], _folders(scope.root, (*makes, *scope.reads)), _folders(scope.root, makes))
     text = SEPARATOR.join("\0".join(part) for part in parts)
     (folder / "scope").write_bytes(os.fsencode(text))
     ours = {VARIABLE: str(folder), **_introduced(variables)}
@@ -91,6 +90,16 @@ def _by_hook(trace: Trace, scope: Scope, variables: Mapping[str, str], folder: P
         return tuple(accesses.noted(notes))
 
     return Tracer(trace, (), ours, account)
+
+
+def _folders(root: str, paths: Iterable[str]) -> Iterator[str]:
+    """Each folder that some paths lie in, and the names in it behind one another: none holds a slash."""
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        folder, _, name = f"{root}/{path}".rstrip("/").rpartition("/")
+        folders.setdefault(f"{folder}/", []).append(name)
+    for folder, names in folders.items():
+        yield from (folder, "/".join(names))
 
 
 def _introduced(variables: Mapping[str, str]) -> dict[str, str]:

@@ -24,6 +24,8 @@ FOLDERS = 50_000
 """Beginnings of paths that one process remembers at most; those of further ones are found out each time."""
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_READS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
+"""What almost every file is opened with."""
 _CHANGES = frozenset("wax+")
 _FOLDER = getattr(os, "O_DIRECTORY", 0)
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
@@ -32,50 +34,62 @@ _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
 class Notes:
     """What this process, and each that it forks, has opened of the project and did not declare.
 
-    `begun` has, for what paths begin with up to their last slash, how they begin in full, and nothing where
-    none of them is ever noted; `known` are the paths that are declared or noted. There are two of each: one
-    for what is read, one for what is written.
+    `begun` has, for what paths begin with up to their last slash, the names below it that are declared or
+    noted already, and None where no name is ever noted; `declared` has the same by the folder's full path.
+    There are two of each: one for what is read, one for what is written.
     """
 
     def __init__(self, folder: str) -> None:
         with open(os.path.join(folder, "scope"), "rb") as file:
-            roots, readable, writable = file.read().decode("utf-8", "surrogateescape").split("\0\0")
+            roots, *declared = file.read().decode("utf-8", "surrogateescape").split("\0\0")
         self.folder = folder
         self.count = 0
-        self.begun: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        self.begun: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
         self.roots = tuple(root + "/" for root in roots.split("\0"))
-        always = {folder} | {path for path in (sys.prefix, sys.base_prefix) if path.startswith(self.roots)}
-        self.known = (always.union(readable.split("\0")), always.union(writable.split("\0")))
+        # Ten thousand names stay one text until something is opened in their folder.
+        self.declared: list[dict[str, Any]] = []
+        for text in declared:
+            parts = text.split("\0")
+            self.declared.append(dict(zip(parts[::2], parts[1::2])))  # noqa: B905 - older Pythons lack it
+        environments = {path for path in (sys.prefix, sys.base_prefix) if path.startswith(self.roots)}
+        for path in {folder} | environments:
+            self._declare(path, False)
+            self._declare(path, True)
 
     def add(self, path: Any, write: bool) -> None:
         """Note a path the first time that it is seen."""
         if path.__class__ is not str:
             path = os.fsdecode(path)
         cut = path.rfind("/") + 1
-        full = self.begun[write].get(path[:cut])
-        if full is None:
-            full = self._begin(path[:cut], write)
-        if full and self.count < MOST:
-            self._look(full + path[cut:], write)
+        plain, names = self._begin(path[:cut], write)
+        if names is not None and path[cut:] not in names:
+            names.add(path[cut:])
+            self._look(plain + "/" + path[cut:], write)
 
-    def _begin(self, beginning: str, write: bool) -> str:
-        """How paths begin in full; nothing where none of them is ever noted. Found out once."""
+    def _begin(self, beginning: str, write: bool) -> tuple[str, Any]:
+        """The folder that a beginning of paths means, and what need not be noted in it, found out once."""
         plain = os.path.normpath(beginning if beginning[:1] == "/" else os.getcwd() + "/" + beginning)
         elsewhere = not (plain + "/").startswith(self.roots) and not self._holds_compiled(plain)
-        full = "" if elsewhere or self._is_known(plain, self.known[write]) else plain + "/"
-        if len(self.begun[write]) < FOLDERS:
-            self.begun[write][beginning] = full
-        return full
+        settled = elsewhere or self.count >= MOST or self._is_known(plain, write)
+        names = None if settled else self._names(plain + "/", write)
+        # What begins with nothing lies in the folder that the process works in, or in the topmost one.
+        if len(self.begun[write]) < FOLDERS and beginning != "/":
+            self.begun[write][beginning[:-1]] = names
+        return plain, names
 
     def _look(self, path: str, write: bool) -> None:
-        known = self.known[write]
         if self._holds_compiled(path) and path.endswith(".pyc"):
             place, _, name = path[len(sys.pycache_prefix or "") :].rpartition("/")
             path = place + "/" + name.split(".", 1)[0] + ".py"
-        if path.startswith(self.roots) and not self._is_known(path, known):
+            if not path.startswith(self.roots) or self._is_known(path, write):
+                return
+            self._declare(path, write)
+        if path.startswith(self.roots):
             self.count += 1
-            known.add(path)
             self._write(path, write)
+        if self.count == MOST:
+            for begun in self.begun:
+                begun.clear()  # from now on nothing is noted, wherever it lies
 
     def moved(self, _folder: object) -> None:
         """The process works in another folder: what paths that are relative mean has to be found out anew."""
@@ -89,11 +103,24 @@ class Notes:
         prefix: str = getattr(sys, "pycache_prefix", None) or "\0"
         return path.startswith(prefix)
 
-    def _is_known(self, path: str, known: set[str]) -> bool:
+    def _names(self, folder: str, write: bool) -> set[str]:
+        """The names in a folder, which ends in a slash, that are declared or noted already."""
+        found = self.declared[write].get(folder, set())
+        names: set[str] = set(found.split("/")) if found.__class__ is str else found
+        self.declared[write][folder] = names
+        return names
+
+    def _declare(self, path: str, write: bool) -> None:
+        cut = path.rfind("/") + 1
+        self._names(path[:cut], write).add(path[cut:])
+
+    def _is_known(self, path: str, write: bool) -> bool:
+        """Whether a path is declared or noted already, or lies below one that is."""
         while len(path) > 1:
-            if path in known:
+            cut = path.rfind("/") + 1
+            if path[:cut] in self.declared[write] and path[cut:] in self._names(path[:cut], write):
                 return True
-            path = path[: path.rfind("/")]
+            path = path[: cut - 1]
         return False
 
     def _write(self, path: str, write: bool) -> None:
@@ -163,22 +190,22 @@ def watch(folder: str) -> None:
         "os.symlink": notes.placed,
         "os.truncate": notes.cut,
     }
-    (reading, writing), (readable, writable) = notes.begun, notes.known
+    reading, writing = notes.begun
 
     def hear(event: str, args: tuple[Any, ...]) -> None:
         if event == "open":
             # A program may open a million files: what there is nothing to note of is settled right here.
             try:
                 path, _, flags = args
-                cut = path.rfind("/") + 1
-                if flags & _WRITES:
-                    full = writing[path[:cut]]
-                    if not full or full + path[cut:] in writable:
-                        return
+                parts = path.rpartition("/")
+                if flags == _READS:
+                    quiet = reading[parts[0]]
                 elif flags:
-                    full = reading[path[:cut]]
-                    if not full or full + path[cut:] in readable:
-                        return
+                    quiet = (writing if flags & _WRITES else reading)[parts[0]]
+                else:
+                    quiet = ()
+                if quiet is None or parts[2] in quiet:
+                    return
             except Exception:  # noqa: S110 - a folder that is seen first, or a path that is no text
                 pass
         elif event not in listeners:
