@@ -6,10 +6,11 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from tallystick import memory
+from tallystick import direct, memory
 from tallystick.digest import (
     ALL_CORES,
     PIECE,
+    Buffer,
     Digest,
     Hashed,
     Passed,
@@ -30,8 +31,9 @@ def copy_hashed(source: int, target: int, passed: Passed = unwatched, most: int 
     It ends once more than `most` bytes were read.
     """
     identity, change, size = blake3_hasher(ALL_CORES), fingerprint_hasher(), 0
-    with open(source, "rb", buffering=0, closefd=False) as file, _Writing(target) as writing:
-        while count := file.readinto(room := writing.room()):
+    reading = direct.Input(source)
+    with Writing(target, direct.ROOM if reading.is_direct else PIECE) as writing:
+        while count := reading.readinto(room := writing.room()):
             writing.write(room, count)
             piece = room[:count]
             identity.update(piece)
@@ -68,11 +70,13 @@ def _look(status: os.stat_result) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-class _Writing:
-    """A thread that writes pieces in order; leaving the block waits for it, and raises what it met."""
+class Writing:
+    """A thread that fills an empty file in order; leaving the block waits for it, and raises what it met."""
 
-    def __init__(self, target: int) -> None:
-        self._target = target
+    def __init__(self, target: int, size: int = direct.ROOM) -> None:
+        self._target = direct.Output(target)
+        self._size = size
+        self._gathered: tuple[memoryview, int] | None = None
         self._free: SimpleQueue[memoryview] = SimpleQueue()
         self._full: SimpleQueue[tuple[memoryview, int] | None] = SimpleQueue()
         self._error: OSError | None = None
@@ -86,6 +90,8 @@ class _Writing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None and self._gathered is not None:
+            self.write(*self._gathered)
         self._full.put(None)
         self._thread.join()
         if error is None and self._error is not None:
@@ -95,7 +101,7 @@ class _Writing:
         """A buffer that nobody uses any more."""
         if self._made < _BUFFERS:
             self._made += 1
-            return memory.room(PIECE)
+            return memory.room(self._size)
         room = self._free.get()
         if self._error is not None:
             raise self._error
@@ -105,13 +111,25 @@ class _Writing:
         """Write the start of a buffer; until the next one is asked for, it may be read."""
         self._full.put((room, count))
 
+    def take(self, data: Buffer) -> None:
+        """Write bytes of any length, gathered in such buffers."""
+        view = memoryview(data)
+        while view:
+            room, filled = self._gathered or (self.room(), 0)
+            count = min(len(view), len(room) - filled)
+            room[filled : filled + count] = view[:count]
+            view, filled = view[count:], filled + count
+            self._gathered = (room, filled)
+            if filled == len(room):
+                self.write(room, filled)
+                self._gathered = None
+
     def _work(self) -> None:
         while (handed := self._full.get()) is not None:
             room, count = handed
-            left = room[:count]
             try:
-                while left and self._error is None:
-                    left = left[os.write(self._target, left) :]
+                if self._error is None:
+                    self._target.write(room[:count])
             except OSError as error:
                 self._error = error
             self._free.put(room)

@@ -9,7 +9,7 @@ from typing import Protocol, Self, TypeVar
 import blake3
 import xxhash
 
-from tallystick import memory
+from tallystick import direct, memory
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
 
@@ -142,10 +142,12 @@ class Readable(Protocol):
         """Fill the buffer from its start; say how many bytes, 0 at the end."""
 
 
-def hash_stream(stream: Readable, passed: Passed = unwatched, most: int | None = None) -> Hashed:
+def hash_stream(
+    stream: Readable, passed: Passed = unwatched, most: int | None = None, piece: int = PIECE
+) -> Hashed:
     """Read a stream to its end, in pieces through few buffers, or until more than `most` bytes came."""
     change, size = xxhash.xxh3_128(), 0
-    with _Identifying() as identity:
+    with _Identifying(piece) as identity:
         while count := stream.readinto(room := identity.room()):
             identity.take(room, count)
             change.update(room[:count])
@@ -159,7 +161,8 @@ def hash_stream(stream: Readable, passed: Passed = unwatched, most: int | None =
 class _Identifying:
     """Makes the digest of pieces, while the next are read: in a thread as soon as there is a second piece."""
 
-    def __init__(self) -> None:
+    def __init__(self, piece: int) -> None:
+        self._piece = piece
         self._hasher = blake3_hasher(ALL_CORES)
         self._free: SimpleQueue[memoryview] = SimpleQueue()
         self._full: SimpleQueue[tuple[memoryview, int] | None] = SimpleQueue()
@@ -183,7 +186,7 @@ class _Identifying:
             self._thread.start()
         if self._made < _BUFFERS:
             self._made += 1
-            return memory.room(PIECE)
+            return memory.room(self._piece)
         return self._free.get()
 
     def take(self, room: memoryview, count: int) -> None:
@@ -211,8 +214,8 @@ def hash_file(path: str | bytes, passed: Passed = unwatched) -> Hashed:
         if len(start) < SMALL:
             return Hashed(Digest.of(start), fingerprint(start), len(start))
         os.lseek(source, 0, os.SEEK_SET)
-        with open(source, "rb", buffering=0, closefd=False) as file:
-            return hash_stream(file, passed)
+        reading = direct.Input(source)
+        return hash_stream(reading, passed, piece=direct.ROOM if reading.is_direct else PIECE)
     finally:
         os.close(source)
 
@@ -226,11 +229,11 @@ def fingerprint_file(path: str | bytes, passed: Passed = unwatched) -> bytes:
             return fingerprint(start)
         passed(len(start))
         change = xxhash.xxh3_128(start)
-        view = memory.room(PIECE)
-        with open(source, "rb", buffering=0, closefd=False) as file:
-            while count := file.readinto(view):
-                change.update(view[:count])
-                passed(count)
+        reading = direct.Input(source)
+        view = memory.room(direct.ROOM if reading.is_direct else PIECE)
+        while count := reading.readinto(view):
+            change.update(view[:count])
+            passed(count)
         return change.digest()  # type: ignore[no-any-return, unused-ignore]
     finally:
         os.close(source)

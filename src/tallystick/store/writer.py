@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from itertools import accumulate, repeat
 from pathlib import Path
 
-from tallystick.copying import clone_hashed, copy_hashed
+from tallystick.copying import Writing, clone_hashed, copy_hashed
 from tallystick.digest import (
     Buffer,
     Digest,
@@ -126,12 +126,14 @@ class Writer:
         if self._is_whole(digest):
             return
         hasher = blake3_hasher()
-        with self._object(digest) as write:
-            for piece in pieces:
-                hasher.update(piece)
-                write(piece)
+        with self._unnamed() as (_, target, give_name):
+            with translated(self._shelf.objects), Writing(target) as writing:
+                for piece in pieces:
+                    hasher.update(piece)
+                    writing.take(piece)
             if hasher.digest() != digest:
                 raise ObjectCorrupt(f"{digest} does not come out of its chunks", [digest])
+            give_name(digest)
 
     def add_file(self, path: bytes | str | Path, passed: Passed = unwatched) -> Hashed:
         """Store a file as it is now, in one read; raise Refused if it doesn't hold still (rule C8).
