@@ -1,12 +1,13 @@
 """A remote's indexes, and the copies of them that are kept here."""
 
+import mmap
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from tallystick.digest import Digest
+from tallystick.digest import Buffer, Digest
 from tallystick.errors import ObjectMissing
 from tallystick.files import write_atomic
 from tallystick.store.backend import Backend
@@ -75,13 +76,11 @@ class Copies:
                 return Index(data, f"{backend.url}/{path}")
         return None
 
-    def _sources(self, backend: Backend, path: str, size: int | None) -> Iterator[bytes]:
-        copy = self._folder / os.path.basename(path)
-        with suppress(FileNotFoundError):
-            data = copy.read_bytes()
-            # A sound copy is no proof that others can read what is there: at least its size has to fit.
-            if size is None or len(data) == size:
-                yield data
+    def _sources(self, backend: Backend, path: str, size: int | None) -> Iterator[Buffer]:
+        copy = _mapped(self._folder / os.path.basename(path))
+        # A sound copy is no proof that others can read what is there: at least its size has to fit.
+        if copy is not None and size in (None, len(copy)):
+            yield memoryview(copy)
         data = backend.get(path)
         if Digest.of(data) == digest_in(path, _SUFFIX):
             self.keep(data)
@@ -94,6 +93,14 @@ class Copies:
             for name in os.listdir(self._folder):
                 if name.endswith(_SUFFIX) and name not in kept:
                     (self._folder / name).unlink(missing_ok=True)
+
+
+def _mapped(copy: Path) -> mmap.mmap | None:
+    """The bytes of a copy, which is replaced or deleted and never changed; None if there is none."""
+    with suppress(FileNotFoundError), copy.open("rb") as file:
+        if size := os.fstat(file.fileno()).st_size:
+            return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    return None
 
 
 def digest_in(path: str, suffix: str) -> Digest | None:
