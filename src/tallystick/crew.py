@@ -49,26 +49,59 @@ def shared_memory(size: int) -> Iterator[tuple[int, mmap.mmap]]:
 def shared(
     tasks: Sequence[int], module: str, inherited: Sequence[int], wanted: int
 ) -> Iterator[Iterator[int]]:
-    """Tasks, each given to one process only: the caller or one of the `wanted` helpers that run a module.
+    """Tasks, each given to one process only: the caller or one of the `wanted` helpers that run a module."""
+    with called(module, inherited, wanted) as crew:
+        crew.share(tasks)
+        yield crew.tasks()
+
+
+class Crew:
+    """Helpers that wait for tasks; what they need to know of them may be written until there are some."""
+
+    def __init__(self, module: str, inherited: Sequence[int], wanted: int) -> None:
+        self._pipe, self._entry = os.pipe()
+        self._started: list[Helper] = []
+        with suppress(TallyError):
+            self._started.extend(Helper(module, (self._pipe, *inherited)) for _ in range(wanted))
+
+    def share(self, tasks: Sequence[int]) -> None:
+        """Give out tasks, MOST_TASKS at most; none come after them."""
+        os.write(self._entry, b"".join(map(_NUMBER.pack, tasks)))
+        self._dismiss()
+
+    def tasks(self) -> Iterator[int]:
+        """Those that the caller gets, or one of its threads; the others get other ones."""
+        return _drawn(self._pipe)
+
+    def wait(self) -> None:
+        """Wait until no helper is left; what nobody has begun is not begun any more."""
+        self._dismiss()
+        if self._pipe >= 0:
+            for _ in _drawn(self._pipe):
+                pass
+            os.close(self._pipe)
+            self._pipe = -1
+        for helper in self._started:
+            helper.wait()
+
+    def _dismiss(self) -> None:
+        if self._entry >= 0:
+            os.close(self._entry)
+            self._entry = -1
+
+
+@contextmanager
+def called(module: str, inherited: Sequence[int], wanted: int) -> Iterator[Crew]:
+    """Start helpers that run a module, while the caller finds out what there is to do.
 
     A helper's arguments are the numbers of the pipe and of the descriptors that it inherits. It may fail or
     never start: what it leaves undone is the caller's to find and to do. In the end no helper is left.
     """
-    pipe, entry = os.pipe()
-    started: list[Helper] = []
+    crew = Crew(module, inherited, wanted)
     try:
-        with open(entry, "wb") as file:
-            file.write(b"".join(map(_NUMBER.pack, tasks)))
-        with suppress(TallyError):
-            started.extend(Helper(module, (pipe, *inherited)) for _ in range(wanted))
-        yield _drawn(pipe)
+        yield crew
     finally:
-        # What nobody has begun is not begun any more.
-        for _ in _drawn(pipe):
-            pass
-        os.close(pipe)
-        for helper in started:
-            helper.wait()
+        crew.wait()
 
 
 def drawn(pipe: int) -> Iterator[int]:

@@ -8,7 +8,8 @@ import pytest
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, ObjectMissing
 from tallystick.store import LocalStore, RemoteStore, glance, transfer
-from tallystick.store.index import HEADER, PACK, Index, PackName, Recipe, build
+from tallystick.store.assembling import build
+from tallystick.store.index import HEADER, PACK, Index, PackName, Recipe
 from tallystick.store.pack import RAW, Entry
 from tallystick.store.ranged import RangedIndex
 from tests.store.conftest import again, blobs, fill

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
-from tallystick.store import index as indexes
+from tallystick.store.assembling import Draft, assemble, build
 from tallystick.store.catalogue import Catalogue
 from tallystick.store.index import Index, PackName, Place, Recipe
-from tallystick.store.pack import RAW, ZSTD, Entry
+from tallystick.store.pack import RAW, ZSTD, Entry, table
 
 
 def name(text: object) -> Digest:
@@ -29,15 +29,32 @@ def entries(*texts: object) -> list[Entry]:
 
 def present(*packs: PackName) -> Catalogue:
     catalogue = Catalogue()
-    data = indexes.build([(PACK, entries(1, 2, 3)), (OTHER, entries(4, 5))], {})
+    data = build([(PACK, entries(1, 2, 3)), (OTHER, entries(4, 5))], {})
     catalogue.add(Index(data), packs.__contains__)
     return catalogue
+
+
+@pytest.mark.parametrize("taken", [0, 2, 4])
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_index_that_was_begun_before_its_packs_had_names_is_the_same(taken: int, shared: bool) -> None:
+    tables = [table(entries(*range(at * 10, at * 10 + 9 + 4 * shared))) for at in range(4)]
+    draft = Draft()
+    draft.take(tables[:taken])
+    packs = [(PackName(name(f"pack {at}"), 1000), rows) for at, rows in enumerate(tables)]
+    recipes = {name("f"): Recipe(3, ((name("c"), 3),))}
+    assert draft.finish(packs[::-1], recipes) == assemble(packs, recipes)
+
+
+def test_a_pack_that_was_taken_into_an_index_and_not_sent_is_not_in_it() -> None:
+    draft, one, two = Draft(), table(entries(1, 2)), table(entries(3))
+    draft.take([one, two])
+    assert draft.finish([(PACK, one)], {}) == assemble([(PACK, one)], {})
 
 
 def test_the_test_vector_of_the_format_is_written() -> None:
     first = Entry(name("a"), 8, 5, 9, ZSTD)
     recipe = Recipe(12, ((name("a"), 9), (name("b"), 3)))
-    data = indexes.build([(PACK, [first, Entry(name("b"), 13, 3, 3, RAW)])], {name("ab"): recipe})
+    data = build([(PACK, [first, Entry(name("b"), 13, 3, 3, RAW)])], {name("ab"): recipe})
     assert Digest.of(data).hex() == "788425d93df3c117978b2fdba0d30208984d3fba59a60e738ca26aa144eab27b"
     index = Index(data)
     assert dict(index.places([(name("a"), index.find(name("a")))])) == {
@@ -48,13 +65,13 @@ def test_the_test_vector_of_the_format_is_written() -> None:
 
 
 def test_equal_contents_give_equal_bytes_in_whatever_order() -> None:
-    one = indexes.build([(PACK, entries(1, 2)), (OTHER, entries(3))], {})
-    assert one == indexes.build([(OTHER, entries(3)), (PACK, entries(1, 2))], {})
+    one = build([(PACK, entries(1, 2)), (OTHER, entries(3))], {})
+    assert one == build([(OTHER, entries(3)), (PACK, entries(1, 2))], {})
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 100])
 def test_every_blob_is_found_and_no_other(count: int) -> None:
-    data = indexes.build([(PackName(name("p"), 1 << 20), entries(*range(count)))], {})
+    data = build([(PackName(name("p"), 1 << 20), entries(*range(count)))], {})
     for wanted in range(count):
         assert Index(data).find(name(wanted)) >= 0
     assert Index(data).find(name("other")) == -1
@@ -76,13 +93,13 @@ def test_what_lies_in_packs_that_are_gone_is_missing() -> None:
 def test_a_blob_in_two_packs_is_found_in_the_one_that_is_left() -> None:
     catalogue = Catalogue()
     for pack in (PACK, OTHER):
-        catalogue.add(Index(indexes.build([(pack, entries("x"))], {})), lambda found: found == OTHER)
+        catalogue.add(Index(build([(pack, entries("x"))], {})), lambda found: found == OTHER)
     assert dict(catalogue.places({name("x")})) == {name("x"): Place(OTHER.digest, 8, 10, 10, RAW)}
 
 
 def test_a_recipe_counts_only_while_all_its_chunks_are_there() -> None:
     recipe = Recipe(20, ((name(1), 10), (name(4), 10)))
-    data = indexes.build([(PACK, entries(1)), (OTHER, entries(4))], {name("file"): recipe})
+    data = build([(PACK, entries(1)), (OTHER, entries(4))], {name("file"): recipe})
     for packs, expected in (((PACK, OTHER), recipe), ((PACK,), None), ((OTHER,), None)):
         catalogue = Catalogue()
         catalogue.add(Index(data), packs.__contains__)
@@ -93,7 +110,7 @@ def test_a_recipe_counts_only_while_all_its_chunks_are_there() -> None:
 @settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_an_index_cut_off_anywhere_is_refused(length: int) -> None:
-    data = indexes.build([(PACK, entries(*range(20)))], {name("f"): Recipe(3, ((name("c"), 3),))})
+    data = build([(PACK, entries(*range(20)))], {name("f"): Recipe(3, ((name("c"), 3),))})
     with pytest.raises(BadRecord):
         Index(data[: length % len(data)], "x.idx")
 
@@ -106,7 +123,7 @@ def test_anything_else_is_no_index(data: bytes) -> None:
 
 
 def test_a_later_version_is_named_as_such() -> None:
-    data = bytearray(indexes.build([], {}))
+    data = bytearray(build([], {}))
     data[7] = 2
     with pytest.raises(BadRecord, match="not known to this version"):
         Index(bytes(data))
@@ -116,7 +133,7 @@ def test_a_later_version_is_named_as_such() -> None:
 @given(st.randoms(use_true_random=False))
 def test_a_damaged_index_gives_wrong_places_or_none_but_nothing_worse(source: random.Random) -> None:
     recipe = Recipe(20, ((name(1), 10), (name(2), 10)))
-    data = bytearray(indexes.build([(PACK, entries(*range(8)))], {name("f"): recipe}))
+    data = bytearray(build([(PACK, entries(*range(8)))], {name("f"): recipe}))
     for _ in range(3):
         data[source.randrange(24, len(data))] = source.randrange(256)
     index = Index(bytes(data))
@@ -129,14 +146,14 @@ def test_a_damaged_index_gives_wrong_places_or_none_but_nothing_worse(source: ra
 
 
 def test_a_place_outside_of_its_pack_is_refused() -> None:
-    data = indexes.build([(PackName(name("p"), 20), entries(1, 2))], {})
+    data = build([(PackName(name("p"), 20), entries(1, 2))], {})
     index = Index(data, "x.idx")
     with pytest.raises(BadRecord, match=r"x\.idx"):
         list(index.places(list(index.rows([name(1), name(2)]))))
 
 
 def test_a_recipe_that_points_past_the_end_is_refused() -> None:
-    data = bytearray(indexes.build([], {name("f"): Recipe(3, ((name("c"), 3),))}))
+    data = bytearray(build([], {name("f"): Recipe(3, ((name("c"), 3),))}))
     at = len(data) - 36 - 4
     struct.pack_into("<I", data, at, 1 << 30)
     with pytest.raises(BadRecord):
@@ -175,7 +192,7 @@ def naive(tables: list[list[Digest]]) -> dict[Digest, Place]:
 @settings(deadline=None)
 @given(TABLES, st.sets(NAMES, max_size=40))
 def test_an_index_says_what_a_dictionary_would(tables: list[list[Digest]], others: set[Digest]) -> None:
-    index, expected = Index(indexes.build(packed(tables), {})), naive(tables)
+    index, expected = Index(build(packed(tables), {})), naive(tables)
     assert index.digests() == sorted(expected)
     wanted = others | set(list(expected)[::2])
     for some in (wanted, set(list(wanted)[:1]), set(expected), set[Digest]()):
@@ -199,7 +216,7 @@ def test_a_survey_of_several_indexes_counts_each_blob_once(
     catalogue, places = Catalogue(), dict[Digest, Place]()
     missing = name(f"pack {gone}")
     for tables in (one, two):
-        catalogue.add(Index(indexes.build(packed(tables), {})), lambda pack: pack.digest != missing)
+        catalogue.add(Index(build(packed(tables), {})), lambda pack: pack.digest != missing)
         for digest, place in naive(tables).items():
             if place.pack != missing:
                 places.setdefault(digest, place)

@@ -11,7 +11,8 @@ import pytest
 from tallystick.digest import Buffer, Digest
 from tallystick.errors import AccessDenied, RemoteUnreachable
 from tallystick.store import LocalStore, RemoteStore, merging, transfer
-from tallystick.store.index import Index, PackName, Recipe, build
+from tallystick.store.assembling import build
+from tallystick.store.index import Index, PackName, Recipe
 from tallystick.store.pack import RAW, Entry
 from tests.store.conftest import again, blobs, fill
 from tests.store.meddling import Meddled, unmeddled

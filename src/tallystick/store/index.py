@@ -5,14 +5,13 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import compress
-from operator import eq
 from typing import NamedTuple
 
 from tallystick.digest import Buffer, Digest, Name
 from tallystick.errors import BadRecord
-from tallystick.store.pack import RAW, Entry, is_possible, table
+from tallystick.store.pack import RAW, Entry, is_possible
 
 MAGIC = b"TLYINDX\x01"
 HEADER = struct.Struct("<8sIIII")
@@ -21,14 +20,10 @@ PLACE = struct.Struct("<IIIII")
 RECIPE = struct.Struct("<32sQII")
 CHUNK = struct.Struct("<32sI")
 _NUMBER = struct.Struct("<I")
-_TABLE = struct.Struct("<32s16s")
-"""A row of a pack's table of contents: a digest, and its place but for the pack."""
 _PLACED = struct.Struct("<I16s")
 _DIGEST = 32
 _EACH = struct.Struct("32s")
 _START = struct.Struct(">Q")
-_WORDS = (_DIGEST + PLACE.size) // 4
-"""Words of a digest and its place together."""
 _LATER = "the index's format is not known to this version of tally"
 _ROWS = 1 << 16
 _MANY = 4
@@ -57,70 +52,6 @@ class Recipe(NamedTuple):
 
     size: int
     chunks: tuple[tuple[Digest, int], ...]
-
-
-def build(packs: Iterable[tuple[PackName, Sequence[Entry]]], recipes: Mapping[Digest, Recipe]) -> bytes:
-    """Write the index of some packs and large files; equal input gives equal bytes."""
-    return assemble([(name, table(entries)) for name, entries in packs], recipes)
-
-
-def assemble(packs: Iterable[tuple[PackName, Buffer]], recipes: Mapping[Digest, Recipe]) -> bytes:
-    """Write the index of packs that come with their tables of contents, and of some large files."""
-    named = sorted(packs, key=lambda pack: pack[0].digest)
-    # By digest, then by the number's bytes: a blob that two packs hold gets its place in one of them.
-    rows = sorted(row for number, (_, table) in enumerate(named) for row in _numbered(table, number))
-    joined = b"".join(rows)
-    rows.clear()
-    digests, places = _columns(joined)
-    if any(map(eq, _EACH.iter_unpack(digests), _EACH.iter_unpack(digests[_DIGEST:]))):
-        digests, places = _columns(b"".join(_first_of_each(joined)))
-    del joined
-    ordered = sorted(recipes.items())
-    count = sum(len(recipe.chunks) for _, recipe in ordered)
-    return b"".join(
-        (
-            HEADER.pack(MAGIC, len(named), len(digests) // _DIGEST, len(ordered), count),
-            *(PACK.pack(name.digest, name.size) for name, _ in named),
-            digests,
-            places,
-            *_recipe_rows(ordered),
-            *(CHUNK.pack(*chunk) for _, recipe in ordered for chunk in recipe.chunks),
-        )
-    )
-
-
-def _numbered(table: Buffer, number: int) -> list[bytes]:
-    """A pack's rows, with its number behind each digest."""
-    mark = _NUMBER.pack(number)
-    return [digest + mark + where for digest, where in _TABLE.iter_unpack(table)]
-
-
-def _columns(rows: bytes) -> tuple[memoryview, memoryview]:
-    """The digests and the places in numbered rows; word by word, so that no row becomes an object."""
-    words, width = memoryview(rows).cast("I"), _DIGEST // 4
-    count = len(words) // _WORDS
-    digests, places = memoryview(bytearray(count * _DIGEST)), memoryview(bytearray(count * PLACE.size))
-    for word in range(_WORDS):
-        column, at, step = (digests, word, width) if word < width else (places, word - width, _WORDS - width)
-        column.cast("I")[at::step] = words[word::_WORDS]
-    return digests, places
-
-
-def _first_of_each(rows: bytes) -> Iterator[bytes]:
-    """Sorted rows without those whose blob has one already."""
-    last = b""
-    for (row,) in struct.iter_unpack(f"{_WORDS * 4}s", rows):
-        if row[:_DIGEST] != last:
-            yield row
-        last = row[:_DIGEST]
-
-
-def _recipe_rows(ordered: Iterable[tuple[Digest, Recipe]]) -> Iterator[bytes]:
-    """Name each recipe's run in the table of chunks."""
-    first = 0
-    for digest, recipe in ordered:
-        yield RECIPE.pack(digest, recipe.size, first, len(recipe.chunks))
-        first += len(recipe.chunks)
 
 
 class Index:

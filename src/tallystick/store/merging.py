@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from tallystick.digest import Digest
-from tallystick.store.index import Index, PackName, Recipe, assemble
+from tallystick.store.assembling import assemble
+from tallystick.store.index import Index, PackName, Recipe
 
 MANY = 16
 """So many indexes of about one size are joined; an entry is then written anew once in each larger size."""

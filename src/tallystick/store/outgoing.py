@@ -3,7 +3,7 @@
 import io
 import mmap
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from tallystick.errors import ObjectCorrupt, ObjectMissing
 from tallystick.files import translated
 from tallystick.store.chunker import chunks, fitting_average
 from tallystick.store.index import PackName, Recipe
-from tallystick.store.local import LocalStore, Stock
+from tallystick.store.local import LocalStore
 from tallystick.store.pack import LARGE, MAGIC, PACK_SIZE, Contents, Encoder, Entry, close, table
 from tallystick.store.verbatim import Verbatim, opened
 
@@ -48,36 +48,21 @@ class Outgoing:
         self._is_known = is_known
         self._encoder = Encoder()
         self._started: set[Digest] = set()
-        self._refused: list[Verbatim] = []
         self.recipes: dict[Digest, Recipe] = {}
 
-    def parcels(self, stock: Stock) -> Iterator[Iterator[Parcel | Verbatim]]:
-        """Pack these blobs of the local store; raise ObjectCorrupt before a bad byte is sent (C7).
-
-        First come packs as they lie here, then, once these are sent or refused, new ones.
-        """
-        entire: list[PackName] = []
-        yield self._as_they_are(stock.packed.packs(), entire)
-        small = stock.packed.outside(entire)
-        for refused in self._refused:
-            small.update(refused.digests())
-        yield self._repacked(set(stock.whole), small)
-
-    def refuse(self, parcel: Verbatim) -> None:
-        """A pack is not what its name says: its blobs go one by one, so that the damaged one is found."""
-        self._refused.append(parcel)
-
-    def _as_they_are(self, packs: Mapping[PackName, int], entire: list[PackName]) -> Iterator[Verbatim]:
-        """The packs of which all blobs are wanted, unless compressing pays; they are noted as `entire`."""
-        rooms: list[bytearray] = []
-        for pack in _separate(packs):
-            parcel = opened(self._local.pack_path(pack.digest), pack, packs[pack], rooms)
+    def as_they_are(self, packs: Mapping[PackName, int]) -> Iterator[Verbatim]:
+        """Those of some packs that can go as they lie, unless compressing pays."""
+        rooms: list[memoryview] = []
+        for pack, blobs in packs.items():
+            parcel = opened(self._local.pack_path(pack.digest), pack, blobs, rooms)
             if parcel is not None and not parcel.shrinks(self._encoder):
-                entire.append(pack)
                 yield parcel
 
-    def _repacked(self, large: set[Digest], small: set[Digest]) -> Iterator[Parcel]:
-        """New packs of blobs out of local packs, and of the chunks of large files."""
+    def repacked(self, large: Iterable[Digest], small: Set[Digest]) -> Iterator[Parcel]:
+        """New packs of blobs out of local packs, and of the chunks of large files.
+
+        Raises ObjectCorrupt before a bad byte is sent (C7).
+        """
         box = Box(self._encoder)
         data: Buffer
         for digest, data in self._local.read_many(small):
@@ -161,11 +146,12 @@ class Box:
         return parcel
 
 
-def _separate(packs: Iterable[PackName]) -> list[PackName]:
+def separate(packs: Mapping[PackName, int]) -> dict[PackName, int]:
     """The packs that need not be joined with others; a remote would fill up with small ones, one an `add`."""
     large = sorted(pack for pack in packs if pack.size >= PACK_SIZE // 2)
     small = [pack for pack in packs if pack.size < PACK_SIZE // 2]
-    return large + small if len(small) == 1 and small[0].size >= LARGE else large
+    alone = small if len(small) == 1 and small[0].size >= LARGE else []
+    return {pack: packs[pack] for pack in large + alone}
 
 
 def _mapped(path: Path) -> mmap.mmap:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tallystick.digest import Buffer, Digest
 from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, TallyError
 from tallystick.files import sync_folder, translated, write_atomic
-from tallystick.store import index as indexes
+from tallystick.store.assembling import assemble
 from tallystick.store.catalogue import Catalogue
 from tallystick.store.compacting import compact
 from tallystick.store.index import Index, PackName
@@ -145,7 +145,7 @@ class Packs:
 
     def _write_index(self, packs: Iterable[tuple[PackName, Buffer]]) -> Index:
         """Index packs; where the index can't be written, what it says still holds."""
-        data = indexes.assemble(packs, {})
+        data = assemble(packs, {})
         with suppress(TallyError):
             write_atomic(self.folder / f"{Digest.of(data).hex()}{_INDEX}", data, 0o444)
         return Index(data)

@@ -52,7 +52,7 @@ class RemoteStore:
         self.name = name
         self.backend = backend
         self.journal = Journal(cache / "journal")
-        self._folder = cache
+        self.cache = cache
         self._keeps_all = cache / "keeps-all"
         self._indexes = Copies(cache / "index")
         self._catalogue: Catalogue | None = None
@@ -257,6 +257,10 @@ class RemoteStore:
         self._packs[pack.digest] = pack.size
         return pack
 
+    def confirm(self, pack: PackName) -> None:
+        """Take note of a pack that another process of ours has uploaded."""
+        self._packs[pack.digest] = pack.size
+
     def put_index(self, data: bytes) -> None:
         """Upload an index of packs that are all there."""
         self._write_index(data)
@@ -305,11 +309,11 @@ class RemoteStore:
     def settle(self, key: str, root: str, packs: Iterable[Digest], blobs: int, size: int) -> None:
         """Note that all blobs of a push are there, in these packs."""
         sizes = {pack.hex(): self._packs[pack] for pack in packs}
-        remember(self._folder, key, Settled(root, dict(self._indexes.sizes), sizes, blobs, size))
+        remember(self.cache, key, Settled(root, dict(self._indexes.sizes), sizes, blobs, size))
 
     def settled(self, key: str) -> Settled | None:
         """The note of a push, if all that it relies on is still there: asked of the remote (rule C6)."""
-        note = recall(self._folder, key)
+        note = recall(self.cache, key)
         if note is None or not note.is_recent() or self.backend.size(note.root) is None:
             return None
         # In the order of any push: its root, the tombstones, then what is there; and indexes before packs.

@@ -7,7 +7,7 @@ from tallystick.digest import Digest, blake3_hasher
 from tallystick.errors import Refused, RemoteUnreachable
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
-from tallystick.store import index as indexes
+from tallystick.store.assembling import assemble
 from tallystick.store.chunker import cut
 from tallystick.store.index import Recipe
 from tallystick.store.outgoing import Box, Parcel
@@ -15,7 +15,7 @@ from tallystick.store.pack import LARGE, Encoder
 from tallystick.store.parallel import ordered
 from tallystick.store.remote import RemoteStore
 from tallystick.store.source import Source
-from tallystick.store.transfer import PACKS_AT_A_TIME, resumed, upload
+from tallystick.store.uploading import PACKS_AT_A_TIME, resumed, upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def stream(
         progress.end()
     digest, recipes = outgoing.digest, outgoing.recipes
     if packs or (recipes and remote.lacks({digest})):
-        remote.put_index(indexes.assemble(packs, recipes))
+        remote.put_index(assemble(packs, recipes))
         remote.journal.forget([pack.digest for pack, _ in packs])
     relied, size = remote.relied({digest})
     remote.put_root(repository, [], [digest], relied)

@@ -5,31 +5,26 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import NamedTuple
 
-from tallystick.digest import Buffer, Digest
+from tallystick.digest import Digest
 from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, RemoteUnreachable, TallyError
 from tallystick.progress import Progress, silent
-from tallystick.store import index as indexes
 from tallystick.store.adopting import Adopted, adopt
 from tallystick.store.directory import Directory
 from tallystick.store.glance import Held
 from tallystick.store.incoming import Located, Received, Run, file_runs, receive, small_runs
-from tallystick.store.index import Index, PackName, Place
+from tallystick.store.index import Place
 from tallystick.store.local import LocalStore
 from tallystick.store.nearby import Recipes, Spot, nearby
-from tallystick.store.outgoing import Outgoing, Parcel
 from tallystick.store.pack import LARGE, PACK_SIZE
 from tallystick.store.parallel import ordered
 from tallystick.store.quarantine import LIMIT, Damaged, Quarantine
 from tallystick.store.remote import RemoteStore, pack_path
+from tallystick.store.sending import Sent, send
 from tallystick.store.settled import key_of
-from tallystick.store.verbatim import Verbatim
 from tallystick.store.writer import Writer
 
 JOBS = 8
-PACKS_AT_A_TIME = 2
-"""Packs that are uploaded at a time: they are in memory meanwhile."""
 _TOLD = 3
 """How many damaged blobs an error describes."""
 NEAR_JOBS = 2
@@ -57,15 +52,6 @@ class Fetched:
     received_bytes: int
 
 
-@dataclass(slots=True)
-class _Sent:
-    """What a push has sent so far."""
-
-    blobs: int = 0
-    bytes: int = 0
-    packs: int = 0
-
-
 def push(
     local: LocalStore,
     remote: RemoteStore,
@@ -85,12 +71,12 @@ def push(
     Raises ObjectMissing, before anything is sent, naming the blobs that neither side has.
     """
     wanted = digests if isinstance(digests, set) else set(digests)
-    sent = _Sent()
+    sent = Sent()
     named = set(map(Digest, wanted)) if roots is None else set(roots)
     gone: set[Digest] = set()
     for _ in range(_ROUNDS):
         remote.refresh(gone)
-        relied, size = _send(local, remote, wanted, sent, jobs, progress)
+        relied, size = send(local, remote, wanted, sent, jobs, progress)
         if not wanted:
             break
         root = remote.put_root(repository, commits, named, relied)
@@ -118,96 +104,6 @@ def settled(
     """What a push would find if it was done from here before, and all is there that it left; None if not."""
     found = remote.settled(key_of(repository, commits, roots))
     return None if found is None else Pushed(found.blobs, found.size, 0, 0, 0)
-
-
-def _send(
-    local: LocalStore, remote: RemoteStore, wanted: set[bytes], sent: _Sent, jobs: int, progress: Progress
-) -> tuple[set[Digest], int]:
-    """Upload what the remote lacks, and the index that names it; say which packs all relies on, its size."""
-    noted = resumed(remote)
-    there = remote.survey(wanted)
-    stock = local.stock(there.lacking)
-    if stock.absent:
-        raise ObjectMissing(
-            f"{len(stock.absent):,} blobs are neither in the local store nor in `{remote.url}`",
-            sorted(stock.absent),
-            [str(local.root), remote.url],
-        )
-    outgoing = Outgoing(local, remote.catalogue.__contains__)
-    packs = list(noted)
-    progress.begin("sending", files=len(there.lacking), size=stock.size)
-    try:
-        for parcels in outgoing.parcels(stock):
-            packs += _uploaded(remote, outgoing, parcels, sent, min(jobs, PACKS_AT_A_TIME), progress)
-    finally:
-        progress.end()
-    sent.blobs += len(outgoing.recipes)
-    sent.packs += len(packs) - len(noted)
-    if packs or outgoing.recipes:
-        remote.put_index(indexes.assemble(packs, outgoing.recipes))
-        remote.journal.forget([name.digest for name, _ in packs])
-    # Chunks of what is large may lie in packs that were there before.
-    new = {name.digest for name, _ in packs[len(noted) :]} | remote.survey(set(outgoing.recipes)).packs
-    return there.packs | new, there.size + stock.size
-
-
-def _uploaded(
-    remote: RemoteStore,
-    outgoing: Outgoing,
-    parcels: Iterator[Parcel | Verbatim],
-    sent: _Sent,
-    jobs: int,
-    progress: Progress,
-) -> list[tuple[PackName, Buffer]]:
-    """Upload packs; say which they are, with their tables of contents."""
-    packs: list[tuple[PackName, Buffer]] = []
-    large = len(outgoing.recipes)
-    for done in ordered(partial(_tried, remote), parcels, jobs):
-        if isinstance(done, Verbatim):
-            outgoing.refuse(done)
-            continue
-        packs.append((done.pack, done.rows))
-        sent.blobs += done.blobs
-        sent.bytes += done.pack.size
-        progress.advance(done.blobs + len(outgoing.recipes) - large, done.size)
-        large = len(outgoing.recipes)
-    return packs
-
-
-def _tried(remote: RemoteStore, parcel: Parcel | Verbatim) -> "_Uploaded | Verbatim":
-    """Upload a pack; give back one of the local store that turns out not to be what its name says."""
-    try:
-        return upload(remote, parcel)
-    except ObjectCorrupt:
-        if isinstance(parcel, Verbatim) and not parcel.is_right:
-            return parcel
-        raise
-
-
-def resumed(remote: RemoteStore) -> Sequence[tuple[PackName, Buffer]]:
-    """The packs that an interrupted push has left at the remote without an index; from now on they count."""
-    noted = remote.journal.packs()
-    there = [(name, rows) for pack in noted if (name := remote.listed(pack)) and (rows := remote.table(name))]
-    remote.journal.forget(set(noted) - {name.digest for name, _ in there})
-    if there:
-        remote.catalogue.add(Index(indexes.assemble(there, {})), remote.has_pack)
-    return there
-
-
-class _Uploaded(NamedTuple):
-    """A pack that the remote has confirmed, with its table of contents."""
-
-    pack: PackName
-    rows: Buffer
-    blobs: int
-    size: int
-
-
-def upload(remote: RemoteStore, parcel: Parcel | Verbatim) -> _Uploaded:
-    """Send a pack, and note that it is there."""
-    pack = remote.put_pack(parcel.pieces(), parcel.name)
-    remote.journal.note(pack.digest)
-    return _Uploaded(pack, parcel.rows, parcel.blobs, parcel.size)
 
 
 def fetch(

@@ -7,6 +7,7 @@ from contextlib import suppress
 from operator import add
 from pathlib import Path
 
+from tallystick import memory
 from tallystick.digest import Buffer, Digest, blake3_hasher, digests_of
 from tallystick.errors import BadRecord, ObjectCorrupt
 from tallystick.files import translated
@@ -15,6 +16,8 @@ from tallystick.store.pack import MAGIC, ROW, TRAILER, Encoder, close, columns, 
 
 _PIECE = 4 << 20
 """Bytes that are read at a time, into memory that is used again: fresh memory costs more than reading."""
+
+_PAGE = 4096
 
 _SAMPLES = 32
 """Blobs of a pack that are tried before deciding whether to compress any."""
@@ -27,9 +30,9 @@ class Verbatim:
     the bytes together, by which the pack is named.
     """
 
-    def __init__(self, path: Path, pack: PackName, end: bytes, rooms: list[bytearray]) -> None:
+    def __init__(self, path: Path, pack: PackName, end: bytes, rooms: list[memoryview]) -> None:
         self._path = path
-        self._pack = pack
+        self.pack = pack
         self._rooms = rooms
         self._end = end
         self._hasher = blake3_hasher()
@@ -51,17 +54,17 @@ class Verbatim:
 
     def pieces(self) -> Iterator[Buffer]:
         """Its bytes under a fresh nonce; raise ObjectCorrupt before the last if they don't make its name."""
-        room = self._rooms.pop() if self._rooms else bytearray(_PIECE)
+        room = self._rooms.pop() if self._rooms else memory.room(_PIECE + _PAGE)
         try:
-            yield from self._bodies(memoryview(room))
+            yield from self._bodies(room)
         finally:
             self._rooms.append(room)
         whole = self._hasher.copy()
         whole.update(self._end)
-        if whole.digest() != self._pack.digest:
+        if whole.digest() != self.pack.digest:
             self.is_right = False
-            raise ObjectCorrupt(f"{self._pack.digest} is damaged", [], [str(self._path)])
-        end = close(self.rows, self._pack.size - len(self._end))
+            raise ObjectCorrupt(f"{self.pack.digest} is damaged", [], [str(self._path)])
+        end = close(self.rows, self.pack.size - len(self._end))
         self._hasher.update(end)
         yield end
 
@@ -77,8 +80,10 @@ class Verbatim:
             open(self._path, "rb", buffering=0) as file,
         ):
             while row < self.blobs:
-                last = bisect_right(ends, begin + len(room))
-                piece = room[: ends[last - 1] - begin]
+                last = bisect_right(ends, begin + _PIECE)
+                # As far into a page as in the file: other copies take up to four times as long.
+                within = begin % _PAGE
+                piece = room[within : within + ends[last - 1] - begin]
                 if file.readinto(piece) != len(piece):
                     return
                 spans = zip(starts[row:last], ends[row:last], strict=True)
@@ -91,10 +96,10 @@ class Verbatim:
 
     def name(self) -> PackName:
         """What it is called now that all its pieces have passed by."""
-        return PackName(Digest(self._hasher.digest()), self._pack.size)
+        return PackName(Digest(self._hasher.digest()), self.pack.size)
 
 
-def opened(path: Path, pack: PackName, blobs: int, rooms: list[bytearray]) -> Verbatim | None:
+def opened(path: Path, pack: PackName, blobs: int, rooms: list[memoryview]) -> Verbatim | None:
     """A pack that holds so many blobs, all small and raw; None if it doesn't, is damaged, or gone."""
     length = blobs * ROW.size + TRAILER.size
     with translated(path), suppress(FileNotFoundError, BadRecord), open(path, "rb", buffering=0) as file:

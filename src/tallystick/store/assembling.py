@@ -1,0 +1,134 @@
+"""Write indexes: of packs that come with their tables of contents, and of large files' recipes."""
+
+import struct
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import eq
+
+from tallystick.digest import Buffer, Digest
+from tallystick.store.index import CHUNK, HEADER, MAGIC, PACK, PLACE, RECIPE, PackName, Recipe
+from tallystick.store.pack import Entry, table
+
+_NUMBER = struct.Struct("<I")
+_TABLE = struct.Struct("<32s16s")
+"""A row of a pack's table of contents: a digest, and its place but for the pack."""
+_DIGEST = 32
+_EACH = struct.Struct("32s")
+_WORDS = (_DIGEST + PLACE.size) // 4
+"""Words of a digest and its place together."""
+
+
+def build(packs: Iterable[tuple[PackName, Sequence[Entry]]], recipes: Mapping[Digest, Recipe]) -> bytes:
+    """Write the index of some packs and large files; equal input gives equal bytes."""
+    return assemble([(name, table(entries)) for name, entries in packs], recipes)
+
+
+def assemble(packs: Iterable[tuple[PackName, Buffer]], recipes: Mapping[Digest, Recipe]) -> bytes:
+    """Write the index of packs that come with their tables of contents, and of some large files."""
+    named = sorted(packs, key=lambda pack: pack[0].digest)
+    # By digest, then by the number's bytes: a blob that two packs hold gets its place in one of them.
+    rows = [row for number, (_, table) in enumerate(named) for row in _numbered(table, number)]
+    rows.sort()
+    joined = b"".join(rows)
+    rows.clear()
+    digests, places = _columns(joined)
+    if _repeats(digests):
+        digests, places = _columns(b"".join(_first_of_each(joined)))
+    return _file([name for name, _ in named], digests, places, recipes)
+
+
+class Draft:
+    """Begins an index while packs have no names yet: to sort their rows is most of the work."""
+
+    def __init__(self) -> None:
+        self._tables: list[Buffer] = []
+        self._rows: list[bytes] = []
+
+    def take(self, tables: Iterable[Buffer]) -> None:
+        """Sort some packs' tables of contents in."""
+        for one in tables:
+            self._rows += _numbered(one, len(self._tables))
+            self._tables.append(one)
+        # What is sorted already is only merged.
+        self._rows.sort()
+
+    def finish(self, packs: Sequence[tuple[PackName, Buffer]], recipes: Mapping[Digest, Recipe]) -> bytes:
+        """As `assemble` writes it; faster, if the tables that were taken are among the packs'."""
+        names = {id(table): name for name, table in packs}
+        if not all(id(table) in names for table in self._tables):
+            return assemble(packs, recipes)
+        taken = set(map(id, self._tables))
+        self.take(table for _, table in packs if id(table) not in taken)
+        digests, places = _columns(b"".join(self._rows))
+        if _repeats(digests):
+            # Which of several places counts depends on the packs' names.
+            return assemble(packs, recipes)
+        order = sorted(range(len(packs)), key=lambda number: names[id(self._tables[number])].digest)
+        _renumber(places, order)
+        return _file([names[id(self._tables[number])] for number in order], digests, places, recipes)
+
+
+def _renumber(places: memoryview, order: Sequence[int]) -> None:
+    """Give packs other numbers: each its rank in an order."""
+    stored = [int.from_bytes(_NUMBER.pack(number), sys.byteorder) for number in range(len(order))]
+    new = {stored[number]: stored[rank] for rank, number in enumerate(order)}
+    column = places.cast("I")[:: PLACE.size // _NUMBER.size]
+    column[:] = memoryview(array("I", map(new.__getitem__, column.tolist())))
+
+
+def _file(
+    names: Sequence[PackName], digests: Buffer, places: Buffer, recipes: Mapping[Digest, Recipe]
+) -> bytes:
+    """An index, made of its columns."""
+    ordered = sorted(recipes.items())
+    count = sum(len(recipe.chunks) for _, recipe in ordered)
+    return b"".join(
+        (
+            HEADER.pack(MAGIC, len(names), len(digests) // _DIGEST, len(ordered), count),
+            *(PACK.pack(name.digest, name.size) for name in names),
+            digests,
+            places,
+            *_recipe_rows(ordered),
+            *(CHUNK.pack(*chunk) for _, recipe in ordered for chunk in recipe.chunks),
+        )
+    )
+
+
+def _repeats(digests: memoryview) -> bool:
+    """Whether one of sorted digests stands there twice."""
+    return any(map(eq, _EACH.iter_unpack(digests), _EACH.iter_unpack(digests[_DIGEST:])))
+
+
+def _numbered(table: Buffer, number: int) -> list[bytes]:
+    """A pack's rows, with its number behind each digest."""
+    mark = _NUMBER.pack(number)
+    return [digest + mark + where for digest, where in _TABLE.iter_unpack(table)]
+
+
+def _columns(rows: bytes) -> tuple[memoryview, memoryview]:
+    """The digests and the places in numbered rows; word by word, so that no row becomes an object."""
+    words, width = memoryview(rows).cast("I"), _DIGEST // 4
+    count = len(words) // _WORDS
+    digests, places = memoryview(bytearray(count * _DIGEST)), memoryview(bytearray(count * PLACE.size))
+    for word in range(_WORDS):
+        column, at, step = (digests, word, width) if word < width else (places, word - width, _WORDS - width)
+        column.cast("I")[at::step] = words[word::_WORDS]
+    return digests, places
+
+
+def _first_of_each(rows: bytes) -> Iterator[bytes]:
+    """Sorted rows without those whose blob has one already."""
+    last = b""
+    for (row,) in struct.iter_unpack(f"{_WORDS * 4}s", rows):
+        if row[:_DIGEST] != last:
+            yield row
+        last = row[:_DIGEST]
+
+
+def _recipe_rows(ordered: Iterable[tuple[Digest, Recipe]]) -> Iterator[bytes]:
+    """Name each recipe's run in the table of chunks."""
+    first = 0
+    for digest, recipe in ordered:
+        yield RECIPE.pack(digest, recipe.size, first, len(recipe.chunks))
+        first += len(recipe.chunks)
