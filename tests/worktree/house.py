@@ -46,7 +46,7 @@ def identified(worktree: Worktree, path: str) -> Present | None:
         return None
     known = worktree.known(scan, worktree.load(f"{path}.tally"))
     for row in known.to_hash:
-        hashed = hash_file(scan.location(scan.files[row]))
+        hashed = hash_file(scan.place(scan.files.paths[row]))
         known.identities.put(row, hashed.digest, hashed.fingerprint)
     return Present(scan, known.identities)
 

@@ -38,7 +38,7 @@ def test_a_single_file_has_an_empty_path(worktree: Worktree) -> None:
     scan = worktree.scan("d/f")
     assert scan is not None
     assert (scan.kind, [found[:3] for found in scan.files], scan.size) == ("file", [(b"", "x", 3)], 3)
-    assert scan.location(scan.files[0]) == os.fsencode(worktree.root / "d/f")
+    assert scan.place(scan.files.paths[0]) == os.fsencode(worktree.root / "d/f")
 
 
 def test_an_empty_folder_is_a_tree_of_nothing(worktree: Worktree) -> None:

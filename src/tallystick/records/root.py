@@ -56,11 +56,6 @@ def render(root: RootRecord) -> bytes:
     )
 
 
-def identity(root: RootRecord) -> Digest:
-    """A root record's id: the digest of its canonical form."""
-    return Digest.of(render(root))
-
-
 def parse(data: bytes | str, source: str = "") -> RootRecord:
     """Read a root record; raise BadRecord naming what is wrong."""
     fields = versioned(load_json(data, source, ROOT_LIMIT), source, "root record", VERSION)

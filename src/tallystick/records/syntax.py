@@ -17,9 +17,6 @@ RECEIPT_LIMIT = 16 << 20
 
 _CONFLICT = re.compile(r"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
 
-Plain = dict[str, Any] | list[Any] | str | int | float | bool | None
-"""What YAML and JSON can say, and nothing else."""
-
 
 def decode(data: bytes | str, source: str, limit: int) -> str:
     """Text of a bounded record; a byte order mark is dropped."""

@@ -42,10 +42,6 @@ class Scan:
         """The bytes of all files."""
         return sum(self.files.sizes)
 
-    def location(self, found: Found) -> bytes:
-        """The absolute path of a file."""
-        return self.place(found.path)
-
     def place(self, path: bytes) -> bytes:
         """The absolute path of a path inside."""
         return b"%s/%s" % (self.top, path) if path else self.top
