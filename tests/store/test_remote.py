@@ -191,8 +191,9 @@ def test_strange_files_in_a_store_are_left_alone(full: RemoteStore, tmp_path: Pa
 def test_a_bad_tombstone_is_an_error_and_not_ignored(full: RemoteStore, local: LocalStore) -> None:
     (folder_of(full) / "tombstones").mkdir()
     (folder_of(full) / "tombstones" / "x.json").write_text("{")
-    with pytest.raises(BadRecord, match="tombstones"):
+    with pytest.raises(BadRecord, match="tombstones") as caught:
         transfer.push(local, full, CONTENT, repository="r")
+    assert "delete that file" in str(caught.value.hint)
 
 
 def test_what_is_not_named_like_a_tombstone_is_left_alone(full: RemoteStore) -> None:

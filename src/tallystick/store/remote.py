@@ -332,8 +332,17 @@ class RemoteStore:
                 continue
             # One that vanishes belonged to a collection that has ended: its packs are gone, or spared.
             with suppress(ObjectMissing):
-                packs.update(tombstone_record.parse(self.backend.get(path), f"{self.url}/{path}").packs)
+                packs.update(self._tombstone(path))
         return packs
+
+    def _tombstone(self, path: str) -> tuple[Digest, ...]:
+        """The packs that a tombstone names; what can't be read may name any, so it is an error."""
+        data = self.backend.get(path)
+        try:
+            return tombstone_record.parse(data, f"{self.url}/{path}").packs
+        except BadRecord as error:
+            hint = "if no collection is at work there, delete that file, then push again"
+            raise BadRecord(error.reason, error.source, error.line, hint) from error
 
     def _put(self, name: str, data: Buffer) -> None:
         """Write a file."""
