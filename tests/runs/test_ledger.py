@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, GitFailed, Refused
+from tallystick.git.plumbing import Git
+from tallystick.process import Completed
 from tallystick.project import Project, open_project
 from tallystick.records.provenance import Code, EnvironmentRef, Hardware
 from tallystick.records.receipt import Receipt
@@ -191,3 +194,25 @@ def test_a_push_that_is_refused_for_another_reason_is_told(
     ledger.append(one, receipt_of(one, 1))
     with pytest.raises(GitFailed):
         ledger.exchange(one, "origin")
+
+
+@pytest.mark.parametrize(("news", "much"), [(1, False), (2, True)])
+def test_much_that_is_new_is_sent_without_a_second_look_at_its_trees(
+    two: tuple[Project, Project], monkeypatch: pytest.MonkeyPatch, news: int, much: bool
+) -> None:
+    one, other = two
+    monkeypatch.setattr(ledger, "MUCH", 2)
+    ledger.append(one, receipt_of(one, 1))
+    ledger.exchange(one, "origin")
+    ours = {ledger.append(one, receipt_of(one, 2 + number)) for number in range(news)}
+    run, asked = type(one.git).run, []
+
+    def heard(self: Git, *words: str, **options: Any) -> Completed:
+        asked.extend([words] if "push" in words else [])
+        return run(self, *words, **options)
+
+    monkeypatch.setattr(Git, "run", heard)
+    ledger.exchange(one, "origin")
+    assert [words[:2] == ("-c", "pack.useSparse=false") for words in asked] == [much]
+    ledger.receive(other, "origin")
+    assert ours < set(ids(other))

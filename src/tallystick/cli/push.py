@@ -23,6 +23,7 @@ from tallystick.flows.push import Pushed, push
 @jobs_option()
 @dry_run_option()
 @click.option("--no-ledger", is_flag=True, help="Do not exchange the ledger of runs through git.")
+@click.option("--no-runs", is_flag=True, help="Send the ledger alone, without what its runs made.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -31,11 +32,13 @@ def command(
     jobs: int,
     dry_run: bool,
     no_ledger: bool,
+    no_runs: bool,
 ) -> None:
     """Send the blobs that the remote lacks.
 
-    Without targets: everything that the worktree, HEAD and the commits since the last push need. The ledger
-    of runs goes to git's own remote. When this has ended well, a fresh clone can pull all of HEAD.
+    Without targets: everything that the worktree, HEAD and the commits since the last push need, and what
+    runs made that no commit names, of a sweep for example. Then the ledger of runs goes to git's own remote.
+    When this has ended well, a fresh clone can pull all of HEAD, and repeat every run in the ledger.
 
     \b
     Example:
@@ -50,13 +53,15 @@ def command(
         jobs=jobs,
         dry_run=dry_run,
         with_ledger=not no_ledger,
+        with_runs=not no_runs,
         progress=current.progress(),
     )
     render.report(current, result, _lines, _total)
 
 
 def _lines(result: Pushed) -> Iterator[str]:
-    of = count_text(result.paths, "path") if result.paths else "receipts, locks and vaults"
+    counted = ((result.paths, "path"), (result.runs, "run"))
+    of = " and ".join(count_text(*each) for each in counted if each[0]) or "receipts, locks and vaults"
     whole = f"{count_text(result.blobs, 'blob')} of {of}"
     size = size_text(result.sent_bytes)
     if not result.paths and not result.blobs:
@@ -74,6 +79,6 @@ def _lines(result: Pushed) -> Iterator[str]:
 
 
 def _total(result: Pushed) -> render.Total | None:
-    if result.dry_run or not result.paths:
+    if result.dry_run or not (result.paths or result.sent_blobs):
         return None
     return render.Total(result.blobs, "blob", result.size, result.sent_bytes, "sent")

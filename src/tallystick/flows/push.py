@@ -11,13 +11,18 @@ from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project, open_remote
 from tallystick.runs import ledger
+from tallystick.runs.ahead import Ahead
 from tallystick.runs.reach import Reached, history, reached, remember_pushed
+from tallystick.runs.unsent import Unsent
 from tallystick.store import RemoteStore, transfer
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What the remote holds of so many paths, and what of it this push sent; `ledger` is its git remote."""
+    """What the remote holds of so many paths and runs, and what of it this push sent.
+
+    `ledger` is the git remote that it was taken to.
+    """
 
     remote: str
     paths: int
@@ -29,6 +34,7 @@ class Pushed:
     ledger: str | None
     dry_run: bool
     notes: tuple[str, ...] = ()
+    runs: int = 0
 
 
 def push(
@@ -39,39 +45,42 @@ def push(
     jobs: int = JOBS,
     dry_run: bool = False,
     with_ledger: bool = True,
+    with_runs: bool = True,
     progress: Progress = silent,
 ) -> Pushed:
-    """Send the blobs that the worktree, HEAD and the history since the last push reach, then the ledger."""
+    """Send the blobs that the worktree, HEAD and the history since the last push reach, then the ledger.
+
+    Before the ledger goes what its runs made, unless it shall go alone. With targets only these go.
+    """
     store = open_remote(project, remote)
     head = project.git.head()
+    git_remote = project.git.default_remote() if with_ledger and not targets else None
     asked = _asked_for(project, targets, head)
     past = Reached((), {}) if targets else history(project, store.name, head, asked)
-    kept = _held(project, {**asked.kept, **past.kept})
-    load = _Load(
-        asked.selected,
-        past.selected,
-        kept,
-        commits=(head,) if head else (),
-        roots={one.tracked.pointer.digest for one in (*asked.selected, *past.selected)} | kept.keys(),
-        # The history is sent once: a push that finds nothing new won't name it again.
-        lasting={one.tracked.pointer.digest for one in asked.selected} | (kept.keys() & asked.kept.keys()),
-    )
+    ahead = Ahead(project, store, git_remote, jobs, progress) if git_remote and with_runs else None
+    made = ahead.found(_named(asked), whole=dry_run) if ahead else Unsent()
+    load = _load(project, asked, past, made, head)
     if dry_run:
-        return _planned(project, store, asked, load)
+        return _planned(project, store, asked, load, made.runs)
     sent = _settled(project, store, load) or _sent(project, store, load, jobs, progress)
     if not targets:
         remember_pushed(project, store.name, head)
+    if ahead:
+        ahead.went(made, sent)
+    taken = _send_ledger(project, git_remote, ahead)
+    all_sent = ahead.sent if ahead else sent
     return Pushed(
         remote=store.name,
         paths=len(asked.selected),
-        blobs=sent.blobs,
-        size=sent.size,
-        sent_blobs=sent.sent_blobs,
-        sent_bytes=sent.sent_bytes,
-        packs=sent.packs,
-        ledger=_send_ledger(project) if with_ledger else None,
+        blobs=all_sent.blobs,
+        size=all_sent.size,
+        sent_blobs=all_sent.sent_blobs,
+        sent_bytes=all_sent.sent_bytes,
+        packs=all_sent.packs,
+        ledger=taken,
         dry_run=False,
-        notes=asked.notes,
+        notes=(*asked.notes, *(ahead.notes() if ahead else ())),
+        runs=ahead.runs if ahead else 0,
     )
 
 
@@ -95,6 +104,26 @@ class _Load:
     def paths(self, project: Project) -> dict[Digest, str]:
         """Those that must be there, each with a path that needs it."""
         return wanted_blobs(project, self.needed)
+
+
+def _load(project: Project, asked: Reached, past: Reached, made: Unsent, head: str | None) -> _Load:
+    """All that is asked for, what can be had of the history, and of what runs made."""
+    kept = {**_held(project, {**asked.kept, **past.kept}), **made.kept}
+    selected = (*past.selected, *made.selected)
+    return _Load(
+        asked.selected,
+        selected,
+        kept,
+        commits=(head,) if head else (),
+        roots={one.tracked.pointer.digest for one in (*asked.selected, *selected)} | kept.keys(),
+        # History and runs are sent once: a push that finds nothing new won't name them again.
+        lasting={one.tracked.pointer.digest for one in asked.selected} | (kept.keys() & asked.kept.keys()),
+    )
+
+
+def _named(reached: Reached) -> set[Digest]:
+    """What something reached names itself."""
+    return {one.tracked.pointer.digest for one in reached.selected} | reached.kept.keys()
 
 
 def _asked_for(project: Project, targets: Sequence[str], head: str | None) -> Reached:
@@ -139,7 +168,7 @@ def _settled(project: Project, store: RemoteStore, load: _Load) -> transfer.Push
     return transfer.settled(store, repository=repository, commits=load.commits, roots=load.roots)
 
 
-def _planned(project: Project, store: RemoteStore, asked: Reached, load: _Load) -> Pushed:
+def _planned(project: Project, store: RemoteStore, asked: Reached, load: _Load, runs: int) -> Pushed:
     """What a push would send, before compression."""
     bring_lists(project, load.needed)
     blobs = load.blobs(project)
@@ -158,16 +187,18 @@ def _planned(project: Project, store: RemoteStore, asked: Reached, load: _Load) 
         ledger=None,
         dry_run=True,
         notes=asked.notes,
+        runs=runs,
     )
 
 
-def _send_ledger(project: Project) -> str | None:
-    """Exchange ledgers through git; say with which of its remotes, None if it has none."""
-    remote = project.git.default_remote()
+def _send_ledger(project: Project, remote: str | None, ahead: Ahead | None) -> str | None:
+    """Exchange ledgers through git, after what runs made; say with which of its remotes, if with any."""
     if remote is None:
         return None
     try:
-        ledger.exchange(project, remote)
+        if ahead and ahead.is_behind:
+            ahead.send()
+        ledger.exchange(project, remote, *([ahead.send] if ahead else []))
     except (GitFailed, RemoteUnreachable) as error:
         raise RemoteUnreachable(
             f"the data is pushed, but the ledger is not: {error.message}",

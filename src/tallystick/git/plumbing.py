@@ -247,9 +247,11 @@ class Git(Command):
         only = known[0] if len(known) == 1 else None
         return next((name for name in (followed, "origin", only) if name in known), None)
 
-    def push_ref(self, remote: str, refspec: str) -> None:
+    def push_ref(self, remote: str, refspec: str, *, much: bool = False) -> None:
         """Send a ref to a git remote; raise RemoteUnreachable, or GitFailed if it was refused."""
-        words = ("push", "--quiet", "--no-verify", "--no-follow-tags", "--no-recurse-submodules")
+        # Git would go through all trees of what is new twice, so as not to look at many that are not.
+        whole = ("-c", "pack.useSparse=false") if much else ()
+        words = (*whole, "push", "--quiet", "--no-verify", "--no-follow-tags", "--no-recurse-submodules")
         done = self.run(*words, "--end-of-options", not_an_option(remote, "a remote"), refspec, check=False)
         if done.exit_code != 0:
             raise _not_exchanged(remote, "push", done)

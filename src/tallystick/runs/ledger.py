@@ -1,7 +1,7 @@
 """Every receipt of every run, in a commit chain of its own beside the project's."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from itertools import islice
 
@@ -32,6 +32,9 @@ MANY = 1000
 
 NEWEST = 200
 """Entries of the chain that are looked at first; to find out about all takes git its time."""
+
+MUCH = 5000
+"""So many new entries are sent faster without a look at which trees of theirs they share."""
 
 ATTEMPTS = 5
 """How often a ledger is sent again when somebody else's run arrived first."""
@@ -210,15 +213,20 @@ def find_verdict(project: Project, prefix: str) -> tuple[Digest, Verdict] | None
     return found[0], verdicts.parse(data, f"verdict {found[0].short}")
 
 
-def exchange(project: Project, git_remote: str) -> Exchanged:
-    """Bring another repository's runs into this ledger, and send it those it lacks."""
+def exchange(project: Project, git_remote: str, ready: Callable[[], None] = lambda: None) -> Exchanged:
+    """Bring another repository's runs into this ledger, and send it those it lacks.
+
+    Before each try `ready` makes durable what the runs made that go: receipts never lead to nowhere.
+    """
     received, theirs_ref = receive(project, git_remote), THEIRS.format(git_remote)
     for _ in range(ATTEMPTS):
-        ours = project.git.resolve_ref(REF)
-        if ours is None or ours == project.git.resolve_ref(theirs_ref):
+        ours, theirs = project.git.resolve_ref(REF), project.git.resolve_ref(theirs_ref)
+        if ours is None or ours == theirs:
             return Exchanged(git_remote, received, sent=False)
+        ready()
+        much = theirs is not None and len(project.git.subjects(REF, since=theirs, most=MUCH)) == MUCH
         try:
-            project.git.push_ref(git_remote, f"{ours}:{REF}")
+            project.git.push_ref(git_remote, f"{ours}:{REF}", much=much)
         except GitFailed as error:
             # Somebody else's run may have arrived since: only if so does trying again make sense.
             news = receive(project, git_remote)
@@ -227,7 +235,7 @@ def exchange(project: Project, git_remote: str) -> Exchanged:
             received += news
         else:
             # It has what we have now: else the next exchange would have git look through all of it.
-            project.git.update_ref(theirs_ref, ours, project.git.resolve_ref(theirs_ref))
+            project.git.update_ref(theirs_ref, ours, theirs)
             return Exchanged(git_remote, received, sent=True)
     raise Refused(f"the ledger of `{git_remote}` changes too quickly", hint="repeat the command")
 
