@@ -1,6 +1,7 @@
 """Looking at many touched files by several processes: the same answer as one by one."""
 
 import os
+from array import array
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,5 +144,5 @@ def test_a_fingerprint_is_that_of_the_file_where_it_stands(tmp_path: Path) -> No
     (tmp_path / "two").symlink_to("a/one")
     (tmp_path / "three").symlink_to("a")
     paths = [b"a/one", b"three/one", b"two"]
-    seen = looking.see(os.fsencode(tmp_path), paths, fingerprint(b"1") * 3, Silent(), 3)
+    seen = looking.see(os.fsencode(tmp_path), paths, array("H", [1] * 3), fingerprint(b"1") * 3, Silent())
     assert list(seen) == [looking.SAME, looking.UNSEEN, looking.UNSEEN]

@@ -6,7 +6,6 @@ from typing import Literal
 
 from tallystick.data.hashing import Held, look
 from tallystick.data.tracked import Tracked, entries_of
-from tallystick.digest import Digest
 from tallystick.errors import ObjectsError, Refused
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
@@ -61,7 +60,7 @@ def see(project: Project, tracked: Tracked, progress: Progress = silent) -> Seen
     return Seen("modified", held, _changes(project, tracked, held))
 
 
-def blobs(held: Held) -> set[Digest]:
+def blobs(held: Held) -> set[bytes]:
     """Everything that has to be stored of what stands at a path."""
     return held.blobs
 

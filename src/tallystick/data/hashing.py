@@ -35,7 +35,7 @@ class Held:
     files: int | None
     executable: bool
     list_entries: Callable[[], Iterable[Entry]] = field(compare=False)
-    list_contents: Callable[[], Iterable[Digest]] = field(compare=False)
+    list_contents: Callable[[], Iterable[bytes]] = field(compare=False)
     list_paths: Callable[[], Sequence[bytes]] = field(compare=False)
     stored: int = field(default=0, compare=False)
     """Bytes that were read and stored for it just now."""
@@ -46,7 +46,7 @@ class Held:
         return tuple(self.list_entries())
 
     @property
-    def blobs(self) -> set[Digest]:
+    def blobs(self) -> set[bytes]:
         """Everything that has to be stored of it."""
         every = set(self.list_contents())
         every.add(self.digest)
@@ -93,7 +93,7 @@ def held_of(scan: Scan, identities: Identities, digest: Digest, stored: int = 0)
     )
 
 
-def contents_of(scan: Scan, identities: Identities) -> set[Digest]:
+def contents_of(scan: Scan, identities: Identities) -> set[bytes]:
     """The digests of all files and links that are known."""
     if b"d" not in scan.files.modes:
         return identities.contents()

@@ -1,13 +1,12 @@
 """Say what changed in data and stages, and why."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from importlib import import_module
 from typing import Literal
 
 from tallystick.data.changes import Changes, Seen, blobs, see
 from tallystick.data.tracked import PATTERN as POINTERS
 from tallystick.data.tracked import Malformed, Tracked, blobs_of, found_in, unpointed
-from tallystick.digest import Digest
 from tallystick.errors import ObjectsError
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
@@ -51,10 +50,10 @@ class _Looked:
 
     found: Tracked | Malformed
     seen: Seen | None
-    needed: set[Digest] | None
+    needed: Set[bytes] | None
 
     @property
-    def sent(self) -> Iterable[Digest]:
+    def sent(self) -> Iterable[bytes]:
         """What a remote should have of it; of an unknown list of files, at least the list."""
         if self.needed is not None or isinstance(self.found, Malformed):
             return self.needed or ()
@@ -166,11 +165,11 @@ def _told(project: Project, looked: Sequence[_Looked], store: RemoteStore | None
         )
 
 
-def _union(sets: Iterable[Iterable[Digest] | None]) -> set[Digest]:
+def _union(sets: Iterable[Iterable[bytes] | None]) -> set[bytes]:
     return set().union(*(digests for digests in sets if digests))
 
 
-def _needed(project: Project, tracked: Tracked | Malformed, seen: Seen | None) -> set[Digest] | None:
+def _needed(project: Project, tracked: Tracked | Malformed, seen: Seen | None) -> Set[bytes] | None:
     """The blobs of a pointer; None where the list of files isn't in the local store."""
     if isinstance(tracked, Malformed) or seen is None:
         return None

@@ -4,16 +4,17 @@ import mmap
 import os
 import struct
 import sys
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from struct import iter_unpack
 from typing import NamedTuple
 
 from tallystick import crew
-from tallystick.digest import SMALL, fingerprint
+from tallystick.digest import fingerprint
 from tallystick.errors import Refused
 from tallystick.progress import Progress
-from tallystick.worktree.columns import FINGERPRINT
+from tallystick.worktree.columns import FINGERPRINT, Column
 from tallystick.worktree.folders import FOLDER, Folders
 
 ENOUGH = 8000
@@ -24,16 +25,18 @@ UNSEEN, SAME, OTHER = range(3)
 
 _MODULE = "tallystick.worktree.looking"
 _TASK_FILES = 500
+_SIZE = array("H").itemsize
 _HEAD = struct.Struct("<QQ")
 _TASK = struct.Struct("<QQQQ")
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Task(NamedTuple):
-    """Files that stand side by side: the number of the first, their paths, the fingerprints they had."""
+    """Files that stand side by side: the number of the first, their paths, sizes and fingerprints."""
 
     first: int
     paths: Sequence[bytes]
+    sizes: Column
     known: bytes
 
 
@@ -44,7 +47,8 @@ class Sight:
         self._memory = memory
         self.count, self.tasks = _HEAD.unpack_from(memory)
         self._known = _HEAD.size + self.tasks * _TASK.size
-        self._seen = self._known + self.count * FINGERPRINT
+        self._sizes = self._known + self.count * FINGERPRINT
+        self._seen = self._sizes + self.count * _SIZE
         self._text = self._seen + self.count
 
     def task(self, number: int) -> Task:
@@ -52,8 +56,9 @@ class Sight:
         first, count, begin, length = _TASK.unpack_from(self._memory, _HEAD.size + number * _TASK.size)
         begin += self._text
         paths = self._memory[begin : begin + length].split(b"\0")
-        known = self._known + first * FINGERPRINT
-        return Task(first, paths, self._memory[known : known + count * FINGERPRINT])
+        known, at = self._known + first * FINGERPRINT, self._sizes + first * _SIZE
+        sizes = array("H", self._memory[at : at + count * _SIZE])
+        return Task(first, paths, sizes, self._memory[known : known + count * FINGERPRINT])
 
     def note(self, first: int, seen: bytes) -> None:
         """Say what became of files, from one on."""
@@ -65,14 +70,15 @@ class Sight:
         return self._memory[self._seen : self._text]
 
 
-def see(top: bytes, paths: Sequence[bytes], known: bytes, progress: Progress, total: int) -> bytes:
+def see(top: bytes, paths: Sequence[bytes], sizes: Column, known: bytes, progress: Progress) -> bytes:
     """Tell of each of the small files below a folder, sorted, whether it has the fingerprint it had.
 
-    `known` are those, in turn. Together the files have `total` bytes. What nobody could look at is the
-    caller's to find out about.
+    `known` are those, in turn, and `sizes`, two bytes each, what the files had then and seem to have now.
+    What nobody could look at is the caller's to find out about.
     """
     head, text = _drawn_up(paths)
-    mean = total // max(1, len(paths))
+    mean = sum(sizes) // max(1, len(paths))
+    known += sizes.tobytes()
     size = len(head) + len(known) + len(paths) + len(text)
     with _opened(top) as folder, crew.shared_memory(size) as (descriptor, memory):
         memory[: len(head)] = head
@@ -130,7 +136,7 @@ def _looks(task: Task, folders: Folders) -> Iterator[int]:
     """What becomes of a task's files; this loop is what most of a look at touched files goes to."""
     inside, folder = None, -1
     known = iter_unpack(f"{FINGERPRINT}s", task.known)
-    for path, (before,) in zip(task.paths, known, strict=True):
+    for path, size, (before,) in zip(task.paths, task.sizes, known, strict=True):
         parent, _, name = path.rpartition(b"/")
         try:
             if parent != inside:
@@ -141,13 +147,14 @@ def _looks(task: Task, folders: Folders) -> Iterator[int]:
             yield UNSEEN
             continue
         try:
-            data = os.read(descriptor, SMALL)
+            # One more than it should have: a longer one shows, and room for any would take a while to get.
+            data = os.read(descriptor, size + 1)
         except OSError:
             yield UNSEEN
             continue
         finally:
             os.close(descriptor)
-        if len(data) >= SMALL:
+        if len(data) != size:
             yield UNSEEN
         else:
             yield SAME if fingerprint(data) == before else OTHER

@@ -6,8 +6,9 @@ import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from functools import partial, reduce
 from itertools import compress, repeat
-from operator import ge, ne, or_
+from operator import ge, ne, not_, or_
 from pathlib import Path
 from struct import iter_unpack
 
@@ -247,11 +248,18 @@ def _compare(
     """Sort the rows of a run that are not as they were: those of another size are surely changed."""
     now = [column[here : here + length] for column in files.numbers]
     then = [column[there : there + length] for column in cache.files.numbers]
-    sizes, sizes_then = now[0], then[0]
-    differ = map(ne, zip(*now, strict=True), zip(*then, strict=True))
+    # A column that is the same as a whole need not be gone through.
+    reasons = [map(ne, new, old) for new, old in zip(now, then, strict=True) if new != old]
     # As young as the look itself: a later write in the same tick of the clock would not have shown.
-    young = map(ge, map(max, now[1], now[2]), repeat(cache.stamp))
-    for row in compress(range(length), map(or_, differ, young)):
+    reasons += [map(ge, times, repeat(cache.stamp)) for times in now[1:3] if max(times) >= cache.stamp]
+    if not reasons:
+        return
+    rows = compress(range(length), reduce(partial(map, or_), reasons))
+    sizes, sizes_then = now[0], then[0]
+    if sizes == sizes_then:
+        doubtful.extend(map(here.__add__, rows))
+        return
+    for row in rows:
         (to_hash if sizes[row] != sizes_then[row] else doubtful).append(here + row)
 
 
@@ -299,12 +307,15 @@ def _unseen(
     if len(doubtful) < looking.ENOUGH:
         return doubtful
     sizes = scan.files.sizes
-    small = array("q", [row for row in doubtful if sizes[row] < SMALL])
+    are_small = list(map(SMALL.__gt__, map(sizes.__getitem__, doubtful)))
+    small = array("q", compress(doubtful, are_small))
     paths = list(map(scan.files.paths.__getitem__, small))
-    size = sum(map(sizes.__getitem__, small))
-    seen = looking.see(scan.top, paths, _fingerprints(identities, small), progress, size)
+    lengths = array("H", map(sizes.__getitem__, small))
+    seen = looking.see(scan.top, paths, lengths, _fingerprints(identities, small), progress)
+    if seen.count(looking.SAME) == len(doubtful):
+        return ()
     changed.extend(compress(small, map(looking.OTHER.__eq__, seen)))
-    left = [row for row in doubtful if sizes[row] >= SMALL]
+    left = list(compress(doubtful, map(not_, are_small)))
     left.extend(compress(small, map(looking.UNSEEN.__eq__, seen)))
     return left
 
