@@ -29,7 +29,7 @@ from tallystick.records.provenance import (
     read_tracker,
 )
 from tallystick.records.stage import LARGEST_SEED, TRACES, Trace
-from tallystick.records.syntax import RECEIPT_LIMIT, dump_with_rows, load_json, load_piece, pieces
+from tallystick.records.syntax import RECEIPT_LIMIT, dump_with_rows, load_json, load_piece, pieces, row
 from tallystick.records.tolerance import Tolerances, read_tolerances, tolerance_values
 
 VERSION = 1
@@ -113,19 +113,36 @@ def identity(receipt: Receipt) -> Digest:
 
 def render(receipt: Receipt) -> bytes:
     """Write a receipt in its canonical form."""
-    values = as_values(receipt)
-    return dump_with_rows(values, {key: values[key] for key in _LISTS})
+    values = {**_plain_values(receipt), **{key: [] for key in _LISTS}}
+    return dump_with_rows(values, {key: map(_row, getattr(receipt, key)) for key in _LISTS})
+
+
+def _row(artifact: Artifact) -> str:
+    """An artifact as JSON, as it stands in a list of the canonical form; there may be ten thousand."""
+    if artifact.executable or not is_plain(artifact.path):
+        return row(_artifact_values(artifact))
+    return (
+        f'    {{\n      "digest": "{artifact.digest}",\n      "kind": "{artifact.kind}",\n'
+        f'      "path": "{artifact.path}",\n      "size": {artifact.size}\n    }}'
+    )
 
 
 def as_values(receipt: Receipt) -> dict[str, Any]:
     """A receipt as its JSON says it."""
+    return {
+        **_plain_values(receipt),
+        "deps": list(map(_artifact_values, receipt.deps)),
+        "outs": list(map(_artifact_values, receipt.outs)),
+    }
+
+
+def _plain_values(receipt: Receipt) -> dict[str, Any]:
+    """The same without its long lists."""
     plain = {name: _plain(getattr(receipt, name)) for name in _FIELDS if name not in _LISTS}
     return {
         "tally": VERSION,
         **plain,
         "seconds": float(receipt.seconds),
-        "deps": list(map(_artifact_values, receipt.deps)),
-        "outs": list(map(_artifact_values, receipt.outs)),
         "tolerance": tolerance_values(receipt.tolerance),
     }
 

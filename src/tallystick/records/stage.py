@@ -2,13 +2,14 @@
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from typing import Any, Literal
 
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
 from tallystick.paths import check_path
+from tallystick.patterns import regex
 from tallystick.records.features import Use, parse_use
 from tallystick.records.fields import Fields, item_path, item_text, single_line
 from tallystick.records.image import is_image_id, parse_image
@@ -30,12 +31,12 @@ TRACES: dict[str, Trace] = {"none": "none", "python": "python", "strace": "strac
 DEFAULT_TRACE: Trace = "python"
 """How reads are observed unless a stage says otherwise: by Python's own opens, which costs little."""
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+_NAME = regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}")
+_VARIABLE = regex(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 LONGEST_ITEM = 200
 """Characters that may follow the `@` of a stage's name."""
 
-_SECRET = re.compile(r"SECRET|TOKEN|PASSW|CREDENTIAL|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY", re.IGNORECASE)
+_SECRET = regex(r"SECRET|TOKEN|PASSW|CREDENTIAL|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,27 +90,14 @@ def read_stage(name: str, bodies: Fields) -> Stage:
     _check_name(name, bodies)
     fields = bodies.nested(name, bodies.value[name], f"stage `{name}`")
     fields.only(*STAGE_KEYS)
-    stage = Stage(
-        name=name,
-        cmd=_command(fields),
-        wdir=_wdir(fields),
-        deps=_unique("deps", tuple(_paths("deps", fields)), fields),
-        params=_params(fields),
-        outs=_outs("outs", fields, True),
-        metrics=_outs("metrics", fields, False),
-        plots=_outs("plots", fields, True),
-        seed=fields.optional("seed", lambda key: fields.integer(key, most=LARGEST_SEED)),
-        variables=_variables(fields),
-        tolerance=read_tolerances(fields),
-        features=_features(fields),
-        trace=fields.choice("trace", TRACES) if fields.has("trace") else DEFAULT_TRACE,
-        image=_image(fields),
-        network=fields.flag("network"),
-        frozen=fields.flag("frozen"),
-        always_changed=fields.flag("always_changed"),
-        desc=fields.optional("desc", fields.text),
-        meta=fields.optional("meta", lambda key: fields.fields(key).value),
-    )
+    fields.require("cmd")
+    # A stage has a few of the keys, and there may be thousands of stages: only what is there is read.
+    there = {
+        "image" if key == "environment" else key: read(fields)
+        for key, read in _READERS.items()
+        if key in fields.value
+    }
+    stage = Stage(name, **there)
     _check_tolerated(stage, fields)
     return stage
 
@@ -206,7 +194,8 @@ def _variables(fields: Fields) -> tuple[str, ...]:
         if not _VARIABLE.fullmatch(name):
             fields.bad(f"`{name[:80]}` is not a variable's name", "variables")
         if _SECRET.search(name):
-            fields.bad(f"`{name}` looks like a secret: its value would stand in receipts", "variables")
+            hint = "the command gets it all the same; only what stands in `variables` is recorded"
+            fields.bad(f"`{name}` looks like a secret: its value would stand in receipts", "variables", hint)
     return names
 
 
@@ -243,6 +232,8 @@ def _image(fields: Fields) -> str | None:
 
 
 def _check_tolerated(stage: Stage, fields: Fields) -> None:
+    if not (stage.metrics or stage.plots or stage.tolerance):
+        return
     made = [out.path for out in stage.all_outs]
     for key, outs in (("metrics", stage.metrics), ("plots", stage.plots)):
         for out in outs:
@@ -251,3 +242,26 @@ def _check_tolerated(stage: Stage, fields: Fields) -> None:
     for path in stage.tolerance:
         if not any(path == out or path.startswith(f"{out}/") for out in made):
             fields.bad(f"`tolerance` names `{path}`, which the stage doesn't make", "tolerance")
+
+
+_READERS: dict[str, Callable[[Fields], Any]] = {
+    "cmd": _command,
+    "wdir": _wdir,
+    "deps": lambda fields: _unique("deps", tuple(_paths("deps", fields)), fields),
+    "params": _params,
+    "outs": lambda fields: _outs("outs", fields, True),
+    "metrics": lambda fields: _outs("metrics", fields, False),
+    "plots": lambda fields: _outs("plots", fields, True),
+    "seed": lambda fields: fields.optional("seed", lambda key: fields.integer(key, most=LARGEST_SEED)),
+    "variables": _variables,
+    "tolerance": read_tolerances,
+    "features": _features,
+    "trace": lambda fields: fields.choice("trace", TRACES) if fields.has("trace") else DEFAULT_TRACE,
+    "environment": _image,
+    "network": lambda fields: fields.flag("network"),
+    "frozen": lambda fields: fields.flag("frozen"),
+    "always_changed": lambda fields: fields.flag("always_changed"),
+    "desc": lambda fields: fields.optional("desc", fields.text),
+    "meta": lambda fields: fields.optional("meta", lambda key: fields.fields(key).value),
+}
+"""How each key is read that a stage may have, in the order in which what is wrong is said."""

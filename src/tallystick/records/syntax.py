@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, NoReturn, SupportsIndex
 
@@ -175,26 +175,24 @@ def dump_json(value: object) -> bytes:
     return _encoded(json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def dump_with_rows(value: Mapping[str, object], rows: Mapping[str, Sequence[Mapping[str, object]]]) -> bytes:
-    """The same form of a mapping with further keys, each a list of flat mappings, which may be long.
+def dump_with_rows(value: Mapping[str, object], rows: Mapping[str, Iterable[str]]) -> bytes:
+    """The same form of a mapping whose empty lists get rows: each a flat mapping, as `row` writes it.
 
     Python writes indented JSON a word at a time, ten times slower than flat JSON.
     """
-    text = json.dumps(
-        {**value, **{key: [] for key in rows}}, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False
-    )
-    for key, listed in rows.items():
-        if listed:
+    text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    for key, texts in rows.items():
+        if listed := ",\n".join(texts):
             # No text holds a line break as it is, and what lies deeper is indented further: it is this key.
-            text = text.replace(f'\n  "{key}": []', f'\n  "{key}": {_rows(listed)}', 1)
+            text = text.replace(f'\n  "{key}": []', f'\n  "{key}": [\n{listed}\n  ]', 1)
     return _encoded(text)
 
 
-def _rows(rows: Sequence[Mapping[str, object]]) -> str:
+def row(value: Mapping[str, object]) -> str:
+    """A flat mapping as it stands in a list of a mapping."""
     parted = (",\n      ", ": ")
-    flat = json.dumps(rows, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=parted)
-    inside = flat[2:-2].replace("},\n      {", "\n    },\n    {\n      ")
-    return f"[\n    {{\n      {inside}\n    }}\n  ]"
+    flat = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=parted)
+    return f"    {{\n      {flat[1:-1]}\n    }}"
 
 
 def _encoded(text: str) -> bytes:

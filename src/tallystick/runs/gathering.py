@@ -53,6 +53,8 @@ def gather(
 
     An image that isn't here is pulled, which may take a while.
     """
+    # What was looked at before is looked at again: now it counts, and then what runs will write.
+    surroundings.noted.untouched = False
     params, variables = params_now(project, step, surroundings), variables_now(step, surroundings)
     refuse_secrets([step], params, variables, surroundings.variables)
     deps = _deps(project, graph, step, surroundings)

@@ -75,8 +75,7 @@ class Step:
     @property
     def receipt_path(self) -> str:
         """Where the receipt of its last successful run lies."""
-        name = f"{RECEIPTS}/{file_name(self.stage.name)}.json"
-        return f"{self.folder}/{name}" if self.folder else name
+        return f"{self.folder}{'/' * bool(self.folder)}{RECEIPTS}/{file_name(self.stage.name)}.json"
 
     @property
     def lock_path(self) -> str:

@@ -114,14 +114,8 @@ def _performed(
     there = environment_ref(inputs.environment, inputs.container)
     ref = described(project, step, inputs.environment, there, variables)
     write_atomic(record.pending, receipts.render(_pending(project, step, inputs, ref)))
-    if surroundings.declare or step.stage.trace == "enforce":
-        settle()  # files that a worktree, or the stage before, has just brought are judged by their times
     with set_aside(project, [out.path for out in step.outs]) as aside:
-        if inputs.container is not None:
-            around = project, step, inputs.container, variables, surroundings
-            execution, touched = executed_inside(*around, record, output)
-        else:
-            execution, touched = _executed(project, step, variables, surroundings, record, output)
+        execution, touched = _executed(project, step, inputs, variables, surroundings, record, output)
         slipped = got_through(project, step, touched, execution.started)
         made = _made(project, step, execution, progress, slipped)
         if made.complaint is None:
@@ -199,12 +193,17 @@ def _keep_environment(project: Project, captured: Captured | None) -> None:
 def _executed(
     project: Project,
     step: Step,
+    inputs: Inputs,
     variables: Mapping[str, str],
     surroundings: Surroundings,
     record: Record,
     output: Callable[[bytes], None],
 ) -> tuple[Execution, Undeclared]:
-    """Run the command, and see what it touches."""
+    """Run the command, here or in its container, and see what it touches."""
+    if surroundings.declare or step.stage.trace == "enforce":
+        settle()  # files that a worktree, or the stage before, has just brought are judged by their times
+    if inputs.container is not None:
+        return executed_inside(project, step, inputs.container, variables, surroundings, record, output)
     cwd = project.git.root / step.cwd
     for out in step.outs:
         make_folders(project, out.path)

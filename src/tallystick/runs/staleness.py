@@ -149,6 +149,7 @@ def foresee(project: Project, steps: Iterable[Step], surroundings: Surroundings)
     told = [each.step for each in judged]
     paths = {path for step in told for path in (*step.deps, *(out.path for out in step.outs))}
     surroundings.noted.look(project, paths - surroundings.seen.keys())
+    surroundings.noted.untouched = True
 
 
 def same(one: Artifact, other: Artifact) -> bool:
