@@ -57,7 +57,9 @@ def push(
     git_remote = project.git.default_remote() if with_ledger and not targets else None
     asked = _asked_for(project, targets, head)
     past = Reached((), {}) if targets else history(project, store.name, head, asked)
-    ahead = Ahead(project, store, git_remote, jobs, progress) if git_remote and with_runs else None
+    ahead = None
+    if git_remote and with_runs:
+        ahead = Ahead(project, store, git_remote, jobs=jobs, progress=progress)
     made = ahead.found(_named(asked), whole=dry_run) if ahead else Unsent()
     load = _load(project, asked, past, made, head)
     if dry_run:

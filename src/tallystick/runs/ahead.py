@@ -1,7 +1,7 @@
 """Send what the ledger's runs made ahead of the ledger: a receipt that arrives never leads to nowhere."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from tallystick.data.blobs import JOBS, wanted_digests
 from tallystick.digest import Digest
@@ -18,19 +18,27 @@ SHOWN = 5
 """How many runs a remark names."""
 
 
-@dataclass(slots=True)
 class Ahead:
     """What goes to a remote ahead of the ledger, which goes to one of git's; and what went so far."""
 
-    project: Project
-    remote: RemoteStore
-    git_remote: str
-    jobs: int = JOBS
-    progress: Progress = silent
-    runs: int = 0
-    is_behind: bool = False
-    sent: transfer.Pushed = field(default_factory=lambda: transfer.Pushed(0, 0, 0, 0, 0))
-    _lost: dict[Digest, None] = field(default_factory=dict)
+    def __init__(
+        self,
+        project: Project,
+        remote: RemoteStore,
+        git_remote: str,
+        *,
+        jobs: int = JOBS,
+        progress: Progress = silent,
+    ) -> None:
+        self.project = project
+        self.remote = remote
+        self.git_remote = git_remote
+        self.runs = 0
+        self.sent = transfer.Pushed(0, 0, 0, 0, 0)
+        self.is_behind = False
+        self._jobs = jobs
+        self._progress = progress
+        self._lost: dict[Digest, None] = {}
 
     def found(self, known: Collection[Digest], *, whole: bool = False) -> Unsent:
         """What goes with the rest of a push, without what is `known` to go; very many runs go after it."""
@@ -91,6 +99,6 @@ class Ahead:
             wanted_digests(self.project, found.selected) | found.kept.keys(),
             repository=self.project.config.repository or "",
             roots=found.roots,
-            jobs=self.jobs,
-            progress=self.progress,
+            jobs=self._jobs,
+            progress=self._progress,
         )
