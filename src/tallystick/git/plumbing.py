@@ -23,6 +23,7 @@ LARGEST = 16 << 20
 """No record is larger, so nothing larger is read from git into memory."""
 
 _PATTERNS = {"GIT_LITERAL_PATHSPECS": "0"}
+_AT_ONCE = {"GIT_FLUSH": "0"}
 _UNREACHABLE = ("Could not read from remote repository", "unable to access", "Could not resolve host")
 _IN_THE_WAY = ("would be overwritten by checkout", "would be removed by checkout")
 
@@ -151,6 +152,10 @@ class Git(Command):
         """The contents of objects by whatever git calls them; None for one that it lacks."""
         return reading.read_named(self, names)
 
+    def read_portions(self, portions: Iterable[Sequence[str]]) -> Iterator[list[bytes | None]]:
+        """The same a portion at a time, the next one read meanwhile."""
+        return reading.read_portions(self, portions)
+
     def there(self, treeish: str, paths: Sequence[str]) -> list[bool]:
         """Whether a commit has each of some paths; it has none if it isn't there itself."""
         return reading.there(self, treeish, paths)
@@ -175,7 +180,8 @@ class Git(Command):
         # In git's own order it need not walk to the end to know which are the newest.
         words = ["log", "-z", "--format=%s", f"--skip={skip}", *([f"-n{most}"] if most is not None else [])]
         hidden = [f"^{not_an_option(since, 'a commit')}"] if since else []
-        done = self.run(*words, "--end-of-options", ref, *hidden, "--", check=False)
+        # To a pipe git would write each line by itself.
+        done = self.run(*words, "--end-of-options", ref, *hidden, "--", check=False, environment=_AT_ONCE)
         if done.exit_code != 0 and self.resolve_ref(ref) is not None:
             raise failure("log", done)
         return done.stdout.decode(errors="replace").split("\0")[:-1]

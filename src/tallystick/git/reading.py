@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from threading import Thread
 from typing import NamedTuple
 
 from tallystick.errors import BadRecord, GitFailed, Refused
@@ -107,7 +108,7 @@ def read_each(git: Command, treeish: str, paths: Sequence[str]) -> list[bytes | 
 def read_named(git: Command, names: Sequence[str]) -> list[bytes | None]:
     """The contents of objects by whatever git calls them, in order; None for one that it lacks."""
     asked = "".join(f"{name}\n" for name in names)
-    words = (*(_SMALL if len(names) <= FEW else ()), "cat-file", "--batch")
+    words = (*(_SMALL if len(names) <= FEW else ()), "cat-file", "--batch", "--buffer")
     output = git.run(*words, data=asked.encode()).stdout if names else b""
     found: list[bytes | None] = []
     start = 0
@@ -121,6 +122,41 @@ def read_named(git: Command, names: Sequence[str]) -> list[bytes | None]:
             found.append(output[start : start + size])
             start += size + 1
     return found
+
+
+def read_portions(git: Command, portions: Iterable[Sequence[str]]) -> Iterator[list[bytes | None]]:
+    """The same for many objects, a portion at a time: git reads the next while the last is worked on."""
+    before: _Portion | None = None
+    for names in portions:
+        portion = _Portion(git, names)
+        if before is not None:
+            yield before.wait()
+        before = portion
+    if before is not None:
+        yield before.wait()
+
+
+class _Portion(Thread):
+    """Reads some objects in a thread of its own."""
+
+    def __init__(self, git: Command, names: Sequence[str]) -> None:
+        super().__init__(daemon=True)
+        self._git, self._names = git, names
+        self._found: list[bytes | None] | Exception = []
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._found = read_named(self._git, self._names)
+        except Exception as error:
+            self._found = error
+
+    def wait(self) -> list[bytes | None]:
+        """What was found; raise what went wrong."""
+        self.join()
+        if isinstance(self._found, Exception):
+            raise self._found
+        return self._found
 
 
 def there(git: Command, treeish: str, paths: Sequence[str]) -> list[bool]:

@@ -124,18 +124,24 @@ def texts(
 ) -> Iterator[tuple[Digest, bytes]]:
     """The receipts of some runs as they stand in the ledger; those that it lacks are left out."""
     folders = _folders(project) if len(identities) >= MANY else {}
-    for start in range(0, len(identities), portion):
-        yield from _texts(project, identities[start : start + portion], folders)
+    portions = [identities[start : start + portion] for start in range(0, len(identities), portion)]
+    replies = project.git.read_portions(_names(some, folders) for some in portions)
+    for some, found in zip(portions, replies, strict=True):
+        yield from ((identity, data) for identity, data in zip(some, found, strict=True) if data is not None)
 
 
 def _texts(
     project: Project, some: Sequence[Digest], folders: Mapping[Digest, str]
 ) -> Iterator[tuple[Digest, bytes]]:
     """The receipts of a portion of runs, whose folders git may know by their own ids."""
-    own = ((each, folders.get(each)) for each in some)
-    names = [f"{REF}:{_receipt_path(each)}" if oid is None else f"{oid}:receipt.json" for each, oid in own]
-    found = project.git.read_named(names)
+    found = project.git.read_named(_names(some, folders))
     yield from ((identity, data) for identity, data in zip(some, found, strict=True) if data is not None)
+
+
+def _names(some: Sequence[Digest], folders: Mapping[Digest, str]) -> list[str]:
+    """What git calls the receipts of some runs."""
+    own = ((each, folders.get(each)) for each in some)
+    return [f"{REF}:{_receipt_path(each)}" if oid is None else f"{oid}:receipt.json" for each, oid in own]
 
 
 def _folders(project: Project) -> dict[Digest, str]:

@@ -88,9 +88,14 @@ class Values:
 
 def _files(value: Any) -> Files:
     """Values by file; raise TypeError where they are something else."""
-    if not isinstance(value, dict) or not all(isinstance(item, dict) for item in value.values()):
+    if not is_by_file(value):
         raise TypeError("no values by file")
-    return value
+    return value  # type: ignore[no-any-return]
+
+
+def is_by_file(value: Any) -> bool:
+    """Whether a value can be params or metrics by file."""
+    return isinstance(value, dict) and all(isinstance(item, dict) for item in value.values())
 
 
 def flat(files: Files, usual: str) -> dict[str, Any]:
