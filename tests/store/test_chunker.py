@@ -1,12 +1,16 @@
 """Cut points are pinned: another version that cuts elsewhere would share nothing with old stores."""
 
 import hashlib
+import importlib
+import io
 import random
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tallystick.digest import Digest
+from tallystick.errors import Refused
 from tallystick.records.root import CHUNKER
 from tallystick.store import chunker
 from tallystick.store.chunker import average, averages, chunks
@@ -81,6 +85,21 @@ def test_pieces_make_the_whole_and_keep_to_their_bounds(size: int) -> None:
 def test_what_is_not_large_is_one_piece() -> None:
     for size in (0, 1, LARGE - 1):
         assert [bytes(piece) for piece in chunks(bytes(size))] == [bytes(size)]
+
+
+def test_without_the_compiled_chunker_nothing_is_cut_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyfastcdc.cy", None)
+    crippled = importlib.reload(chunker)
+    try:
+        assert list(crippled.chunks(b"small")) == [b"small"]
+        with pytest.raises(Refused, match="compiled") as caught:
+            list(crippled.chunks(bytes(LARGE)))
+        with pytest.raises(Refused, match="compiled"):
+            list(crippled.cut(io.BytesIO(bytes(LARGE)), LARGE))
+        assert "pyfastcdc" in str(caught.value.hint)
+    finally:
+        monkeypatch.undo()
+        importlib.reload(chunker)
 
 
 def test_an_inserted_byte_makes_few_new_chunks() -> None:

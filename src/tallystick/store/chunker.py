@@ -3,13 +3,16 @@
 import io
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Protocol
 
 from tallystick.digest import Digest
+from tallystick.errors import Refused
 from tallystick.store.pack import LARGE, LARGEST_BLOB
 
-with warnings.catch_warnings():
-    # Without its compiled part pyfastcdc is a thousand times slower: refuse, rather than seem to hang.
+FastCDC: Any = None
+with warnings.catch_warnings(), suppress(ImportError, Warning):
+    # Without its compiled part pyfastcdc is a thousand times slower: nothing is cut rather than seem to hang.
     warnings.simplefilter("error")
     from pyfastcdc.cy import FastCDC
 
@@ -71,8 +74,13 @@ def _share_known(data: memoryview, mean: int, is_known: Callable[[Digest], bool]
     return sum(map(is_known, names)) / len(names)
 
 
-def _cutter(mean: int) -> FastCDC:
+def _cutter(mean: int) -> Any:
     """What cuts into chunks of an average size."""
+    if FastCDC is None:
+        raise Refused(
+            "large files can't be cut into chunks: the compiled part of pyfastcdc is not installed",
+            hint="pip install --force-reinstall pyfastcdc",
+        )
     return FastCDC(mean, min_size=mean // 4, max_size=mean * 4, normalized_chunking=NORMALIZATION, seed=0)
 
 
