@@ -37,7 +37,8 @@ class Brought:
 
 def wanted_entries(project: Project, selected: Selected) -> list[Entry]:
     """The entries of a selection's tree that are meant; the tree's text must be in the local store."""
-    return [entry for entry in entries_of(project, selected.tracked) if selected.covers(entry.path)]
+    entries = entries_of(project, selected.tracked)
+    return [entry for entry in entries if selected.covers(entry.path)] if selected.parts else entries
 
 
 def wanted_digests(project: Project, selected: Iterable[Selected]) -> set[bytes]:

@@ -6,7 +6,7 @@ from binascii import Error as NotHex
 from binascii import unhexlify
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from operator import itemgetter, lt
 from struct import iter_unpack
 from typing import NamedTuple, NoReturn
@@ -27,6 +27,7 @@ _CONTENT = regex(rb"\n[fxl] blake3:(.{64}) ")
 """A line, after the break before it: looking for that is twice as fast as for the start of a line."""
 _EMPTY_HEX = EMPTY.hex().encode()
 _MODES = frozenset("fxld")
+_MODE_OF = {b"f": "f", b"x": "x", b"l": "l", b"": "d"}
 _DIGEST = 32
 _BLOCK = 4096
 """How many lines are written at once."""
@@ -131,9 +132,10 @@ def _entries(data: bytes, start: int, end: int, before: int, source: str) -> Ite
     if not _all_plain(paths):
         paths = [unquote_path(path, source, line) for line, path in enumerate(paths, before + 1)]
         _check_paths(paths, source, before)
-    modes = [row[0].decode() or "d" for row in rows]
+    modes = [_MODE_OF[row[0]] for row in rows]
     sizes = [int(row[2] or b"0") for row in rows]
-    return map(Entry, modes, digests, sizes, paths)
+    # Straight from the rows: to call the class would take as long as all else.
+    return map(tuple.__new__, repeat(Entry), zip(modes, digests, sizes, paths, strict=True))
 
 
 def difference(before: bytes, after: bytes, source: str = "") -> tuple[list[Entry], list[Entry]] | None:

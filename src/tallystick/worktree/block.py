@@ -28,7 +28,8 @@ _ROWS = 4096
 """How many rows are made at once: of a million files, all would take another hundred megabytes."""
 
 _NEVER = -(2**63)
-_NOWHERE = SPOT.pack(0, 0, (1 << 32) - 1)
+_NO_SOURCE = (1 << 32) - 1
+_NOWHERE = SPOT.pack(0, 0, _NO_SOURCE)
 _HEAD = struct.Struct("<QQQQQQ")
 _RUN = struct.Struct("<QQQ")
 _TASK = struct.Struct("<QQ")
@@ -149,7 +150,8 @@ class Plan:
         texts, begins, ends = list[bytes](), list[int](), list[int]()
         length = 0
         # Of those that lie in packs: what lies elsewhere is large, and is not written by tasks.
-        packed = [entry.size for entry in files if entry.digest in lying.spots]
+        spots = SPOT.iter_unpack(b"".join(self._spots))
+        packed = [size for _, size, source in spots if source != _NO_SOURCE]
         self._mean = sum(packed) // max(1, len(packed))
         most = max(min(TASK_FILES, TASK_SIZE // (self._mean + 1)), len(files) // (MOST_TASKS - 1)) + 1
         for run in _runs(files, most):
@@ -218,9 +220,9 @@ def _layout(files: int, runs: int, tasks: int) -> _Layout:
 def _runs(files: Sequence[Entry], most: int) -> Iterator[Run]:
     """Files that share a folder and stand side by side, not too many together."""
     row = 0
-    for folder, group in groupby(files, key=lambda entry: entry.path.rpartition(b"/")[0]):
+    for folder, group in groupby([entry.path for entry in files], key=lambda path: path.rpartition(b"/")[0]):
         cut = len(folder) + 1 if folder else 0
-        names = [entry.path[cut:] for entry in group]
+        names = [path[cut:] for path in group]
         for start in range(0, len(names), most):
             yield Run(row + start, folder, names[start : start + most])
         row += len(names)
@@ -229,10 +231,12 @@ def _runs(files: Sequence[Entry], most: int) -> Iterator[Run]:
 def _spots(files: Sequence[Entry], lying: Lying) -> list[bytes]:
     """Where the bytes of each file lie; nowhere if they are not as many as they should be."""
     spots = [lying.spots.get(entry.digest, _NOWHERE) for entry in files]
-    sizes = (size for _, size, _ in SPOT.iter_unpack(b"".join(spots)))
-    for row, (size, entry) in enumerate(zip(sizes, files, strict=True)):
-        if size != entry.size:
-            spots[row] = _NOWHERE
+    sizes = [size for _, size, _ in SPOT.iter_unpack(b"".join(spots))]
+    wanted = [entry.size for entry in files]
+    if sizes != wanted:
+        for row, (size, right) in enumerate(zip(sizes, wanted, strict=True)):
+            if size != right:
+                spots[row] = _NOWHERE
     return spots
 
 
