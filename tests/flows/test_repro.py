@@ -330,3 +330,12 @@ def test_links_in_a_commit_lead_nothing_out_of_the_worktree(done: Stages, tmp_pa
 def test_the_name_of_a_stage_is_told_from_a_commit(done: Stages) -> None:
     refused = done.tally("repro", "train", code=3).err
     assert "`train` is a stage, and no commit or run\nhint: tally repro HEAD --stage train" in refused
+
+
+def test_a_run_whose_dep_changed_meanwhile_is_repeated_with_that_said(bare: Stages) -> None:
+    bare.repo.write("in.txt", "1\n")
+    bare.pipeline("stages: {a: {cmd: 'cat in.txt > out; echo 2 >> in.txt', deps: [in.txt], outs: [out]}}")
+    bare.tally("run")
+    bare.repo.commit("Run")
+    said = bare.tally("repro", code=None).out
+    assert "note: `in.txt` changed while `a` ran then: nobody knows which bytes it read" in said

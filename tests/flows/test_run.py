@@ -433,3 +433,45 @@ def test_a_receipts_folder_that_is_a_link_is_not_followed(bare: Stages, tmp_path
     bare.pipeline("stages: {a: {cmd: 'true'}}")
     assert "link" in bare.tally("run", code=3).err
     assert not list(outside.iterdir())
+
+
+def test_what_a_frozen_stage_never_made_is_said_to_be_its_business(bare: Stages) -> None:
+    bare.pipeline(
+        "stages:\n"
+        "  made: {cmd: 'touch made', outs: [made], frozen: true}\n"
+        "  uses: {cmd: cat made, deps: [made]}\n"
+    )
+    refused = bare.tally("run", "uses", code=3).err
+    assert "needs `made`, which stage `made` makes, and that is frozen" in refused
+    assert "take `frozen` out of `made`" in refused
+
+
+def test_what_another_stage_makes_is_to_be_made_first(bare: Stages) -> None:
+    bare.pipeline(
+        "stages:\n  made: {cmd: 'touch made', outs: [made]}\n  uses: {cmd: cat made, deps: [made]}\n"
+    )
+    refused = bare.tally("run", "--single", "uses", code=3).err
+    assert "needs `made`, which stage `made` makes\nhint: tally run made" in refused
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        ("dep: [x]", "unknown key `dep`\nhint: there are: cmd, "),
+        ("params: [nope]", "there is no parameter `nope`\nhint: there are: lr"),
+        ("variables: [MY_TOKEN]", "\nhint: the command gets it all the same"),
+    ],
+)
+def test_what_is_wrong_in_a_pipeline_is_said_with_what_would_be_right(
+    bare: Stages, stage: str, said: str
+) -> None:
+    bare.repo.write("params.yaml", "lr: 0.1\n")
+    bare.pipeline(f"stages:\n  a:\n    cmd: 'true'\n    {stage}\n")
+    assert said in bare.tally("run", code=12).err
+
+
+def test_a_new_stage_whose_parameters_are_not_there_is_not_written(bare: Stages) -> None:
+    bare.repo.write("params.yaml", "lr: 0.1\n")
+    refused = bare.tally("run", "-n", "a", "-p", "nope", "--", "true", code=12).err
+    assert "there is no parameter `nope`" in refused
+    assert not (bare.repo.path / "tally.yaml").exists()

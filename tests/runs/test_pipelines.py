@@ -32,6 +32,12 @@ def test_a_target_brings_what_it_depends_on_and_nothing_else() -> None:
     assert [step.address for step in of(CHAIN).select(["train"])] == ["prepare", "train"]
 
 
+@pytest.mark.parametrize("target", ["/", "/etc", "//etc", "", "..", "../clean", "sub:train"])
+def test_what_no_stage_can_mean_is_refused(target: str) -> None:
+    with pytest.raises(Refused, match="there is no stage"):
+        of(CHAIN).select([target])
+
+
 def test_without_targets_every_stage_is_meant() -> None:
     assert len(of(CHAIN).select([])) == 4
 

@@ -14,7 +14,7 @@ from tallystick.runs.aside import give_back_leftovers
 from tallystick.runs.attending import Attendance, Orders, StageRun, attend_all
 from tallystick.runs.declaring import with_last_findings
 from tallystick.runs.editing import with_params, with_stage
-from tallystick.runs.inputs import Surroundings
+from tallystick.runs.inputs import Surroundings, params_now
 from tallystick.runs.interrupted import write_down
 from tallystick.runs.pipelines import Graph, Step, load
 from tallystick.runs.readiness import require
@@ -95,9 +95,18 @@ def run(
         return _ran(import_module(APART).run_apart(attendance, steps, edits))
     give_back_leftovers(project)
     require(project, graph, steps)
+    _require_params(project, graph, request, surroundings)
     for path, text in edits.items():
         write_record(project, path, text)
     return _ran(attend_all(attendance, steps))
+
+
+def _require_params(project: Project, graph: Graph, request: Request, surroundings: Surroundings) -> None:
+    """Raise BadRecord if a new stage names parameters that aren't there and that no stage makes."""
+    if request.stage is not None:
+        step = graph.steps[graph.addresses(request.stage.name, request.folder)[0]]
+        if not any(graph.maker(part.path) for part in step.params):
+            params_now(project, step, surroundings)
 
 
 def _edited(project: Project, request: Request) -> dict[str, bytes]:

@@ -140,7 +140,11 @@ def _surrounding(trial: Trial, inner: Project, recorded: Recorded) -> Surroundin
         any_python=trial.manner.any_python,
         progress=trial.progress,
     )
-    return replace(found, notes=(*found.notes, *_submodules(inner, recorded.receipt.code)))
+    unsure = [
+        f"`{path}` changed while `{recorded.receipt.stage}` ran then: nobody knows which bytes it read"
+        for path in recorded.receipt.changed
+    ]
+    return replace(found, notes=(*found.notes, *unsure, *_submodules(inner, recorded.receipt.code)))
 
 
 def _submodules(inner: Project, code: Code) -> Iterator[str]:

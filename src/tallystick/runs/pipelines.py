@@ -321,8 +321,8 @@ def _join(source: str, folder: str, path: str) -> str:
 
 
 def _with_parents(path: str) -> Iterator[str]:
-    """A path, then every folder above it."""
-    while path:
+    """A path, then every folder above it, the root of all files not among them."""
+    while path.strip("/"):
         yield path
         path = posixpath.dirname(path)
 
