@@ -99,7 +99,8 @@ def test_status_asks_git_once_for_files_and_opens_only_the_pointer_it_was_given(
         return run(argv, **rest)
 
     def noted(path: Any, *rest: Any, **more: Any) -> int:
-        opens.extend([os.path.basename(path)] if str(path).endswith(".tally") else [])
+        is_pointer = str(path).endswith(".tally") and "/.git/" not in str(path)
+        opens.extend([os.path.basename(path)] if is_pointer else [])
         return opening(path, *rest, **more)
 
     monkeypatch.setattr(process, "run", counted)

@@ -66,7 +66,9 @@ class Worktree:
 
     def scan(self, path: str) -> Scan | None:
         """Look at a path; None if nothing is there, Refused for what can't be tracked."""
-        stamp = self.clock.before(self.cache, os.path.join(self.root, check_path(path)))
+        # A path object for each of ten thousand pointers would take longer than the looks at their files.
+        folder = os.path.join(self.home, "stat", self.name)
+        stamp = self.clock.before(folder, os.path.join(self.root, check_path(path)))
         return scan.scan(self.root, path, stamp)
 
     def scan_files(self, paths: Iterable[str]) -> Scan:

@@ -20,13 +20,13 @@ class Clock:
         self._asked = -FRESH
         self._status: os.stat_result | None = None
 
-    def before(self, folder: Path, place: str) -> int:
+    def before(self, folder: Path | str, place: str) -> int:
         """A time just over: what changed at a place since then may change again without showing it."""
         if self._status is None or time.monotonic() - self._asked > FRESH:
             return self.now(folder, place)
         return self._told(place, self._status)
 
-    def now(self, folder: Path, place: str) -> int:
+    def now(self, folder: Path | str, place: str) -> int:
         """The present time at a place."""
         self._asked = time.monotonic()
         try:
@@ -43,10 +43,10 @@ class Clock:
         return status.st_mtime_ns if same else status.st_mtime_ns - COARSE
 
 
-def _touch(folder: Path) -> os.stat_result:
+def _touch(folder: Path | str) -> os.stat_result:
     """What the system says of a file that was made just now."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / temporary_name()
+    file = Path(folder) / temporary_name()
+    file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         return os.fstat(descriptor)

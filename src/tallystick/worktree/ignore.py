@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from dataclasses import field
+from functools import lru_cache
 from pathlib import Path
 
 from tallystick.errors import Refused
@@ -110,7 +111,13 @@ def kind_of(name: bytes) -> bytes | None:
         return None
     _, dot, ending = name.rpartition(b".")
     # No pattern for names without an ending may hide pointers, whose names have one.
-    return b"/*." + _literal(ending) if dot else b"/" + b"[!.]" * len(name)
+    return _kind_ending(ending) if dot else b"/" + b"[!.]" * len(name)
+
+
+@lru_cache
+def _kind_ending(ending: bytes) -> bytes:
+    """The line that hides all names with an ending: thousands of names share few."""
+    return b"/*." + _literal(ending)
 
 
 def _literal(name: bytes) -> bytes:

@@ -82,11 +82,27 @@ NOTHING = StatCache(0, _NONE, Identities(_NONE))
 def load(place: Path | str) -> StatCache:
     """Read a cache; an absent, foreign or damaged one is an empty one."""
     try:
-        with open(place, "rb", buffering=0) as file:
-            data = file.read()
+        # There may be ten thousand, each of a few bytes: a file object would take as long as the rest.
+        source = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = _read_all(source)
+        finally:
+            os.close(source)
     except OSError:
         return NOTHING
     return parse(data)
+
+
+def _read_all(source: int) -> bytes:
+    """The bytes of an open file, which may be replaced meanwhile, but not written to."""
+    size = os.fstat(source).st_size
+    data = os.read(source, size)
+    if len(data) == size:
+        return data
+    pieces = [data]
+    while piece := os.read(source, size):
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def parse(data: bytes) -> StatCache:
