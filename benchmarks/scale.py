@@ -23,6 +23,7 @@ from pathlib import Path
 from tallystick.digest import Digest
 from tallystick.records import tree
 from tallystick.store import index
+from tallystick.store.assembling import assemble
 from tallystick.store.pack import Entry, table
 
 MILLION = 1_000_000
@@ -117,7 +118,7 @@ def packs(count: int) -> Iterator[tuple[index.PackName, bytes]]:
 def built(count: int, folder: Path) -> Figures:
     """Build an index with the program's own code, write it, search it."""
     path, tables = folder / "built.idx", list(packs(count))
-    build = _cpu(lambda: path.write_bytes(index.assemble(tables, {})))
+    build = _cpu(lambda: path.write_bytes(assemble(tables, {})))
     millions, size = count / MILLION, path.stat().st_size
     figures = {"build (CPU s a million)": build / millions, "size (MB a million)": size / count}
     return figures | searched(path)
