@@ -206,6 +206,22 @@ def test_enforced_a_stage_fails_that_writes_beside_its_out(hasty: Stages) -> Non
     assert not (hasty.repo.path / "receipts/train.json").exists()
 
 
+@pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
+def test_enforced_what_other_programs_write_beside_an_out_is_told(hasty: Stages) -> None:
+    """The audit hook sees nothing of it, and it may have been somebody else: the run counts."""
+    hasty.repo.write(
+        "train.py",
+        "import os\nopen('model', 'w').write('3')\nos.system('echo > left; mkdir -p d; echo > d/e')\n",
+    )
+    hasty.pipeline(PIPELINE + "    trace: enforce\n")
+    done = hasty.tally("run")
+    assert (
+        "while `train` ran, `d/e`, `left` changed, where it is free to write as an out of it lies" in done.out
+    )
+    hasty.repo.write("train.py", "import os\nopen('model', 'w').write('4')\n")
+    assert "changed, where" not in hasty.tally("run").out
+
+
 def test_a_repetition_is_not_disturbed_by_the_trace(hasty: Stages) -> None:
     hasty.tally("run", "--declare")
     hasty.repo.commit("Run")

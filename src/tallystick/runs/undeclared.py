@@ -13,7 +13,8 @@ from tallystick.paths import check_path
 from tallystick.project import SHARED_CONFIG, Project
 from tallystick.runs.declaring import held_still
 from tallystick.runs.pipelines import RECEIPTS, Step
-from tallystick.tracing.accesses import Scope, Undeclared, inside, undeclared, within
+from tallystick.tracing import landlock
+from tallystick.tracing.accesses import Access, Scope, Undeclared, inside, undeclared, within
 from tallystick.tracing.tracer import Tracer, observing
 
 ENVIRONMENT_DEPTH = 2
@@ -66,15 +67,29 @@ def found(project: Project, step: Step, tracer: Tracer) -> Undeclared:
     touched = undeclared(tracer.findings(), scope, lambda path: _counts(scope, path))
     pointers = pointers_of(project)
 
-    def whole(path: str) -> str:
+    def owner(path: str) -> str | None:
         try:
-            owner = pointers.at(path) or owner_of(pointers, path)
+            found = pointers.at(path) or owner_of(pointers, path)
         except BadRecord:
-            return path  # a pointer that can't be read is told of elsewhere
-        return path if owner is None else owner.path
+            return None  # a pointer that can't be read is told of elsewhere
+        return None if found is None else found.path
 
-    reads, writes = (tuple(sorted(set(map(whole, paths)))) for paths in (touched.reads, touched.writes))
-    return Undeclared(reads, writes, touched.more)
+    reads, writes = (
+        tuple(sorted({owner(path) or path for path in paths})) for paths in (touched.reads, touched.writes)
+    )
+    # What is tracked, as the outs of other stages are, is looked after: `tally status` tells of it.
+    changed = tuple(path for path in _changed(scope, tracer) if path not in writes and owner(path) is None)
+    return Undeclared(reads, writes, touched.more, changed)
+
+
+def _changed(scope: Scope, tracer: Tracer) -> tuple[str, ...]:
+    """What changed while a command ran that the kernel lets write where its outs lie."""
+    if tracer.trace != "enforce":
+        return ()
+    paths = landlock.changed(scope, tracer.since)
+    written = (Access(posixpath.join(scope.root, path), write=True) for path in paths)
+    found = undeclared(written, scope, lambda path: _counts(scope, path))
+    return tuple(path for path in found.writes if posixpath.basename(posixpath.dirname(path)) != RECEIPTS)
 
 
 def remarks(step: Step, touched: Undeclared) -> Iterator[str]:
@@ -89,6 +104,12 @@ def remarks(step: Step, touched: Undeclared) -> Iterator[str]:
         what = _some(touched.writes, touched.more)
         seen = "tried to write" if denied else "wrote"
         yield f"`{name}` {seen} {what}, which is none of its outs: name it there, or write it elsewhere"
+    if touched.changed:
+        what = _some(touched.changed, 0)
+        yield (
+            f"while `{name}` ran, {what} changed, where it is free to write as an out of it lies there: "
+            "if it wrote that, name it as an out, or keep its outs in a folder of their own"
+        )
 
 
 def got_through(project: Project, step: Step, touched: Undeclared, started: str) -> str:

@@ -40,11 +40,15 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Undeclared:
-    """Paths in the project that a command read or wrote undeclared; `more` were too many to be listed."""
+    """Paths in the project that a command read or wrote undeclared; `more` were too many to be listed.
+
+    `changed` changed meanwhile where it was free to write, by its doing or somebody else's.
+    """
 
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     more: int = 0
+    changed: tuple[str, ...] = ()
 
 
 def undeclared(accesses: Iterable[Access], scope: Scope, is_there: Callable[[str], bool]) -> Undeclared:

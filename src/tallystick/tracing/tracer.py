@@ -35,7 +35,7 @@ class Tracer:
     """What goes before a command's words, into its environment, and who knows what it did.
 
     `farewell` ends what goes on elsewhere when the command's own process is ended, `scope` is what it may
-    touch.
+    touch. `since` is a moment before it began, in the nanoseconds of its file system's clock.
     """
 
     trace: Trace = "none"
@@ -44,6 +44,7 @@ class Tracer:
     account: Callable[[], tuple[Access, ...]] = _nothing
     farewell: tuple[str, ...] = ()
     scope: Scope | None = None
+    since: int = 0
 
     def argv(self, argv: Sequence[str]) -> list[str]:
         """The words to start instead of a command's own."""
@@ -156,7 +157,8 @@ def _by_landlock(scope: Scope, variables: Mapping[str, str], folder: Path) -> Tr
     usual = os.path.realpath(variables.get("TMPDIR") or "/tmp")  # noqa: S108 - where programs put theirs
     if f"{scope.root}/".startswith(f"{usual}/"):
         ours["TMPDIR"] = str(folder / "temporary")
-    return Tracer("enforce", before, {**hook.variables, **ours}, hook.account)
+    since = (folder / "orders").stat().st_ctime_ns
+    return Tracer("enforce", before, {**hook.variables, **ours}, hook.account, since=since)
 
 
 def _cannot(trace: Trace, reason: str, remedy: str) -> Refused:
