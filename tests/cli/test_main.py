@@ -234,6 +234,11 @@ def test_a_signal_lets_the_work_clean_up(number: signal.Signals) -> None:
     assert err.startswith("error: interrupted")
 
 
+def test_a_group_without_a_command_names_those_there_are(tally: Tally) -> None:
+    said = tally("export", code=2).err
+    assert said == "error: `tally export` needs a command: mlflow\nhint: see `tally export --help`\n"
+
+
 def test_git_finds_the_program_as_a_command_of_its_own(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     scripts = Path(sys.executable).parent
     monkeypatch.setenv("PATH", f"{scripts}{os.pathsep}{os.environ['PATH']}")

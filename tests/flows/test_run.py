@@ -475,3 +475,11 @@ def test_a_new_stage_whose_parameters_are_not_there_is_not_written(bare: Stages)
     refused = bare.tally("run", "-n", "a", "-p", "nope", "--", "true", code=12).err
     assert "there is no parameter `nope`" in refused
     assert not (bare.repo.path / "tally.yaml").exists()
+
+
+@pytest.mark.parametrize("setting", ["lr=1", "other.yaml:lr=1", "../other.yaml:lr=1", "/other.yaml:lr=1"])
+def test_parameters_of_no_file_can_not_be_set(bare: Stages, setting: str) -> None:
+    bare.pipeline("stages: {a: {cmd: 'true'}}")
+    refused = bare.tally("run", "-S", setting, code=None)
+    assert refused.exit_code in (3, 12)
+    assert "there is no `" in refused.err or "leads out of" in refused.err or "outside" in refused.err

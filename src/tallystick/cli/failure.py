@@ -57,6 +57,9 @@ def _translated(error: BaseException) -> TallyError | None:
     match error:
         case TallyError():
             return error
+        case click.exceptions.NoArgsIsHelpError(ctx=click.Context(command=click.Group() as group) as context):
+            known = ", ".join(group.list_commands(context))
+            return WrongUsage(f"`{context.command_path}` needs a command: {known}", hint=_usage(error))
         case click.UsageError():
             return WrongUsage(error.format_message(), hint=_usage(error))
         case click.ClickException():

@@ -29,7 +29,10 @@ def with_params(
     for override in overrides:
         file, assignment = _file_and_assignment(override)
         path = posixpath.normpath(posixpath.join(folder, file))
-        text = changed.get(path) or read_file(project, path) or b""
+        text = changed[path] if path in changed else read_file(project, path)
+        if text is None:
+            hint = "write it, or name another file: `-S other.yaml:key=value`"
+            raise Refused(f"there is no `{path}` in which `{assignment}` could be set", hint=hint)
         changed[path] = params_record.override(text, path, assignment)
     return changed
 
