@@ -7,6 +7,7 @@ import pytest
 from tallystick import crew
 from tallystick.digest import Digest
 from tallystick.errors import DiskFull, ObjectCorrupt
+from tallystick.progress import Progress
 from tallystick.store import LocalStore, RemoteStore, transfer
 from tallystick.store.directory import Directory
 from tests.store.conftest import again, blobs, files_below, fill
@@ -54,6 +55,22 @@ def test_all_is_sent_once_whoever_sends_it(full: LocalStore, shelf: RemoteStore,
     assert pushed.sent_bytes == sum(path.stat().st_size for path in Path(shelf.url, "packs").rglob("*.pack"))
     assert_all_is_there(shelf, tmp_path)
     assert push(again(full), shelf).packs == 0
+
+
+def test_progress_ends_at_all_that_there_was_to_send(full: LocalStore, shelf: RemoteStore) -> None:
+    shown = Shown()
+    transfer.push(full, shelf, CONTENT, repository="r", progress=shown)
+    assert (shown.files, shown.size) == (180, 180_000)
+
+
+class Shown(Progress):
+    """Adds up what it is told."""
+
+    files = size = 0
+
+    def advance(self, files: int = 0, size: int = 0) -> None:
+        self.files += files
+        self.size += size
 
 
 def test_helpers_send_what_nobody_else_does(

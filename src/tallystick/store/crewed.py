@@ -15,7 +15,7 @@ from tallystick.progress import Progress
 from tallystick.store.directory import Directory
 from tallystick.store.index import PackName
 from tallystick.store.local import LocalStore
-from tallystick.store.pack import Encoder
+from tallystick.store.pack import MAGIC, ROW, TRAILER, Encoder
 from tallystick.store.remote import RemoteStore
 from tallystick.store.uploading import Uploaded, upload
 from tallystick.store.verbatim import Verbatim, opened
@@ -163,7 +163,8 @@ class Together:
         new = [one for one in range(self._count) if self._board.state(one) == _SENT]
         for number in set(new) - self._shown:
             pack, blobs = self._board.pack(number)
-            progress.advance(blobs, pack.size)
+            # All lies raw in it.
+            progress.advance(blobs, pack.size - len(MAGIC) - blobs * ROW.size - TRAILER.size)
         self._shown.update(new)
 
     def tables(self) -> list[memoryview]:
