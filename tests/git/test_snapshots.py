@@ -166,6 +166,10 @@ def test_submodules_are_told_by_the_commits_checked_out_in_them(repo: Repo, git:
     assert git.snapshot().submodules == {"vendor/a lib": other.git("rev-parse", "HEAD")}
     assert git.snapshot().unsaved == ()
     inner = Repo(repo.path / "vendor/a lib")
+    inner.write("__pycache__/lib.cpython-311.pyc", "compiled")
+    assert git.snapshot().unsaved == ()
+    inner.write("new.py", "1")
+    assert git.snapshot().unsaved == ("vendor/a lib",)
     inner.write("lib.py", "2")
     inner.commit()
     inner.write("lib.py", "3")

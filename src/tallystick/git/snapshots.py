@@ -11,7 +11,7 @@ from pathlib import Path
 from tallystick.files import temporary_name
 from tallystick.frozen import dataclass
 from tallystick.git.command import Command, nul_ended
-from tallystick.git.submodules import submodules
+from tallystick.git.submodules import repository_at, submodules
 from tallystick.patterns import regex
 
 LARGEST = 1 << 20
@@ -74,15 +74,26 @@ def _submodules(git: Command, environment: dict[str, str]) -> tuple[dict[str, st
         return {}, ()
     asked = ("status", "--porcelain=v2", "-z", "--ignore-submodules=none", "--untracked-files=no")
     seen = git.run("--no-optional-locks", *asked, "--", *found, environment=environment)
-    return found, tuple(sorted(path for path in _touched(seen.stdout) if path in found))
+    touched = sorted((path, edited) for path, edited in _touched(seen.stdout) if path in found)
+    return found, tuple(path for path, edited in touched if edited or _has_new(git, path))
 
 
-def _touched(listed: bytes) -> Iterator[str]:
-    """The submodules that `status` says hold modified or new files (`S.MU`: its third and fourth letter)."""
+def _has_new(git: Command, path: str) -> bool:
+    """Whether a submodule holds new files other than those that Python compiles by itself."""
+    own = repository_at(git, path)
+    new = None if own is None else own.names("ls-files", "-z", "--others", "--exclude-standard")
+    return new is None or not all("__pycache__/" in name for name in new)
+
+
+def _touched(listed: bytes) -> Iterator[tuple[str, bool]]:
+    """The submodules that `status` says hold modified or new files, and whether modified ones are among them.
+
+    (`S.MU`: its third and fourth letter.)
+    """
     for entry in filter(None, listed.split(b"\0")):
         words = entry.split(b" ", 8)
         if words[0] == b"1" and words[2].startswith(b"S") and words[2][2:] != b"..":
-            yield os.fsdecode(words[8])
+            yield os.fsdecode(words[8]), words[2][2:3] == b"M"
 
 
 @contextmanager
