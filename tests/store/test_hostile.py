@@ -63,6 +63,9 @@ def test_an_index_under_another_ones_name_holds_nothing(full: RemoteStore, tmp_p
     fresh = unmeddled(full, tmp_path / "fresh")
     assert len(fresh.missing(SMALL.keys() | BIG.keys())) > 0
     assert len(fresh.damaged) == len(indexes) - 1
+    with pytest.raises(ObjectMissing) as caught:
+        transfer.fetch([fresh], LocalStore(tmp_path / "clone"), SMALL)
+    assert [place.endswith(".idx (damaged)") for place in caught.value.places].count(True) == len(indexes) - 1
 
 
 def forged(remote: RemoteStore, change: bytes, where: str) -> None:

@@ -154,7 +154,9 @@ def _unhad(
         if kept:
             message += f"; what came is kept in `{local.quarantine}`"
         return ObjectCorrupt(message, bad, sorted({one.source for one in found}))
-    places = [place for remote in tried for place in (remote.url, *remote.damaged)]
+    places = [
+        place for remote in tried for place in (remote.url, *(f"{one} (damaged)" for one in remote.damaged))
+    ]
     return failure or ObjectMissing(f"{len(wanted):,} blobs are at no remote", sorted(wanted), places)
 
 
