@@ -130,7 +130,9 @@ def test_what_is_gone_from_here_is_told_once_and_the_rest_goes(
     identity = run("tried")
     shutil.rmtree(runs.path / ".git/tally/packs")
     tally("add", "data")
-    (note,) = pushed(runs).notes
+    result = pushed(runs)
+    (note,) = result.notes
+    assert result.runs == 0
     assert "neither here nor on `origin`" in note
     assert identity.short in note
     assert shared(runs) is not None

@@ -50,7 +50,9 @@ class Ahead:
 
     def went(self, found: Unsent, sent: transfer.Pushed) -> None:
         """Count what is at the remote now, and find out which receipts go alone."""
-        self.runs += found.runs
+        alone = dict.fromkeys(self._nowhere(found.absent))
+        self._lost.update(alone)
+        self.runs += found.runs - len(alone)
         self.sent = transfer.Pushed(
             self.sent.blobs + sent.blobs,
             self.sent.size + sent.size,
@@ -58,7 +60,6 @@ class Ahead:
             self.sent.sent_bytes + sent.sent_bytes,
             self.sent.packs + sent.packs,
         )
-        self._lost.update(dict.fromkeys(self._nowhere(found.absent)))
         if found.upto is not None:
             remember_sent(self.project, self.remote, found.upto)
 
