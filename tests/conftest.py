@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.sandbox import GIT_CONFIG, INDEX, Repo, Tally, sealed_environment
 
@@ -14,6 +15,11 @@ OUTER = dict(os.environ)
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOOPBACK = ("127.", "::1", "localhost")
 _connect = socket.socket.connect
+
+# Neither depends on how fast the machine is.
+explore = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("explore", explore)
+settings.register_profile("steady", explore, derandomize=True, database=None)
 
 
 def _only_loopback(self: socket.socket, address: Any) -> None:
