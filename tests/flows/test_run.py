@@ -214,7 +214,7 @@ def test_a_stage_made_in_a_folder_belongs_to_it(bare: Stages) -> None:
         (["-n", "a", "-d", "nowhere", "--", "true"], 3, "which doesn't exist and which no stage makes"),
         (["-n", "a", "-w", "nowhere", "--", "true"], 3, "no folder"),
         (["nope"], 3, "no stage `nope`"),
-        (["-S", "a=1"], 3, "no parameter `a`"),
+        (["-S", "a=1"], 3, "no `params.yaml` in which `a=1` could be set"),
         (["-n", "a", "-p", "lr", "--", "true"], 12, "params.yaml"),
     ],
 )

@@ -143,7 +143,7 @@ def test_edits_that_are_not_committed_are_what_runs(swept: Swept) -> None:
     ("args", "code", "complaint"),
     [
         (("-S", "width=1,2"), 3, "`params.yaml` has no parameter `width`"),
-        (("-S", "other.yaml:x=1,2"), 3, "`other.yaml` has no parameter `x`"),
+        (("-S", "other.yaml:x=1,2"), 3, "no `other.yaml` in which `x=1` could be set"),
         (("-S", "depth=1..2000"), 2, "a sweep has at most 1,000"),
         (("-S", "depth=1,2", "nothing"), 3, "there is no stage `nothing`"),
         (("-S", "depth=1,2", "--on", "spark://x:1"), 2, "`spark://x:1` is no cluster"),

@@ -13,7 +13,6 @@ from tallystick.records.root import (
     CHUNKER,
     RootRecord,
     StoreFormat,
-    identity,
     parse,
     parse_format,
     render,
@@ -36,14 +35,12 @@ ROOT = RootRecord("0a1b", "2026-01-31T12:00:00Z", ("a" * 40,), (Digest.of(b"x"),
 @relaxed
 @given(roots)
 def test_a_root_survives_a_round_trip(root: RootRecord) -> None:
-    data = render(root)
-    assert parse(data) == root
-    assert identity(root) == Digest.of(data)
+    assert parse(render(root)) == root
 
 
 def test_the_order_of_what_was_pushed_does_not_matter() -> None:
     one, two = Digest.of(b"1"), Digest.of(b"2")
-    assert identity(RootRecord("r", ROOT.time, (), (one, two), ())) == identity(
+    assert render(RootRecord("r", ROOT.time, (), (one, two), ())) == render(
         RootRecord("r", ROOT.time, (), (two, one), ())
     )
 
