@@ -7,11 +7,28 @@ import signal
 import sys
 import threading
 from importlib import import_module
-from types import FrameType
+from types import FrameType, ModuleType
+from typing import Any
 
 from tallystick import __version__
 
 PROGRAM = "tallystick.cli.main"
+
+
+class _Later(ModuleType):
+    """Stands for a module until one of its names is asked for, but for those that it has itself."""
+
+    _lock = threading.RLock()
+
+    def loaded(self) -> Any:
+        """The module; whoever imports it from now on gets it at once."""
+        with self._lock:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
+        return import_module(self.__name__)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loaded(), name)
 
 
 def main() -> int:
@@ -27,6 +44,7 @@ def main() -> int:
     # Looking for garbage takes a tenth of a short command's time; there is none while modules are loaded,
     # and none that matters at the end.
     gc.set_threshold(100_000, 20, 20)
+    _put_off()
     try:
         code = int(import_module(PROGRAM).main(sys.argv[1:]))
     except KeyboardInterrupt:
@@ -42,6 +60,22 @@ def _open_standard_streams() -> None:
     os.close(descriptor)
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
+def _put_off() -> None:
+    """Load modules of the standard library only when they are used: most commands import them for nothing."""
+    names = ("inspect", "ipaddress", "json", "locale", "platform", "shutil", "tempfile", "traceback")
+    put_off = {name: _Later(name) for name in names if name not in sys.modules}
+    # One simple question to each is a part of every start, and they would take the longest.
+    if inspect := put_off.get("inspect"):
+        vars(inspect)["cleandoc"] = lambda text: (
+            inspect.loaded().cleandoc(text) if "\n" in text else text.expandtabs().lstrip()
+        )
+    if platform := put_off.get("platform"):
+        vars(platform)["system"] = lambda: os.uname().sysname
+        if sys.implementation.name == "cpython":
+            vars(platform)["python_implementation"] = lambda: "CPython"
+    sys.modules.update(put_off)
 
 
 def _leave(code: int) -> None:
