@@ -4,6 +4,7 @@ import inspect
 import platform
 import sys
 import threading
+from importlib.util import find_spec
 from types import ModuleType
 
 import pytest
@@ -28,6 +29,11 @@ def test_a_module_that_is_put_off_is_loaded_when_it_is_used(put_off: ModuleType)
     assert sys.modules[NAME].rgb_to_hsv is put_off.rgb_to_hsv
     with pytest.raises(AttributeError, match=NAME):
         _ = put_off.no_such_name
+
+
+def test_a_module_that_is_put_off_is_there(put_off: ModuleType) -> None:
+    assert find_spec(NAME) is not None
+    assert sys.modules[NAME] is put_off
 
 
 def test_many_threads_get_one_module(put_off: ModuleType) -> None:

@@ -20,6 +20,11 @@ class _Later(ModuleType):
 
     _lock = threading.RLock()
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        # Whoever asks only whether there is such a module looks for this.
+        self.__spec__ = type(sys.__spec__)(name, None)
+
     def loaded(self) -> Any:
         """The module; whoever imports it from now on gets it at once."""
         with self._lock:
