@@ -116,7 +116,7 @@ def stored(project: Project, portion: int = PORTION) -> Iterator[tuple[Digest, b
     for some in _portions(project, "run", portion):
         if len(some) >= MANY and not folders:
             folders = _folders(project)
-        yield from _texts(project, some, folders)
+        yield from _paired(some, project.git.read_named(_names(some, folders)))
 
 
 def texts(
@@ -127,19 +127,16 @@ def texts(
     portions = [identities[start : start + portion] for start in range(0, len(identities), portion)]
     replies = project.git.read_portions(_names(some, folders) for some in portions)
     for some, found in zip(portions, replies, strict=True):
-        yield from ((identity, data) for identity, data in zip(some, found, strict=True) if data is not None)
+        yield from _paired(some, found)
 
 
-def _texts(
-    project: Project, some: Sequence[Digest], folders: Mapping[Digest, str]
-) -> Iterator[tuple[Digest, bytes]]:
-    """The receipts of a portion of runs, whose folders git may know by their own ids."""
-    found = project.git.read_named(_names(some, folders))
+def _paired(some: Sequence[Digest], found: Sequence[bytes | None]) -> Iterator[tuple[Digest, bytes]]:
+    """Runs with their receipts, without those that the ledger lacks."""
     yield from ((identity, data) for identity, data in zip(some, found, strict=True) if data is not None)
 
 
 def _names(some: Sequence[Digest], folders: Mapping[Digest, str]) -> list[str]:
-    """What git calls the receipts of some runs."""
+    """What git calls the receipts of some runs, whose folders it may know by their own ids."""
     own = ((each, folders.get(each)) for each in some)
     return [f"{REF}:{_receipt_path(each)}" if oid is None else f"{oid}:receipt.json" for each, oid in own]
 

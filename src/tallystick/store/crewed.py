@@ -10,14 +10,14 @@ from pathlib import Path
 
 from tallystick import crew
 from tallystick.digest import Digest
-from tallystick.errors import ObjectCorrupt, TallyError
+from tallystick.errors import TallyError
 from tallystick.progress import Progress
 from tallystick.store.directory import Directory
 from tallystick.store.index import PackName
 from tallystick.store.local import LocalStore
 from tallystick.store.pack import MAGIC, ROW, TRAILER, Encoder
 from tallystick.store.remote import RemoteStore
-from tallystick.store.uploading import Uploaded, upload
+from tallystick.store.uploading import Uploaded, tried
 from tallystick.store.verbatim import Verbatim, opened
 
 ENOUGH = 8192
@@ -103,14 +103,10 @@ class Sender:
     def send(self, number: int) -> None:
         """Send a pack, verified; or find that its blobs have to go one by one, or compressed."""
         parcel = self.opened(number)
-        if parcel is None or parcel.shrinks(self._encoder):
-            self._board.note(number, _UNFIT)
-            return
-        try:
-            sent = upload(self._remote, parcel)
-        except ObjectCorrupt:
-            if parcel.is_right:
-                raise
+        if parcel is not None and parcel.shrinks(self._encoder):
+            parcel = None
+        sent = None if parcel is None else tried(self._remote, parcel)
+        if sent is None:
             self._board.note(number, _UNFIT)
         else:
             self._board.note(number, _SENT, sent.pack.digest)

@@ -6,7 +6,7 @@ from itertools import chain, islice
 
 from tallystick.crew import MOST_TASKS
 from tallystick.digest import Buffer, Digest
-from tallystick.errors import ObjectCorrupt, ObjectMissing
+from tallystick.errors import ObjectMissing
 from tallystick.progress import Progress
 from tallystick.store.assembling import Draft
 from tallystick.store.crewed import Together, together
@@ -15,7 +15,7 @@ from tallystick.store.local import LocalStore, Stock
 from tallystick.store.outgoing import Outgoing, Parcel, separate
 from tallystick.store.parallel import ordered
 from tallystick.store.remote import RemoteStore
-from tallystick.store.uploading import PACKS_AT_A_TIME, Uploaded, resumed, upload
+from tallystick.store.uploading import PACKS_AT_A_TIME, Uploaded, resumed, tried
 from tallystick.store.verbatim import Verbatim
 
 
@@ -100,7 +100,7 @@ class _Sending:
     def _send(self, parcels: Iterable[Parcel | Verbatim]) -> None:
         """Upload packs."""
         recipes, known = self.outgoing.recipes, len(self.outgoing.recipes)
-        for pack in ordered(partial(_tried, self._remote), parcels, self._jobs):
+        for pack in ordered(partial(tried, self._remote), parcels, self._jobs):
             if pack is not None:
                 self._progress.advance(pack.blobs + len(recipes) - known, pack.size)
                 known = len(recipes)
@@ -112,13 +112,3 @@ class _Sending:
         self._sent.blobs += pack.blobs
         self._sent.bytes += pack.pack.size
         self._done.add(pack.here)
-
-
-def _tried(remote: RemoteStore, parcel: Parcel | Verbatim) -> Uploaded | None:
-    """Upload a pack; None for one of the local store that turns out not to be what its name says."""
-    try:
-        return upload(remote, parcel)
-    except ObjectCorrupt:
-        if isinstance(parcel, Verbatim) and not parcel.is_right:
-            return None
-        raise

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tallystick.digest import Buffer
+from tallystick.errors import ObjectCorrupt
 from tallystick.store.assembling import assemble
 from tallystick.store.index import Index, PackName
 from tallystick.store.outgoing import Parcel
@@ -30,6 +31,16 @@ def upload(remote: RemoteStore, parcel: Parcel | Verbatim) -> Uploaded:
     remote.journal.note(pack.digest)
     here = parcel.pack if isinstance(parcel, Verbatim) else None
     return Uploaded(pack, parcel.rows, parcel.blobs, parcel.size, here)
+
+
+def tried(remote: RemoteStore, parcel: Parcel | Verbatim) -> Uploaded | None:
+    """Send a pack; None for one of the local store that turns out not to be what its name says."""
+    try:
+        return upload(remote, parcel)
+    except ObjectCorrupt:
+        if isinstance(parcel, Verbatim) and not parcel.is_right:
+            return None
+        raise
 
 
 def resumed(remote: RemoteStore) -> Sequence[tuple[PackName, Buffer]]:
