@@ -58,14 +58,33 @@ def test_a_submodule_that_is_not_here_is_named(nested: Stages) -> None:
     assert "submodule `lib` is not here at" in said.out
 
 
-def test_uncommitted_work_in_a_submodule_is_named(nested: Stages) -> None:
+def test_uncommitted_work_in_a_submodule_is_kept_with_the_run_and_in_no_commit(nested: Stages) -> None:
+    lib = Repo(nested.repo.path / "lib")
+    before = lib.git("rev-parse", "HEAD"), lib.git("for-each-ref")
     nested.repo.write("lib/part.txt", "uncommitted\n")
-    assert "left out" in nested.tally("run", "one").out
-    assert nested.receipt("one")["code"]["left_out"] == ["lib/"]
+    assert "`lib` holds uncommitted work: this run has it" in nested.tally("run", "one").out
+    code = nested.receipt("one")["code"]
+    assert (code["left_out"], code["dirty"], code["submodules"]) == ([], True, {"lib": before[0]})
     nested.repo.commit("Run")
+    run = nested.runs()[0]["run"].removeprefix("blake3:")
     said = nested.tally("repro", "HEAD", "--stage", "one", code=1).out
-    assert "of `lib` only the commit is recorded" in said
-    assert "submodule `lib` held uncommitted work" in said
+    assert "its input `lib/part.txt` is not the recorded one: submodule `lib` is as it was committed" in said
+    assert f"submodule `lib` held uncommitted work, which is in no commit: `tally repro {run[:12]}`" in said
+    lib.git("checkout", "--quiet", "--", ".")
+    assert (lib.git("rev-parse", "HEAD"), lib.git("for-each-ref")) == before
+    nested.repo.git("submodule", "--quiet", "deinit", "--force", "lib")
+    again = nested.tally("repro", run).out
+    assert "one: identical" in again
+    assert "note" not in again
+
+
+def test_an_isolated_run_has_uncommitted_work_of_submodules_and_tells_their_commits(nested: Stages) -> None:
+    nested.repo.write("lib/part.txt", "uncommitted\n")
+    nested.repo.write("lib/sub/more.txt", "too\n")
+    assert nested.states("--isolated") == {"one": "succeeded", "all": "succeeded"}
+    assert nested.repo.read("all.txt") == b"uncommitted\ntoo\n"
+    assert list(nested.receipt("all")["code"]["submodules"]) == ["lib"]
+    assert nested.states() == {"one": "up to date", "all": "up to date"}
 
 
 def test_what_a_stage_writes_into_a_submodule_is_no_out_of_it(nested: Stages) -> None:

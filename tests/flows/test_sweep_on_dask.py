@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from tests.conftest import OUTER
 from tests.flows.conftest import Stages
-from tests.sandbox import GIT_CONFIG, sealed_environment
+from tests.sandbox import GIT_CONFIG, Repo, sealed_environment
 
 pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow
@@ -159,6 +160,29 @@ def test_workers_run_what_stands_here_and_send_back_all_that_a_run_here_would_le
 def _folder(run: str) -> str:
     digits = run.removeprefix("blake3:")
     return f"runs/{digits[:2]}/{digits}"
+
+
+def test_workers_have_the_files_of_submodules_whose_repositories_they_cannot_reach(
+    afar: Afar, cluster: Cluster, tmp_path: Path
+) -> None:
+    other = Repo(tmp_path / "other")
+    other.path.mkdir()
+    other.git("init", "--quiet")
+    other.write("part.txt", "committed\n")
+    commit = other.commit()
+    allowed = ("-c", "protocol.file.allow=always")
+    afar.repo.git(*allowed, "submodule", "--quiet", "add", str(other.path), "lib")
+    afar.pipeline(STAGES.replace("[join.sh, data]", "[join.sh, data, lib/part.txt, lib/new.txt]"))
+    afar.repo.write("join.sh", JOIN + "cat lib/part.txt lib/new.txt >> joined/all.txt\n")
+    afar.repo.commit("With a submodule")
+    afar.repo.write("lib/new.txt", "new\n")
+    shutil.rmtree(other.path)
+    told = afar.sweep(cluster, "-S", "depth=2,3")
+    assert [point["status"] for point in told["points"]] == ["succeeded", "succeeded"]
+    found = afar.tally("run", "-S", "depth=3", "--json").json()["stages"]
+    assert [stage["status"] for stage in found] == ["reused"]
+    assert afar.repo.read("joined/all.txt").endswith(b"committed\nnew\n")
+    assert afar.receipt("join")["code"]["submodules"] == {"lib": commit}
 
 
 def test_no_secret_reaches_the_workers(afar: Afar, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:

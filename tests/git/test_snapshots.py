@@ -164,19 +164,48 @@ def test_submodules_are_told_by_the_commits_checked_out_in_them(repo: Repo, git:
     )
     repo.commit("With a submodule")
     assert git.snapshot().submodules == {"vendor/a lib": other.git("rev-parse", "HEAD")}
-    assert git.snapshot().unsaved == ()
     inner = Repo(repo.path / "vendor/a lib")
     inner.write("__pycache__/lib.cpython-311.pyc", "compiled")
-    assert git.snapshot().unsaved == ()
-    inner.write("new.py", "1")
-    assert git.snapshot().unsaved == ("vendor/a lib",)
+    assert git.snapshot().tree == git.tree_of("HEAD")
     inner.write("lib.py", "2")
     inner.commit()
-    inner.write("lib.py", "3")
+    snapshot = git.snapshot()
+    assert snapshot.submodules == {"vendor/a lib": inner.git("rev-parse", "HEAD")}
+    assert paths(git, snapshot.tree) == [".gitmodules", "README.md", "vendor/a lib"]
+
+
+def test_what_is_uncommitted_in_submodules_is_in_it_file_by_file(
+    repo: Repo, git: Git, tmp_path: Path
+) -> None:
+    allowed = ("-c", "protocol.file.allow=always")
+    inmost, other = Repo(tmp_path / "inmost"), Repo(tmp_path / "other")
+    for made in (inmost, other):
+        made.path.mkdir()
+        made.git("init", "--quiet")
+        made.write("lib.py", "1")
+        made.write("gone.py", "1")
+        made.commit()
+    other.git(*allowed, "submodule", "--quiet", "add", str(inmost.path), "deep")
+    other.commit("Nested")
+    repo.git(*allowed, "submodule", "--quiet", "add", str(other.path), "vendor/a lib")
+    repo.git(*allowed, "submodule", "--quiet", "update", "--init", "--recursive")
+    repo.commit("With submodules")
+    inner = Repo(repo.path / "vendor/a lib")
+    inner.write("new.py", "1")
+    inner.write("__pycache__/lib.cpython-311.pyc", "compiled")
+    inner.write("deep/lib.py", "2")
+    inner.write(".env", "TOKEN=1")
+    (inner.path / "gone.py").unlink()
     before, stash = repo.read(".git/index"), repo.git("stash", "list")
     snapshot = git.snapshot()
     assert snapshot.submodules == {"vendor/a lib": inner.git("rev-parse", "HEAD")}
-    assert snapshot.unsaved == ("vendor/a lib",)
-    assert snapshot.left_out == ()
-    assert git.tree_of("HEAD") != snapshot.tree
+    assert snapshot.left_out == ("vendor/a lib/.env",)
+    below = [".gitmodules", "deep/gone.py", "deep/lib.py", "lib.py", "new.py"]
+    assert paths(git, snapshot.tree) == [
+        ".gitmodules",
+        "README.md",
+        *(f"vendor/a lib/{path}" for path in below),
+    ]
+    edited = "vendor/a lib/deep/lib.py"
+    assert git.read_at(snapshot.tree, [edited]) == {edited: b"2"}
     assert (repo.read(".git/index"), repo.git("stash", "list")) == (before, stash)

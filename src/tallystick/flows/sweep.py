@@ -118,7 +118,7 @@ def sweep(
     refuse_new_secrets("", [text for plan in plans for text in plan.point.overrides], variables)
     require_grant(project, [step.command for plan in plans for step in plan.steps])
     write_down(project)
-    state, lock = state_of(project, (), {}), Lock()
+    state, lock = state_of(project, (), {}, whole=request.on is not None), Lock()
     call = _Call(project, request, plans, state, variables, output, Spoken(progress, lock), lock)
     done: dict[int, PointRun] = {}
     with closing(_here(call) if request.on is None else _there(call, request.on)) as results:

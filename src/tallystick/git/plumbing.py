@@ -186,9 +186,14 @@ class Git(Command):
             raise failure("log", done)
         return done.stdout.decode(errors="replace").split("\0")[:-1]
 
-    def snapshot(self, leave_out: Callable[[str, int], bool] = snapshots.too_large_or_secret) -> Snapshot:
-        """Write the worktree, dirty or not, as a git tree; the user's index stays as it is."""
-        return snapshots.snapshot(self, leave_out)
+    def snapshot(
+        self, leave_out: Callable[[str, int], bool] = snapshots.too_large_or_secret, *, whole: bool = False
+    ) -> Snapshot:
+        """Write the worktree, dirty or not, as a git tree; the user's index stays as it is.
+
+        With `whole` the files of submodules stand in it themselves, uncommitted work in them or not.
+        """
+        return snapshots.snapshot(self, leave_out, whole=whole)
 
     def checkout(self, target: str) -> None:
         """Let git check out a branch or commit (`-` is the previous one), its hooks and filters included.

@@ -11,7 +11,7 @@ from pathlib import Path
 from tallystick.files import temporary_name
 from tallystick.frozen import dataclass
 from tallystick.git.command import Command, nul_ended
-from tallystick.git.submodules import repository_at, submodules
+from tallystick.git.submodules import files_of, repository_at, submodules
 from tallystick.patterns import regex
 
 LARGEST = 1 << 20
@@ -32,14 +32,13 @@ _PUBLIC = (".py", ".pyi", ".md", ".rst", ".example", ".sample", ".template", ".p
 class Snapshot:
     """A git tree of the worktree as it was, and the new files that it leaves out.
 
-    `submodules` are the commits checked out in them, by path; what is uncommitted in those of `unsaved` no
-    tree can hold.
+    `submodules` are the commits checked out in them, by path. The files of one that holds uncommitted work
+    stand in the tree themselves; where that can't be, it is left out, with a slash at its end.
     """
 
     tree: str
     left_out: tuple[str, ...]
     submodules: Mapping[str, str] = field(default_factory=dict)
-    unsaved: tuple[str, ...] = ()
 
 
 def too_large_or_secret(path: str, size: int) -> bool:
@@ -55,34 +54,59 @@ def looks_secret(path: str) -> bool:
     return _SECRET.fullmatch(name) is not None and not name.lower().endswith(_PUBLIC)
 
 
-def snapshot(git: Command, leave_out: Callable[[str, int], bool]) -> Snapshot:
-    """Write everything that git tracks, as it is now, and the new files that `leave_out` lets in."""
+def snapshot(git: Command, leave_out: Callable[[str, int], bool], *, whole: bool = False) -> Snapshot:
+    """Write everything that git tracks, as it is now, and the new files that `leave_out` lets in.
+
+    With `whole` the files of all submodules stand in the tree, for those who can't have their repositories.
+    """
     with _scratch_index(git) as environment:
         git.run("add", "--update", "--", ".", environment=environment)
         kept, left_out = _sorted_new(git, environment, leave_out)
+        commits = submodules(git, environment)
+        unfit = tuple(commits) if whole else _dirty(git, environment, commits)
+        there = {path: own for path in unfit if (own := repository_at(git, path)) is not None}
+        inside, outside = _sorted_of_submodules(there, git.root, leave_out)
         words = ("update-index", "--add", "--remove", "--replace", "-z", "--stdin")
-        git.run(*words, data=nul_ended(kept), environment=environment)
+        git.run(*words, data=nul_ended([*kept, *inside]), environment=environment)
         tree = git.run("write-tree", environment=environment).text
-        commits, unsaved = _submodules(git, environment)
-    return Snapshot(tree, tuple(left_out), commits, unsaved)
+    absent = () if whole else tuple(f"{path}/" for path in unfit if path not in there)
+    return Snapshot(tree, (*left_out, *outside, *absent), commits)
 
 
-def _submodules(git: Command, environment: dict[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The commits of submodules, and which of them hold uncommitted work."""
-    found = submodules(git, environment)
+def _sorted_of_submodules(
+    repositories: Mapping[str, Command], root: Path, leave_out: Callable[[str, int], bool]
+) -> tuple[list[str], list[str]]:
+    """The files of some submodules: those to keep and those to leave out."""
+    kept: list[str] = []
+    left_out: list[str] = []
+    for path, own in repositories.items():
+        for name, new in files_of(own, path):
+            if new and _is_compiled(name):
+                continue
+            size = _size(root / name) if new else None
+            (left_out if size is not None and leave_out(name, size) else kept).append(name)
+    return kept, left_out
+
+
+def _dirty(git: Command, environment: dict[str, str], found: Mapping[str, str]) -> tuple[str, ...]:
+    """The submodules that hold uncommitted work."""
     if not found:
-        return {}, ()
+        return ()
     asked = ("status", "--porcelain=v2", "-z", "--ignore-submodules=none", "--untracked-files=no")
     seen = git.run("--no-optional-locks", *asked, "--", *found, environment=environment)
     touched = sorted((path, edited) for path, edited in _touched(seen.stdout) if path in found)
-    return found, tuple(path for path, edited in touched if edited or _has_new(git, path))
+    return tuple(path for path, edited in touched if edited or _has_new(git, path))
 
 
 def _has_new(git: Command, path: str) -> bool:
     """Whether a submodule holds new files other than those that Python compiles by itself."""
     own = repository_at(git, path)
     new = None if own is None else own.names("ls-files", "-z", "--others", "--exclude-standard")
-    return new is None or not all("__pycache__/" in name for name in new)
+    return new is None or not all(map(_is_compiled, new))
+
+
+def _is_compiled(name: str) -> bool:
+    return "__pycache__/" in name
 
 
 def _touched(listed: bytes) -> Iterator[tuple[str, bool]]:

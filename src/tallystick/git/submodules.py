@@ -66,6 +66,22 @@ def files_within(git: Command, folder: str) -> set[str]:
     return found
 
 
+def files_of(own: Command, prefix: str) -> Iterator[tuple[str, bool]]:
+    """The files of a submodule that git sees, those of submodules in it too, and whether each is new.
+
+    A submodule in it that isn't here has none.
+    """
+    for word in ("--cached", "--others"):
+        for name in own.names("ls-files", "-z", word, "--exclude-standard"):
+            if (own.root / name).is_dir() and not (own.root / name).is_symlink():
+                continue  # a submodule, or another repository
+            yield f"{prefix}/{name}", word == "--others"
+    for path in submodules(own):
+        inner = repository_at(own, path)
+        if inner is not None:
+            yield from files_of(inner, f"{prefix}/{path}")
+
+
 def _part(path: str, folder: str) -> str | None:
     """What of a submodule a folder means: nothing, all (an empty text), or a folder in it."""
     if folder in ("", path) or path.startswith(f"{folder}/"):

@@ -40,11 +40,14 @@ class State:
     outs: Mapping[str, Artifact | None]
 
 
-def state_of(project: Project, steps: Sequence[Step], edits: Mapping[str, bytes]) -> State:
-    """The user's worktree as it is now."""
-    snapshot = project.git.snapshot()
+def state_of(
+    project: Project, steps: Sequence[Step], edits: Mapping[str, bytes], *, whole: bool = False
+) -> State:
+    """The user's worktree as it is now; `whole` for those who can't have its submodules' repositories."""
+    snapshot = project.git.snapshot(whole=whole)
     outs = {out.path: out_now(project, out.path) for step in steps for out in step.outs}
-    return State(snapshot.tree, Standing(project.git.head(), snapshot.left_out), edits, outs)
+    standing = Standing(project.git.head(), snapshot.left_out, snapshot.submodules)
+    return State(snapshot.tree, standing, edits, outs)
 
 
 def run_apart(to: Attendance, steps: Sequence[Step], edits: Mapping[str, bytes]) -> tuple[StageRun, ...]:

@@ -7,7 +7,6 @@ from tallystick.errors import CommandFailed, EnvironmentNotRebuilt, ObjectMissin
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress
 from tallystick.project import Project
-from tallystick.records.provenance import Code
 from tallystick.records.verdict import Outcome, StageVerdict, worst
 from tallystick.reproduction.baseline import measured
 from tallystick.reproduction.comparison import Halves
@@ -20,6 +19,7 @@ from tallystick.reproduction.spread import Spread, spread, unmeasured
 from tallystick.reproduction.unpickling import Unpickler
 from tallystick.runs.measures import Measures
 from tallystick.runs.receipts import Recorded
+from tallystick.runs.submodules import uncommitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +144,24 @@ def _surrounding(trial: Trial, inner: Project, recorded: Recorded) -> Surroundin
         f"`{path}` changed while `{recorded.receipt.stage}` ran then: nobody knows which bytes it read"
         for path in recorded.receipt.changed
     ]
-    return replace(found, notes=(*found.notes, *unsure, *_submodules(inner, recorded.receipt.code)))
+    return replace(found, notes=(*found.notes, *unsure, *_submodules(inner, recorded)))
 
 
-def _submodules(inner: Project, code: Code) -> Iterator[str]:
+def _submodules(inner: Project, recorded: Recorded) -> Iterator[str]:
     """What is not in the submodules as it was."""
+    code = recorded.receipt.code
+    with_work = uncommitted(inner, code)
     for path, commit in code.submodules.items():
-        if not (inner.git.root / path / ".git").exists():
+        place = inner.git.root / path
+        if not place.is_dir() or not any(place.iterdir()):
             yield f"submodule `{path}` is not here at {commit[:10]}: `git submodule update --init` brings it"
         elif f"{path}/" in code.left_out:
             yield f"submodule `{path}` held uncommitted work, which is not here"
+        elif path in with_work and (place / ".git").exists():
+            yield (
+                f"submodule `{path}` held uncommitted work, which is in no commit: "
+                f"`tally repro {recorded.id.short}` has it"
+            )
 
 
 def _say_unlike(trial: Trial, recorded: Recorded, course: _Course) -> None:

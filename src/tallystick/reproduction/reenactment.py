@@ -200,7 +200,7 @@ def _prepare(halves: Halves, deps: Sequence[Artifact], progress: Progress) -> It
         if now is not None and same(now, dep):
             continue
         if now is not None and (held := _submodule_of(halves, dep.path)) is not None:
-            yield f"its input `{dep.path}` is not the recorded one: of `{held}` only the commit is recorded"
+            yield f"its input `{dep.path}` is not the recorded one: submodule `{held}` is as it was committed"
             continue
         try:
             _put(halves, dep, progress)

@@ -96,6 +96,7 @@ def task_of(
         "head": shipment.head,
         "tree": state.tree,
         "left_out": list(state.standing.left_out),
+        "submodules": dict(state.standing.submodules),
         "remote": shipment.remote,
         "author": shipment.author,
         "edits": {path: text.decode() for path, text in plan.edits.items()},

@@ -61,7 +61,8 @@ def _worked(task: Task, site: Site, output: "_Output") -> Task:
     graph = load_at(project, task["tree"], edits)
     steps = [graph.steps[address] for address in task["stages"]]
     _require_allowed(task, steps)
-    state = State(task["tree"], Standing(task["head"], tuple(task["left_out"])), edits, {})
+    standing = Standing(task["head"], tuple(task["left_out"]), task["submodules"])
+    state = State(task["tree"], standing, edits, {})
     variables = {**site.variables, **task["variables"]}
     # What a stage lists is as it is for the user, set or not.
     known = {name: value for name, value in variables.items() if value is not None}

@@ -129,11 +129,13 @@ def _code(project: Project, graph: Graph, surroundings: Surroundings) -> Code:
 
     snapshot, standing = project.git.snapshot(leave_out), surroundings.standing_for
     commit = project.git.head() if standing is None else standing.commit
-    dirty = commit is None or project.git.tree_of(commit) != snapshot.tree or bool(snapshot.unsaved)
     missing = snapshot.left_out if standing is None else standing.left_out
     left_out = tuple(path for path in missing if not _is_made(graph, path))
-    unsaved = tuple(f"{path}/" for path in snapshot.unsaved)
-    return Code(commit, snapshot.tree, dirty, (*left_out, *unsaved), snapshot.submodules)
+    # Of submodules whose files stand in a temporary worktree themselves, git no longer knows the commits.
+    submodules = {**({} if standing is None else standing.submodules), **snapshot.submodules}
+    edited = any(path[:-1] in submodules for path in left_out if path.endswith("/"))
+    dirty = commit is None or project.git.tree_of(commit) != snapshot.tree or edited
+    return Code(commit, snapshot.tree, dirty, left_out, submodules)
 
 
 def _is_made(graph: Graph, path: str) -> bool:

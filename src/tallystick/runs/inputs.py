@@ -21,10 +21,11 @@ from tallystick.runs.pipelines import Step
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The commit that the user is at, and the files that their snapshot left out."""
+    """The commit that the user is at, the files that their snapshot left out, and submodules' commits."""
 
     commit: str | None
     left_out: tuple[str, ...] = ()
+    submodules: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ from tallystick.runs.receipts import NO_PYTHON
 from tallystick.runs.recording import VARIABLE as RECORD_VARIABLE
 from tallystick.runs.recording import Record, fresh
 from tallystick.runs.staleness import same
+from tallystick.runs.submodules import uncommitted
 from tallystick.runs.undeclared import denial, found, got_through, observed, remarks
 from tallystick.runs.writing import make_folders, write_record
 from tallystick.tracing.accesses import Undeclared
@@ -379,6 +380,10 @@ def _notes(project: Project, receipt: Receipt, inputs: Inputs) -> tuple[str, ...
         names = ", ".join(f"`{path}`" for path in receipt.code.left_out[:3])
         rest = "" if len(receipt.code.left_out) <= 3 else f" and {len(receipt.code.left_out) - 3} more"
         notes.append(f"left out of the snapshot (large, secret, or of another repository): {names}{rest}")
+    notes += [
+        f"`{path}` holds uncommitted work: this run has it, a commit here won't; commit it there, too"
+        for path in uncommitted(project, receipt.code)
+    ]
     notes.extend(f"other packages than locked: {said}" for said in receipt.environment.drift[:3])
     if len(receipt.environment.drift) > 3:
         notes.append(f"and {len(receipt.environment.drift) - 3} more packages differ from lock files")
