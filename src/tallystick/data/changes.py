@@ -47,10 +47,10 @@ def changes(old: Iterable[Entry], new: Iterable[Entry]) -> Changes:
     )
 
 
-def see(project: Project, tracked: Tracked, progress: Progress = silent) -> Seen:
-    """Compare what stands at a path with its pointer."""
+def see(project: Project, tracked: Tracked, progress: Progress = silent, held: Held | None = None) -> Seen:
+    """Compare what stands at a path with its pointer; `held` is it, if the caller knows."""
     try:
-        held = look(project, tracked.path, progress)
+        held = held or look(project, tracked.path, progress)
     except Refused as error:
         return Seen("untrackable", reason=error.message)
     if held is None:

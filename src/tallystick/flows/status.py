@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Literal
 
 from tallystick.data.changes import Changes, Seen, blobs, see
+from tallystick.data.singles import untouched
 from tallystick.data.tracked import PATTERN as POINTERS
 from tallystick.data.tracked import Malformed, Tracked, blobs_of, found_in, unpointed
 from tallystick.errors import ObjectsError
@@ -121,7 +122,7 @@ def _outlook(
 
 def _paths(
     project: Project,
-    found: Iterable[Tracked | Malformed],
+    found: Sequence[Tracked | Malformed],
     store: RemoteStore | None,
     artifacts: dict[str, Artifact],
     progress: Progress,
@@ -132,8 +133,10 @@ def _paths(
     """
     looked: list[_Looked] = []
     size = 0
+    tracked = [one for one in found if isinstance(one, Tracked)]
+    files = untouched(project, [one.path for one in tracked if one.pointer.kind == "file"])
     for one in found:
-        seen = None if isinstance(one, Malformed) else see(project, one, progress)
+        seen = None if isinstance(one, Malformed) else see(project, one, progress, files.get(one.path))
         if seen is not None and seen.held is not None:
             artifacts[one.path] = seen.held.artifact
         looked.append(_Looked(one, seen, _needed(project, one, seen)))

@@ -71,10 +71,17 @@ class Worktree:
         stamp = self.clock.before(folder, os.path.join(self.root, check_path(path)))
         return scan.scan(self.root, path, stamp)
 
-    def scan_files(self, paths: Iterable[str]) -> Scan:
-        """Look at single files of any folders, relative to the root; whatever else is there is left out."""
+    def scan_files(self, paths: Iterable[str], *, others: bool = True) -> Scan:
+        """Look at single files of any folders, relative to the root; whatever else is there is left out.
+
+        With `others` those in other repositories count, as submodules are.
+        """
         stamp = self.clock.before(self.cache, os.fspath(self.root))
-        return singles.scan(self.root, map(os.fsencode, paths), stamp)
+        return singles.scan(self.root, map(os.fsencode, paths), stamp, others=others)
+
+    def recalled_files(self, seen: Scan) -> Identities:
+        """Who those of such files are that were not even touched; nothing is read."""
+        return statcache.recalled(seen, singles.part(statcache.load(self._singles), seen.files))
 
     def known_files(self, seen: Scan, progress: Progress = silent) -> Known:
         """Tell which of such files are known; the rest is to be hashed, and all to be kept."""

@@ -18,15 +18,15 @@ MOST = 500_000
 _PLAIN, _EXECUTABLE = b"fx"
 
 
-def scan(root: str | os.PathLike[str], paths: Iterable[bytes], stamp: int) -> Scan:
+def scan(root: str | os.PathLike[str], paths: Iterable[bytes], stamp: int, *, others: bool = True) -> Scan:
     """Look at files by their paths; what is none, or lies behind a link or on another disk, is left out.
 
-    Files of submodules count. Another disk has a clock of its own, for which the stamp says nothing.
+    With `others` those of submodules count. Another disk has a clock of its own: no stamp holds there.
     """
     kept: list[bytes] = []
     looks: list[os.stat_result] = []
     device = os.stat(root).st_dev
-    with Folders(root, others=True) as folders:
+    with Folders(root, others=others) as folders:
         for folder, inside in groupby(sorted(set(paths)), _folder):
             try:
                 descriptor = folders.at(folder)

@@ -232,15 +232,7 @@ def known(scan: Scan, cache: StatCache, progress: Progress) -> Known:
     """Tell which files are as the cache remembers them; those merely touched are read and recognised."""
     if scan.files.newest < cache.stamp and scan.files.are(cache.files):
         return Known(cache.identities, array("q"), False, cache.digest, cache)
-    identities = Identities(scan.files)
-    to_hash, doubtful = array("q"), array("q")
-    count = first = 0
-    for here, there, length in scan.files.matches(cache.files):
-        to_hash.extend(range(first, here))
-        identities.take(here, cache.identities, there, length)
-        _compare(scan.files, here, cache, there, length, to_hash, doubtful)
-        first, count = here + length, count + length
-    to_hash.extend(range(first, len(scan.files)))
+    identities, to_hash, doubtful, count = _paired(scan, cache)
     _take_specials(scan, identities)
     stale = bool(to_hash or doubtful) or not count == len(scan.files) == len(cache.files)
     to_hash = _readable(scan, to_hash)
@@ -250,6 +242,28 @@ def known(scan: Scan, cache: StatCache, progress: Progress) -> Known:
     is_same = not to_hash and count == len(cache.files) and scan.files.modes == cache.files.modes
     is_same = is_same and identities.digests == cache.identities.digests
     return Known(identities, to_hash, stale, cache.digest if is_same else None)
+
+
+def recalled(scan: Scan, cache: StatCache) -> Identities:
+    """Who those files are that are exactly as the cache remembers them; nothing is read."""
+    identities, changed, doubtful, _ = _paired(scan, cache)
+    for row in (*changed, *doubtful):
+        identities.known[row] = 0
+    return identities
+
+
+def _paired(scan: Scan, cache: StatCache) -> tuple[Identities, Column, Column, int]:
+    """What the cache says of files, the rows that surely or perhaps changed, and how many it knows."""
+    identities = Identities(scan.files)
+    to_hash, doubtful = array("q"), array("q")
+    count = first = 0
+    for here, there, length in scan.files.matches(cache.files):
+        to_hash.extend(range(first, here))
+        identities.take(here, cache.identities, there, length)
+        _compare(scan.files, here, cache, there, length, to_hash, doubtful)
+        first, count = here + length, count + length
+    to_hash.extend(range(first, len(scan.files)))
+    return identities, to_hash, doubtful, count
 
 
 def _compare(
