@@ -2,6 +2,7 @@
 
 import inspect
 import platform
+import subprocess
 import sys
 import threading
 from importlib.util import find_spec
@@ -59,3 +60,9 @@ def test_what_is_answered_without_a_module_is_what_the_module_says(monkeypatch: 
         platform.system(),
         platform.python_implementation(),
     )
+
+
+def test_a_push_loads_nothing_of_what_runs_stages() -> None:
+    code = "import sys, tallystick.flows.push; print('tallystick.runs.running' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

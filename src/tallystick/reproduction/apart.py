@@ -23,10 +23,11 @@ from tallystick.runs.gathering import gather
 from tallystick.runs.inputs import Standing, Surroundings, out_now
 from tallystick.runs.ledger import Damaged, Run
 from tallystick.runs.live import only_run
+from tallystick.runs.made import selected_of
 from tallystick.runs.pipelines import Graph, Step, load
 from tallystick.runs.readiness import require
 from tallystick.runs.recipes import recipe_of
-from tallystick.runs.reuse import recipe_for, selected_of, take
+from tallystick.runs.reuse import recipe_for, take
 from tallystick.runs.writing import write_record
 
 

@@ -1,11 +1,14 @@
 """What a run made and keeps: all blobs that its receipt names."""
 
+import posixpath
+
 from tallystick.data.blobs import wanted_digests
+from tallystick.data.tracked import Selected, Tracked, pointer_path_of
 from tallystick.digest import Digest
 from tallystick.project import Project
 from tallystick.records import environment as environments
-from tallystick.records.receipt import Receipt
-from tallystick.runs.reuse import selected_of
+from tallystick.records.pointer import Pointer
+from tallystick.records.receipt import Artifact, Receipt
 
 
 def blobs_of(project: Project, receipt: Receipt) -> tuple[set[Digest], set[bytes]]:
@@ -14,6 +17,12 @@ def blobs_of(project: Project, receipt: Receipt) -> tuple[set[Digest], set[bytes
     named = {out.digest for out in receipt.outs} | {digest for digest in kept if digest is not None}
     named |= _wheels(project, receipt)
     return named, wanted_digests(project, map(selected_of, receipt.outs)) | named
+
+
+def selected_of(out: Artifact) -> Selected:
+    """What a receipt says of a path, to be fetched and placed like a tracked one."""
+    pointer = Pointer(posixpath.basename(out.path), out.kind, out.digest, out.size, executable=out.executable)
+    return Selected(Tracked(pointer_path_of(out.path), out.path, pointer))
 
 
 def _wheels(project: Project, receipt: Receipt) -> set[Digest]:

@@ -1,19 +1,16 @@
 """Take a stage's outs from a run that was made from the same inputs, instead of running it."""
 
-import posixpath
 from collections.abc import Sequence
 
 from tallystick.data.blobs import bring
 from tallystick.data.freezing import record
 from tallystick.data.hashing import look
 from tallystick.data.placing import place, to_place, worktree_lock
-from tallystick.data.tracked import Selected, Tracked, pointer_path_of
 from tallystick.digest import Digest
 from tallystick.errors import TallyError
 from tallystick.progress import Progress
 from tallystick.project import Project
 from tallystick.records import receipt as receipts
-from tallystick.records.pointer import Pointer
 from tallystick.records.provenance import Hardware
 from tallystick.records.receipt import Artifact, Receipt
 from tallystick.runs import ledger
@@ -21,6 +18,7 @@ from tallystick.runs.aside import set_aside
 from tallystick.runs.gathering import Inputs
 from tallystick.runs.inputs import out_now
 from tallystick.runs.ledger import Damaged, Run
+from tallystick.runs.made import selected_of
 from tallystick.runs.pipelines import Step
 from tallystick.runs.recipes import recipe_of, runs_of
 from tallystick.runs.rereading import reads_the_same
@@ -120,12 +118,6 @@ def _text_of(project: Project, run: Run) -> bytes:
 def _is_there(project: Project, out: Artifact) -> bool:
     now = out_now(project, out.path)
     return now is not None and same(now, out)
-
-
-def selected_of(out: Artifact) -> Selected:
-    """What a receipt says of a path, to be fetched and placed like a tracked one."""
-    pointer = Pointer(posixpath.basename(out.path), out.kind, out.digest, out.size, executable=out.executable)
-    return Selected(Tracked(pointer_path_of(out.path), out.path, pointer))
 
 
 def _pointers(project: Project, step: Step) -> Sequence[str]:

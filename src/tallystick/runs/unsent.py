@@ -18,7 +18,7 @@ from tallystick.records import environment as environments
 from tallystick.records.receipt import Artifact
 from tallystick.runs import ledger
 from tallystick.runs.indexes import MANY
-from tallystick.runs.reuse import selected_of
+from tallystick.runs.made import selected_of
 from tallystick.store import RemoteStore
 
 
