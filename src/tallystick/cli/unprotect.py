@@ -17,7 +17,7 @@ from tallystick.flows.unprotect import Unprotected, unprotect
 def command(ctx: click.Context, targets: Sequence[str]) -> None:
     """Make shared, read-only data writable, as copies of your own.
 
-    With `store.link = hardlink` large files of the worktree are files of the local store too, and read-only.
+    With `store.link` set to `hardlink` or `symlink` large files are the local store's too, and read-only.
     Do this before you edit one in place; replacing it by a new file needs no preparation.
 
     \b

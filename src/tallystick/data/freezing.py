@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import Literal
 
 from tallystick.data.hashing import Held, contents_of, counted, held_of
+from tallystick.data.placing import link_up
 from tallystick.data.tracked import Tracked, WorktreePointers, pointer_path_of
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, Refused
@@ -112,7 +113,11 @@ def freeze_all(
     formers = {path: _former(project, path, replace) for path in paths}
     with project.store.writer() as writer:
         found = {path: _kept(project, path, progress, writer, jobs) for path in formers}
-    return _recorded(project, formers, [found[path] for path in paths], stage)
+    frozen = _recorded(project, formers, [found[path] for path in paths], stage)
+    if project.store.links:
+        for path in formers:
+            link_up(project, path)
+    return frozen
 
 
 def record(project: Project, found: Held, *, stage: str | None = None, replace: bool = False) -> Frozen:

@@ -1,23 +1,24 @@
 """Make the worktree hold what pointers say, without losing a byte that is stored nowhere."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from tallystick.data.blobs import wanted_entries
 from tallystick.data.hashing import identified, looked, present_of
 from tallystick.data.tracked import Selected, Tracked, pointer_path_of, tree_text
-from tallystick.digest import Digest
-from tallystick.errors import ObjectCorrupt, ObjectsError, WouldLoseChanges
+from tallystick.digest import Digest, Hashed
+from tallystick.errors import ObjectCorrupt, ObjectsError, Refused, WouldLoseChanges
 from tallystick.files import lock as locked
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.records import tree
 from tallystick.records.tree import Entry
+from tallystick.store.pack import LARGE
 from tallystick.worktree import (
     NO_FINGERPRINT,
     SPOT,
@@ -35,6 +36,9 @@ from tallystick.worktree import (
 
 SHOWN = 5
 """How many paths a message names."""
+
+_PLAIN = ord("f")
+_Seen = TypeVar("_Seen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def worktree_lock(project: Project, wait: float = 10.0) -> Iterator[None]:
 def to_place(project: Project, selected: Selected, progress: Progress = silent) -> Order:
     """The order to make a path what its pointer says; the list of files must be in the local store."""
     tracked = selected.tracked
-    seen = looked(project, tracked.path, progress)
+    seen = _without_lost_links(project, tracked.path, lambda: looked(project, tracked.path, progress))
     if seen is not None and not selected.parts and (order := _difference(project, tracked, *seen)):
         return order
     present = None if seen is None else present_of(project, *seen, progress)
@@ -119,9 +123,19 @@ def _difference(project: Project, tracked: Tracked, scan: Scan, known: Known) ->
 
 def to_take_away(project: Project, path: str, progress: Progress = silent) -> Order:
     """The order to delete what stands at a path."""
-    present = identified(project, path, progress)
+    present = _without_lost_links(project, path, lambda: identified(project, path, progress))
     kind = "tree" if present is None else present.scan.kind
     return Order(path, kind, (), present, _safe(project, present, ()))
+
+
+def _without_lost_links(project: Project, path: str, look: Callable[[], _Seen]) -> _Seen:
+    """Look at a path; links that lead to where the store's files were stand in the way, and hold nothing."""
+    try:
+        return look()
+    except Refused:
+        if not project.worktree.drop_lost_links(path):
+            raise
+        return look()
 
 
 def check_losses(orders: Iterable[Order]) -> None:
@@ -149,7 +163,7 @@ def place(project: Project, order: Order, *, force: bool = False, progress: Prog
             order.path,
             order.kind,
             order.wanted,
-            partial(_contents, project),
+            partial(_contents, project, order.path),
             lying=partial(_lying, project, order.wanted),
             present=order.present,
             expected=order.safe,
@@ -174,6 +188,34 @@ def _damage_set_aside(project: Project) -> Iterator[None]:
         for digest in error.digests:
             project.store.verify(Digest(digest))
         raise
+
+
+def link_up(project: Project, path: str, progress: Progress = silent) -> None:
+    """Put links to the store in the place of the large files at a path, all of which it has.
+
+    Nothing is lost where that fails: a file that somebody is writing to stays as it is.
+    """
+    present = identified(project, path, progress)
+    if present is None:
+        return
+    entries = list(_unlinked(present))
+    if not entries:
+        return
+    with suppress(WouldLoseChanges):
+        contents = partial(_contents, project, path)
+        placed = project.worktree.exchange(path, entries, contents, present, progress)
+        project.worktree.remember(pointer_path_of(path), path, present, placed)
+
+
+def _unlinked(present: Present) -> Iterator[Entry]:
+    """The large files that are no links yet to what they hold; an executable never becomes one."""
+    scan = present.scan
+    for row, size in enumerate(scan.files.sizes):
+        if size >= LARGE and scan.files.modes[row] == _PLAIN:
+            path = scan.files.paths[row]
+            digest = present.identities[path].digest
+            if scan.stored.get(path, b"").rpartition(b"/")[2] != digest.hex().encode():
+                yield Entry("f", digest, size, path)
 
 
 def take_away(project: Project, order: Order, *, force: bool = False) -> PlacedPath:
@@ -232,7 +274,7 @@ def _verifies(project: Project, digest: Digest) -> bool:
     return True
 
 
-def _contents(project: Project, needed: Sequence[Entry]) -> Iterator[tuple[Entry, Content]]:
+def _contents(project: Project, path: str, needed: Sequence[Entry]) -> Iterator[tuple[Entry, Content]]:
     """What entries hold: large ones as files to share, small ones in the order in which they lie."""
     by_digest: dict[Digest, list[Entry]] = defaultdict(list)
     for entry in needed:
@@ -250,7 +292,15 @@ def _contents(project: Project, needed: Sequence[Entry]) -> Iterator[tuple[Entry
             if place is None:
                 yield entry, project.store.read(digest)
             else:
-                yield entry, Stored(place, shared) if shared and entry.mode == "f" else place
+                yield entry, _stored(project, path, entry, place, shared)
+
+
+def _stored(project: Project, path: str, entry: Entry, place: Path, shared: Hashed | None) -> Path | Stored:
+    """A file of the store to copy, or to share as the settings say; an executable is never shared."""
+    if shared is None or entry.mode != "f":
+        return place
+    links = project.store.links
+    return Stored(place, shared, project.worktree.link_to(path, entry.path, entry.digest) if links else None)
 
 
 def _lying(project: Project, wanted: Sequence[Entry]) -> Lying:

@@ -64,7 +64,7 @@ class Config:
 Entries = Sequence[tuple[str, str]]
 
 
-LINKS = ("reflink,copy", "reflink", "copy", "hardlink")
+LINKS = ("reflink,copy", "reflink", "copy", "hardlink", "symlink")
 """How large files come out of the store; the first three share blocks where the file system can."""
 
 ENGINES = ("podman", "docker")
@@ -146,8 +146,7 @@ def _check_value(key: str, value: str, source: str) -> None:
     if key == "container.engine" and value not in ENGINES:
         raise BadRecord(f"`container.engine` must be one of {', '.join(ENGINES)}", source)
     if key == "store.link" and value not in LINKS:
-        hint = "`hardlink` saves the same copy" if value == "symlink" else None
-        raise BadRecord(f"`store.link` must be one of {', '.join(LINKS)}", source, hint=hint)
+        raise BadRecord(f"`store.link` must be one of {', '.join(f'`{link}`' for link in LINKS)}", source)
 
 
 def check_url(url: str, source: str = "") -> str:

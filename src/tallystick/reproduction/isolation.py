@@ -67,7 +67,7 @@ def isolated(project: Project, treeish: str, keep: Path | None) -> Iterator[Proj
         git = Git.discover(place)
         worktree = Worktree(place, project.home, git.worktree_id)
         try:
-            yield replace(project, git=git, worktree=worktree)
+            yield replace(project, git=git, worktree=worktree, store=project.store.without_links())
             if keep is not None:
                 keep.parent.mkdir(parents=True, exist_ok=True)
                 # Without its link into git it is a plain folder, which nobody mistakes for a worktree.

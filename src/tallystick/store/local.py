@@ -42,7 +42,9 @@ class LocalStore:
 
     def __init__(self, root: Path, link: str = "") -> None:
         self.root = root
-        self.shares = link == "hardlink"
+        self.links = link == "symlink"
+        """Whether large files of the worktree are links to the store's."""
+        self.shares = self.links or link == "hardlink"
         """Whether large files of the worktree and of the store are one."""
         self.copied = 0
         """Bytes of large files that were copied, because the file system can't share their blocks."""
@@ -128,7 +130,7 @@ class LocalStore:
         return path
 
     def share(self, digest: Digest) -> Hashed | None:
-        """Prepare a large blob to get another name in the worktree, verified; None if it can't have one."""
+        """Prepare a large blob to get another name in the worktree, or a link, verified; None if it can't."""
         path = self.object_path(digest)
         if path is None or not self.shares:
             return None
@@ -139,9 +141,14 @@ class LocalStore:
             hashed = hash_file(str(path))
         if hashed.digest != digest:
             raise self._set_aside_whole(digest, path)
-        os.chmod(path, SEALED)
+        if stat.S_IMODE(before.st_mode) != SEALED:
+            os.chmod(path, SEALED)
         self.note_shared(digest, before)
         return hashed
+
+    def without_links(self) -> "LocalStore":
+        """The same store for a worktree that others don't see from where they are: it gets copies."""
+        return LocalStore(self.root) if self.links else self
 
     def note_shared(self, digest: Digest, status: os.stat_result) -> None:
         """Remember how a file looks that has a name in the worktree too."""
@@ -267,7 +274,11 @@ class LocalStore:
         """Move a damaged large blob to the quarantine; give the error to raise."""
         with translated(path):
             self.quarantine.mkdir(parents=True, exist_ok=True)
-            os.rename(path, self.quarantine / path.name)
+            aside = self.quarantine / path.name
+            if aside.exists():
+                # It may be what somebody wrote: nobody else may have those bytes.
+                os.rename(aside, f"{aside}.{os.urandom(8).hex()}")
+            os.rename(path, aside)
         self._shared.forget(digest)
         return ObjectCorrupt(
             f"{digest} was damaged in the local store and is now in `{self.quarantine}`",

@@ -19,6 +19,7 @@ from tallystick.worktree.block import SPOT, Lying
 from tallystick.worktree.clock import Clock
 from tallystick.worktree.columns import Column, Found, Identities, Identity
 from tallystick.worktree.fresh import Contents
+from tallystick.worktree.links import StoreLinks
 from tallystick.worktree.place import Placed
 from tallystick.worktree.plan import Present
 from tallystick.worktree.scan import Scan
@@ -60,6 +61,11 @@ class Worktree:
     clock: Clock = field(default_factory=Clock, repr=False, compare=False)
 
     @property
+    def ours(self) -> StoreLinks:
+        """What tells links to the local store from others."""
+        return StoreLinks(self.root, self.home)
+
+    @property
     def cache(self) -> Path:
         """The folder of this worktree's stat caches."""
         return self.home / "stat" / self.name
@@ -69,7 +75,7 @@ class Worktree:
         # A path object for each of ten thousand pointers would take longer than the looks at their files.
         folder = os.path.join(self.home, "stat", self.name)
         stamp = self.clock.before(folder, os.path.join(self.root, check_path(path)))
-        return scan.scan(self.root, path, stamp)
+        return scan.scan(self.root, path, stamp, self.ours)
 
     def scan_files(self, paths: Iterable[str], *, others: bool = True) -> Scan:
         """Look at single files of any folders, relative to the root; whatever else is there is left out.
@@ -158,7 +164,7 @@ class Worktree:
         `lying` in files of the store as it is. Files of `present` may be replaced or removed if their
         digest is the one in `expected`, or by `force`; else WouldLoseChanges is raised, nothing touched.
         """
-        order = place.Order(check_path(path), kind, force, progress)
+        order = place.Order(check_path(path), kind, force, progress, self.ours)
         source = place.Source(contents, lying)
         return place.place(self.root, self._scratch, order, wanted, source, present, expected or {})
 
@@ -171,12 +177,28 @@ class Worktree:
         force: bool = False,
     ) -> Placed:
         """Delete what a scan saw at a path, under the conditions of `place`."""
-        order = place.Order(check_path(path), present.scan.kind, force, silent)
+        order = place.Order(check_path(path), present.scan.kind, force, silent, self.ours)
         return place.remove(self.root, order, present, expected or {})
 
     def unprotect(self, path: str, files: Iterable[Found]) -> int:
         """Make files at a path writable, by copies where the store shares them; say how many were not."""
-        return place.unprotect(self.root, check_path(path), files)
+        return place.unprotect(self.root, check_path(path), files, self.ours)
+
+    def link_to(self, path: str, inside: bytes, digest: Digest) -> bytes:
+        """What a link in the place of a file says to lead to the store's."""
+        full = os.fsencode(check_path(path))
+        return self.ours.target(b"%s/%s" % (full, inside) if inside else full, digest)
+
+    def exchange(
+        self, path: str, entries: Sequence[Entry], contents: Contents, present: Present, progress: Progress
+    ) -> Placed:
+        """Write files at a path over the same ones, so that they lie there in another way."""
+        order = place.Order(check_path(path), present.scan.kind, False, progress, self.ours)
+        return place.exchange(self.root, self._scratch, order, entries, contents, present)
+
+    def drop_lost_links(self, path: str) -> int:
+        """Delete links at a path that lead to where the store's files were; say how many."""
+        return self.ours.drop_lost(os.fsencode(check_path(path)))
 
     def move_aside(self, path: str) -> Aside | None:
         """Move what stands at a path out of the way; None if nothing does."""

@@ -98,6 +98,12 @@ class Files(Sequence[Found]):
         self.ctimes.append(min(found.ctime, LATEST))
         self.inodes.append(found.inode)
 
+    def put(self, row: int, found: Found) -> None:
+        """Say something else of the file in a row, whose path stays."""
+        self.modes[row] = _MODE[found.mode]
+        self.sizes[row], self.inodes[row] = found.size, found.inode
+        self.mtimes[row], self.ctimes[row] = min(found.mtime, LATEST), min(found.ctime, LATEST)
+
     def extend(self, others: "Files", start: int, end: int) -> None:
         """Take some rows of others in."""
         self.paths.extend(others.paths[start:end])

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from tallystick.worktree.columns import Found, Identity
 from tallystick.worktree.filling import TREE
 from tallystick.worktree.folders import Folders
 from tallystick.worktree.fresh import Contents, build, counted, passing
+from tallystick.worktree.links import StoreLinks
 from tallystick.worktree.plan import Plan, Present, check_losses, check_paths, lost, plan
 from tallystick.worktree.scan import check_target, found_of
 from tallystick.worktree.staging import staging
@@ -52,6 +54,7 @@ class Order:
     kind: Literal["file", "tree"]
     force: bool
     progress: Progress
+    ours: StoreLinks
 
     def full(self, path: bytes) -> bytes:
         """A path inside the tracked path, from the worktree's root."""
@@ -89,6 +92,20 @@ def place(
         return _write_all(folders, scratch, order, made, source, placed)
 
 
+def exchange(
+    root: Path, scratch: Path, order: Order, entries: Sequence[Entry], contents: Contents, present: Present
+) -> Placed:
+    """Write files over the same ones, so that they lie there in another way.
+
+    Raises WouldLoseChanges for one that is not what the scan saw any more.
+    """
+    paths = {entry.path for entry in entries}
+    replaced = {found.path: found for found in present.scan.files if found.path in paths}
+    made = Plan(list(entries), [], [], replaced)
+    with translated(order.path), Folders(root) as folders:
+        return _write_all(folders, scratch, order, made, Source(contents, Lying), Placed(len(entries)))
+
+
 def remove(root: Path, order: Order, present: Present, expected: Mapping[bytes, Digest]) -> Placed:
     """Delete what a scan saw; raise WouldLoseChanges, before touching any, for unexpected files."""
     made = plan([], present)
@@ -102,16 +119,22 @@ def remove(root: Path, order: Order, present: Present, expected: Mapping[bytes, 
     return Placed(removed=len(made.remove))
 
 
-def unprotect(root: Path, path: str, files: Iterable[Found]) -> int:
+def unprotect(root: Path, path: str, files: Iterable[Found], ours: StoreLinks) -> int:
     """Make files of the worktree the user's own and writable; say how many were not."""
-    order = Order(path, "tree", False, silent)
+    order = Order(path, "tree", False, silent, ours)
     changed = 0
     with translated(path), Folders(root) as folders:
         for found in files:
             if found.mode in "fx":
-                folder, name = folders.around(order.full(found.path))
-                changed += unshare(folder, name)
+                changed += _unshare(folders, order, found)
     return changed
+
+
+def _unshare(folders: Folders, order: Order, found: Found) -> bool:
+    full = order.full(found.path)
+    stored = order.ours.behind(folders, full)
+    folder, name = folders.around(full)
+    return unshare(folder, name, None if stored is None else stored.place)
 
 
 def _remove_files(folders: Folders, order: Order, unwanted: Sequence[Found]) -> None:
@@ -143,7 +166,7 @@ def _check_untouched(folders: Folders, order: Order, found: Found) -> None:
     """Raise WouldLoseChanges if a file is no longer what the scan saw."""
     if order.force:
         return
-    status = folders.look(order.full(found.path))
+    status = order.ours.look(folders, order.full(found.path))
     if status is None or found[2:] != (
         status.st_size,
         status.st_mtime_ns,
@@ -156,9 +179,10 @@ def _check_untouched(folders: Folders, order: Order, found: Found) -> None:
 def _change_mode(folders: Folders, order: Order, found: Found) -> None:
     """Give or take the right to execute, to those who may read."""
     folder, name = folders.around(order.full(found.path))
-    if os.stat(name, dir_fd=folder, follow_symlinks=False).st_nlink > 1:
+    status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if status.st_nlink > 1 or stat.S_ISLNK(status.st_mode):
         # The mode belongs to all names of a file, the store's among them.
-        unshare(folder, name)
+        _unshare(folders, order, found)
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
         mode = os.fstat(descriptor).st_mode & 0o777
@@ -237,7 +261,7 @@ class _Replacing:
     def file(self, entry: Entry, content: Content) -> None:
         written = write_file(self._stage, b"file", entry, content, passing(self._order.progress))
         self._name(entry.path)
-        status = self._folders.look(self._order.full(entry.path))
+        status = self._order.ours.look(self._folders, self._order.full(entry.path))
         # Getting its name changed its ctime; whatever else differs is somebody else's doing.
         if status is not None and _is_same(written.status, status):
             self._arrived[entry.path] = _arrival(entry, Written(written.fingerprint, status))

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import Literal
 
 from tallystick.digest import Digest
@@ -15,6 +15,7 @@ from tallystick.records import tree
 from tallystick.records.tree import EMPTY, Entry
 from tallystick.worktree.columns import LATEST, Column, Files, Found, Identities, Identity
 from tallystick.worktree.folders import Folders, shown
+from tallystick.worktree.links import StoreLinks
 
 _LEFT_OVER = regex(rb"\.tally-[0-9]+-[0-9a-f]{16}")
 """Names of our own unfinished files (files.py), which a killed process may have left."""
@@ -28,7 +29,10 @@ _BATCH = 1024
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Everything at a tracked path, sorted; `links` holds the targets, `stamp` the time before the look."""
+    """Everything at a tracked path, sorted; `links` holds the targets, `stamp` the time before the look.
+
+    Of files that are links to the store's, `stored` says where those lie.
+    """
 
     path: str
     kind: Literal["file", "tree"]
@@ -36,6 +40,7 @@ class Scan:
     links: dict[bytes, bytes]
     stamp: int
     top: bytes
+    stored: dict[bytes, bytes] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -43,7 +48,9 @@ class Scan:
         return sum(self.files.sizes)
 
     def place(self, path: bytes) -> bytes:
-        """The absolute path of a path inside."""
+        """The absolute path of a path inside, or of the store's file for a link to it."""
+        if path in self.stored:
+            return self.stored[path]
         return b"%s/%s" % (self.top, path) if path else self.top
 
     def entries(self, identities: Mapping[bytes, Identity]) -> list[Entry]:
@@ -76,8 +83,8 @@ class Scan:
         return EMPTY if target is None else Digest.of(target)
 
 
-def scan(root: str | os.PathLike[str], path: str, stamp: int) -> Scan | None:
-    """Look at a path of a worktree; None when nothing is there.
+def scan(root: str | os.PathLike[str], path: str, stamp: int, ours: StoreLinks) -> Scan | None:
+    """Look at a path of a worktree; None when nothing is there. Links of `ours` count as files of the store.
 
     Raises Refused for what can't be tracked: links as such or out of the tree, devices, pipes, other git
     repositories, pointers inside.
@@ -90,13 +97,19 @@ def scan(root: str | os.PathLike[str], path: str, stamp: int) -> Scan | None:
         top = os.path.join(os.fsencode(root), name)
         if stat.S_ISREG(status.st_mode):
             return Scan(path, "file", Files.of([found_of(b"", status)]), {}, stamp, top)
+        if stat.S_ISLNK(status.st_mode) and (found := ours.behind(folders, name)) is not None:
+            files = Files.of([found_of(b"", found.status)])
+            return Scan(path, "file", files, {}, stamp, top, {b"": found.place})
         if not stat.S_ISDIR(status.st_mode):
+            if stat.S_ISLNK(status.st_mode):
+                ours.check(name, os.readlink(top))
             raise Refused(
                 f"`{shown(name)}` is {_kind(status.st_mode)}", hint="track files and folders themselves"
             )
         folders.at(name)
-        files, links = _walk(top, name)
-    return Scan(path, "tree", files, links, stamp, top)
+        files = _walk(top, name)
+        links, stored = _links(files, top, name, ours)
+    return Scan(path, "tree", files, links, stamp, top, stored)
 
 
 def check_target(path: bytes, target: bytes, tree: str) -> None:
@@ -117,7 +130,7 @@ def check_target(path: bytes, target: bytes, tree: str) -> None:
         )
 
 
-def _walk(top: bytes, name: bytes) -> tuple[Files, dict[bytes, bytes]]:
+def _walk(top: bytes, name: bytes) -> Files:
     """Every file below a folder."""
     files = Files()
     waiting = [b""]
@@ -133,18 +146,30 @@ def _walk(top: bytes, name: bytes) -> tuple[Files, dict[bytes, bytes]]:
         if prefix and empty:
             files.append(_empty_folder(top, prefix[:-1]))
     files.sort()
-    return files, _links(files, top, name)
+    return files
 
 
-def _links(files: Files, top: bytes, inside: bytes) -> dict[bytes, bytes]:
-    """Where the links lead, which is inside."""
+def _links(
+    files: Files, top: bytes, inside: bytes, ours: StoreLinks
+) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """Where the links lead, which is inside; those to the store's files become these, and are told apart."""
     links: dict[bytes, bytes] = {}
-    if b"l" in files.modes:
-        for path, mode in zip(files.paths, files.modes, strict=True):
-            if mode == _LINK:
-                links[path] = os.readlink(b"%s/%s" % (top, path))
-                check_target(path, links[path], shown(inside))
-    return links
+    stored: dict[bytes, bytes] = {}
+    for row in [row for row, mode in enumerate(files.modes) if mode == _LINK] if b"l" in files.modes else ():
+        path = files.paths[row]
+        full, target = b"%s/%s" % (inside, path), os.readlink(b"%s/%s" % (top, path))
+        found = ours.object_of(full, target)
+        if found is None:
+            try:
+                check_target(path, target, shown(inside))
+            except Refused:
+                ours.check(full, target)
+                raise
+            links[path] = target
+        else:
+            stored[path] = found.place
+            files.put(row, found_of(path, found.status))
+    return links, stored
 
 
 def _look_into(top: bytes, inside: bytes, prefix: bytes, files: Files, waiting: list[bytes]) -> bool:

@@ -20,10 +20,14 @@ class Verified(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A file of the store that may have a second name in the worktree, and what was just read from it."""
+    """A file of the store that may have a second name in the worktree, and what was just read from it.
+
+    With a `target` it gets no name, but a symbolic link that says this.
+    """
 
     path: Path
     hashed: Hashed
+    target: bytes | None = None
 
 
 Content = bytes | Verified | Path | Stored
@@ -90,25 +94,32 @@ def proven(entry: Entry, content: Content) -> bytes:
 
 
 def _link(folder: int, name: bytes, entry: Entry, content: Stored) -> Written | None:
-    """Give a stored file another name; None where the file system can't, so that it has to be copied."""
+    """Give a stored file another name, or a link; None where that can't be, so that it has to be copied."""
     if content.hashed.digest != entry.digest or content.hashed.size != entry.size:
         raise corrupt(entry)
     try:
-        os.link(content.path, name, dst_dir_fd=folder, follow_symlinks=False)
+        if content.target is None:
+            os.link(content.path, name, dst_dir_fd=folder, follow_symlinks=False)
+        else:
+            os.symlink(content.target, name, dir_fd=folder)
     except FileExistsError:
         raise
     except OSError:
         return None
-    return Written(content.hashed.fingerprint, os.stat(name, dir_fd=folder, follow_symlinks=False))
+    return Written(content.hashed.fingerprint, os.lstat(content.path))
 
 
-def unshare(folder: int, name: bytes) -> bool:
-    """Make a file the user's own and writable, by a copy if it has other names; say whether it wasn't."""
-    source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+def unshare(folder: int, name: bytes, stored: bytes | None = None) -> bool:
+    """Make a file the user's own and writable, by a copy if it has other names; say whether it wasn't.
+
+    Of a link to a file of the store, `stored` is that file: the copy takes the link's place.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    source = os.open(name, flags, dir_fd=folder) if stored is None else os.open(stored, flags)
     try:
         status = os.fstat(source)
         mode = status.st_mode & 0o777 | 0o200
-        if status.st_nlink == 1:
+        if status.st_nlink == 1 and stored is None:
             if status.st_mode & 0o200:
                 return False
             os.fchmod(source, mode)
