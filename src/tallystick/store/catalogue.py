@@ -83,9 +83,8 @@ class Catalogue:
                 break
             rows, rest = index.hits(left)
             if present is not None and rows:
-                digests = index.digests()
                 rows = [row for row in rows if present[index.pack_of(row)]]
-                rest = left.difference([digests[row] for row in rows])
+                rest = left.difference(map(index.digest, rows))
             if rows:
                 found.append((index, rows))
                 left = rest

@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from itertools import compress
+from itertools import chain, compress
 from typing import NamedTuple
 
 from tallystick.digest import Buffer, Digest, Name
@@ -87,9 +87,14 @@ class Index:
     def __len__(self) -> int:
         return self.count
 
-    def digests(self) -> list[bytes]:
-        """All blobs in packs, sorted."""
-        return [digest for (digest,) in _EACH.iter_unpack(self._data[self._digests : self._places])]
+    def digests(self) -> Iterator[bytes]:
+        """All blobs in packs, sorted; one by one, as a list of a million takes ninety megabytes."""
+        return chain.from_iterable(_EACH.iter_unpack(self._data[self._digests : self._places]))
+
+    def digest(self, row: int) -> bytes:
+        """The blob of a row."""
+        at = self._digests + row * _DIGEST
+        return bytes(self._data[at : at + _DIGEST])
 
     def find(self, digest: bytes) -> int:
         """The row of a blob, or -1."""
@@ -132,11 +137,10 @@ class Index:
         if len(wanted) * _MANY <= self.count:
             found = self.rows(wanted)
             return sorted(row for _, row in found), wanted.difference([digest for digest, _ in found])
-        digests = self.digests()
-        left = wanted.difference(digests)
+        left = wanted.difference(self.digests())
         if len(wanted) - len(left) == self.count:
             return range(self.count), left
-        return list(compress(range(self.count), map(wanted.__contains__, digests))), left
+        return array("I", compress(range(self.count), map(wanted.__contains__, self.digests()))), left
 
     def lacking(self, wanted: set[Name]) -> set[Name]:
         """Those blobs of `wanted` that are not here."""
@@ -172,13 +176,11 @@ class Index:
         listed = {number for number, pack in enumerate(self.packs) if pack in packs}
         for row, number in zip(rows, self.numbers(rows), strict=True):
             if number not in listed:
-                at = self._digests + row * _DIGEST
-                yield Digest(self._data[at : at + _DIGEST])
+                yield Digest(self.digest(row))
 
     def spots(self, rows: Sequence[int]) -> Iterator[tuple[bytes, int, int, int]]:
         """The blobs of rows that lie as they are: digest, the number of the pack, offset and size."""
-        digests = self.digests()
-        names = map(digests.__getitem__, rows)
+        names = self.digests() if len(rows) == self.count else map(self.digest, rows)
         offsets, sizes, encodings = (self._words(word, rows) for word in (1, 3, 4))
         told = zip(names, self.numbers(rows), offsets, sizes, strict=True)
         return compress(told, map(RAW.__eq__, encodings))
