@@ -332,10 +332,19 @@ def test_the_name_of_a_stage_is_told_from_a_commit(done: Stages) -> None:
     assert "`train` is a stage, and no commit or run\nhint: tally repro HEAD --stage train" in refused
 
 
-def test_a_run_whose_dep_changed_meanwhile_is_repeated_with_that_said(bare: Stages) -> None:
+def test_a_run_whose_dep_changed_meanwhile_is_never_said_to_be_reproduced(bare: Stages) -> None:
     bare.repo.write("in.txt", "1\n")
     bare.pipeline("stages: {a: {cmd: 'cat in.txt > out; echo 2 >> in.txt', deps: [in.txt], outs: [out]}}")
-    bare.tally("run")
+    assert "while `a` ran, so it doesn't count as reproducible" in bare.tally("run").out
     bare.repo.commit("Run")
-    said = bare.tally("repro", code=None).out
-    assert "note: `in.txt` changed while `a` ran then: nobody knows which bytes it read" in said
+    said = bare.tally("repro", "--junit", "v.xml", code=1).out
+    assert "a: inconclusive" in said
+    assert "`in.txt` changed while it ran then: nobody knows which bytes it read" in said
+    assert "  out: identical" in said
+    assert 'failures="1"' in bare.repo.read("v.xml").decode()
+    assert "deps changed while it ran then" in bare.tally("repro", "--all-receipts", code=1).out
+    told = bare.tally("log", "--json").json()
+    assert told["runs"][0]["changed"] == ["in.txt"]
+    short = told["runs"][0]["run"].removeprefix("blake3:")[:12]
+    assert told["notes"] == [f"deps changed while these ran, so they don't count as reproducible: {short}"]
+    assert "dep `in.txt` changed" in bare.tally("check", code=1).out

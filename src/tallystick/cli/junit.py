@@ -8,6 +8,7 @@ from tallystick.digest import Digest
 from tallystick.records.verdict import REPRODUCED, Comparison, StageVerdict, Verdict
 
 UNBUILT = "could not be rebuilt"
+DOUBTFUL = "inconclusive"
 REPEATED = "repeated"
 """The name of the case that says whether a stage could be executed again at all."""
 
@@ -96,11 +97,12 @@ def _facts(verdict: Verdict, identity: Digest) -> Iterator[tuple[str, str]]:
 
 
 def _cases(stage: StageVerdict) -> Iterator[Markup]:
-    """The stage itself comes first: it is an error where it could not be executed again."""
+    """The stage itself comes first: an error where it could not be executed again, a failure in doubt."""
     reason = stage.reason or stage.outcome
     told = [reason] if stage.reason else []
     told += [f"{axis.name}: {axis.outcome} ({axis.detail})" for axis in stage.axes]
-    wrong = tag("error", reason, message=_line(reason), type=UNBUILT) if stage.outcome == UNBUILT else None
+    element = {UNBUILT: "error", DOUBTFUL: "failure"}.get(stage.outcome)
+    wrong = tag(element, reason, message=_line(reason), type=stage.outcome) if element else None
     yield _case(stage, REPEATED, stage.seconds, wrong, told)
     for comparison in stage.comparisons:
         yield _case(stage, comparison.path, 0.0, _wrong(comparison), _told(comparison))

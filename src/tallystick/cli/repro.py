@@ -84,8 +84,9 @@ def command(ctx: click.Context, /, target: str, stages: tuple[str, ...], trust: 
 
     TARGET is a commit (HEAD without) or a run's id from `tally log`. Code, data and environment are
     rebuilt in a temporary worktree, without a network; yours stays as it is. Exit code 0 says reproduced, 1
-    that results differ or a `--fail-if` holds, 13 that data is missing, 17 that the environment can't be
-    rebuilt, 18 that a command failed or took too long. With `--all-receipts` it is the highest of all.
+    that results differ or prove nothing, or that a `--fail-if` holds, 13 that data is missing, 17 that the
+    environment can't be rebuilt, 18 that a command failed or took too long. With `--all-receipts` it is the
+    highest of all.
 
     \b
     Examples:

@@ -23,7 +23,8 @@ from tallystick.runs.searching import Search, instead, key_name
 class Logged:
     """One run; `params` and `metrics` are named `key`, or `file:key` outside of the usual files.
 
-    `values` are those of the columns that were asked for, by their names; None where the run has none.
+    `changed` are the deps that changed while it ran: then it doesn't count as reproducible. `values` are
+    those of the columns that were asked for, by their names; None where the run has none.
     """
 
     run: Digest
@@ -40,6 +41,7 @@ class Logged:
     seed: int | None
     cause: str | None
     values: Mapping[str, Any]
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def log(
     found = [_logged(run, columns) for run in islice(wanted, most)]
     more = limit is not None and len(found) > limit
     found = found[:limit]
-    notes += _empty(found, columns)
+    notes += [*_unsure(found), *_empty(found, columns)]
     return Log(
         tuple(found),
         _differing(found, [each.params for each in found], asked),
@@ -155,7 +157,16 @@ def _logged(run: Run, columns: Sequence[str]) -> Logged:
         receipt.seed,
         receipt.cause,
         {name: values.find(name) for name in columns},
+        receipt.changed,
     )
+
+
+def _unsure(runs: Sequence[Logged]) -> Iterator[str]:
+    """A note that names the runs of which nobody knows what they were made from."""
+    some = [run for run in runs if run.changed]
+    if some:
+        names = ", ".join(run.run.short for run in some)
+        yield f"deps changed while these ran, so they don't count as reproducible: {names}"
 
 
 def _empty(runs: Sequence[Logged], columns: Sequence[str]) -> Iterator[str]:

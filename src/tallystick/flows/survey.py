@@ -224,6 +224,8 @@ def _difference(verdict: Verdict) -> str | None:
     """What kind of "no" a verdict is; None for a yes."""
     if verdict.outcome in REPRODUCED:
         return None
+    if verdict.outcome == "inconclusive":
+        return "deps changed while it ran then"
     what = "results are missing" if verdict.outcome == "missing" else "results differ"
     return f"{what}, on a machine unlike the recorded one" if verdict.unlike else what
 

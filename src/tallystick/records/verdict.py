@@ -15,14 +15,20 @@ from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
 
 VERSION = 1
 
-Outcome = Literal["identical", "within tolerance", "different", "missing", "could not be rebuilt"]
+Outcome = Literal[
+    "identical", "within tolerance", "inconclusive", "different", "missing", "could not be rebuilt"
+]
 
 REPRODUCED: tuple[Outcome, ...] = ("identical", "within tolerance")
 """Outcomes that are a yes."""
 
+CAME_AGAIN: tuple[Outcome, ...] = (*REPRODUCED, "inconclusive")
+"""Outcomes of results that are the recorded ones, whatever that proves."""
+
 OUTCOMES: dict[str, Outcome] = {
     "identical": "identical",
     "within tolerance": "within tolerance",
+    "inconclusive": "inconclusive",
     "different": "different",
     "missing": "missing",
     "could not be rebuilt": "could not be rebuilt",

@@ -7,7 +7,7 @@ from tallystick.errors import CommandFailed, EnvironmentNotRebuilt, ObjectMissin
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress
 from tallystick.project import Project
-from tallystick.records.verdict import Outcome, StageVerdict, worst
+from tallystick.records.verdict import REPRODUCED, Outcome, StageVerdict, worst
 from tallystick.reproduction.baseline import measured
 from tallystick.reproduction.comparison import Halves
 from tallystick.reproduction.confinement import Limits
@@ -113,7 +113,7 @@ def attempt(trial: Trial, inner: Project) -> Attempt:
             unpickler = unpickler_for(trial, course.around[-1])
             halves = Halves(trial.project, trial.past, inner, each, unpickler)
             stage = _repeated(trial, halves, course.around[-1])
-            course.judged.append(stage.judged.verdict)
+            course.judged.append(_doubted(stage.judged.verdict, each.receipt.changed))
             course.enforced.update(dict.fromkeys(_facts(each, stage.judged)))
             course.enforced.update({} if unpickler is None else unpickler.facts)
             course.spread.update(stage.spread)
@@ -140,11 +140,7 @@ def _surrounding(trial: Trial, inner: Project, recorded: Recorded) -> Surroundin
         any_python=trial.manner.any_python,
         progress=trial.progress,
     )
-    unsure = [
-        f"`{path}` changed while `{recorded.receipt.stage}` ran then: nobody knows which bytes it read"
-        for path in recorded.receipt.changed
-    ]
-    return replace(found, notes=(*found.notes, *unsure, *_submodules(inner, recorded)))
+    return replace(found, notes=(*found.notes, *_submodules(inner, recorded)))
 
 
 def _submodules(inner: Project, recorded: Recorded) -> Iterator[str]:
@@ -202,13 +198,18 @@ def _worst(tries: Sequence[Judged]) -> Judged:
     return replace(chosen, verdict=replace(chosen.verdict, reason=reason))
 
 
+def _doubted(verdict: StageVerdict, changed: Sequence[str]) -> StageVerdict:
+    """Take no result for proof whose deps changed while the recorded run ran: it may have read either."""
+    if not changed:
+        return verdict
+    names = ", ".join(f"`{path}`" for path in changed)
+    doubt = f"{names} changed while it ran then: nobody knows which bytes it read"
+    outcome: Outcome = "inconclusive" if verdict.outcome in REPRODUCED else verdict.outcome
+    return replace(verdict, outcome=outcome, reason="; ".join(filter(None, (verdict.reason, doubt))))
+
+
 def _facts(recorded: Recorded, judged: Judged) -> list[str]:
     """What was enforced; that a stage may use the network is said with its name."""
     asked = recorded.step.stage.network and not any(fact.startswith("not ") for fact in judged.enforced)
     opened = [f"`{recorded.receipt.stage}` asks for the network and had it"] if asked else []
     return [*judged.enforced, *opened]
-
-
-def reproduced(outcome: Outcome) -> bool:
-    """Whether an outcome is a yes."""
-    return outcome in ("identical", "within tolerance")

@@ -13,8 +13,8 @@ from tallystick.project import Project
 from tallystick.records import environment as environments
 from tallystick.records.provenance import EnvironmentRef
 from tallystick.records.receipt import Artifact, Receipt
-from tallystick.records.verdict import Axis, AxisName, StageVerdict
-from tallystick.reproduction.attempt import Attempt, Trial, reproduced, unpickler_for
+from tallystick.records.verdict import CAME_AGAIN, Axis, AxisName, StageVerdict
+from tallystick.reproduction.attempt import Attempt, Trial, unpickler_for
 from tallystick.reproduction.axes import Pair, Side, differences, edits, machines, swapped
 from tallystick.reproduction.comparison import Halves
 from tallystick.reproduction.isolation import isolated, surrounding
@@ -55,7 +55,7 @@ class _Swap:
     @property
     def came_again(self) -> bool:
         """Whether the record could be reproduced."""
-        return reproduced(self.first.outcome)
+        return self.first.outcome in CAME_AGAIN
 
 
 def present_past(project: Project, past: Past, variables: Mapping[str, str]) -> Past:
@@ -191,7 +191,7 @@ def _repeated(swap: _Swap, axis: AxisName | None) -> Judged:
 
 def _explains(swap: _Swap, axis: Axis) -> bool:
     """Whether the verdict flips with it."""
-    return axis.outcome != UNBUILT and reproduced(axis.outcome) != swap.came_again
+    return axis.outcome != UNBUILT and (axis.outcome in CAME_AGAIN) != swap.came_again
 
 
 def _machine(swap: _Swap) -> list[Axis]:

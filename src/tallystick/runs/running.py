@@ -368,7 +368,10 @@ def _hidden(project: Project, step: Step) -> Iterator[str]:
 
 
 def _notes(project: Project, receipt: Receipt, inputs: Inputs) -> tuple[str, ...]:
-    notes = [f"`{path}` {_became(project, path)} while `{receipt.stage}` ran" for path in receipt.changed]
+    unsure = "so it doesn't count as reproducible, and is out of date"
+    notes = [
+        f"`{path}` {_became(project, path)} while `{receipt.stage}` ran, {unsure}" for path in receipt.changed
+    ]
     notes += [
         f"`{word}` {_FOR_SHELLS}"
         for word in receipt.cmd
