@@ -58,6 +58,15 @@ def test_a_stage_without_deps_gets_them_below_its_command() -> None:
             "      d\n    deps:\n      - new\n\n",
         ),
         ("stages:\n  a:\n    cmd: [c, d]\n", "    cmd: [c, d]\n    deps:\n      - new\n"),
+        ("stages:\n  a:\n    cmd: c\n    deps: []\n", "    deps: [new]\n"),
+        ("stages: {a: {cmd: c}}\n", "stages: {a: {cmd: c, deps: [new]}}\n"),
+        ("stages: {a: {cmd: c, deps: [ ]}}\n", "deps: [new ]}}\n"),
+        ("stages: {a: {deps: [x], cmd: c}}  # one\n", "stages: {a: {deps: [x, new], cmd: c}}  # one\n"),
+        (
+            "stages:\n  a: {\n    cmd: 'c, d',  # why\n    outs: [o],\n  }\n",
+            "    cmd: 'c, d', deps: [new],  # why\n    outs: [o],\n",
+        ),
+        ("stages:\n  a: {cmd: [c, d] }  # one\n", "  a: {cmd: [c, d], deps: [new] }  # one\n"),
     ],
 )
 def test_every_way_of_writing_deps_is_kept(text: str, line: str) -> None:
@@ -71,9 +80,7 @@ def test_what_is_a_dep_already_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("text", "stage"),
     [
-        ("stages: {a: {cmd: c}}\n", "a"),
-        ("stages:\n  a: {cmd: c}\n", "a"),
-        ("stages:\n  a:\n    cmd: c\n    deps: []\n", "a"),
+        ("stages:\n  a:\n    cmd: c\n    deps:\n", "a"),
         ("stages:\n  a:\n    foreach: [1, 2]\n    do:\n      cmd: c ${item}\n", "a@1"),
     ],
 )

@@ -31,23 +31,30 @@ def _added(text: str, stage: str, deps: Sequence[str], source: str) -> str:
     root = parse_tree(text, source)
     stages = root.child("stages") if isinstance(root, Branch) else None
     body = stages.child(stage) if isinstance(stages, Branch) else None
-    if not isinstance(body, Branch) or body.flow or not body.items:
+    if not isinstance(body, Branch) or not body.items:
         raise _by_hand(stage, deps, source)
-    present = body.child("deps")
+    present, listed = body.child("deps"), ", ".join(map(quoted, deps))
+    if present is None and body.flow:
+        return _inserted(text, content_end(text, _command(body)), f", deps: [{listed}]")
     if present is None:
         lines = _lines(deps, body.column + 2)
         return _after(text, _command(body), f"{' ' * body.column}deps:\n{lines}")
-    if isinstance(present, Branch) and present.items:
-        if present.flow:
-            end = content_end(text, present.items[-1])
-            return text[:end] + "".join(f", {quoted(dep)}" for dep in deps) + text[end:]
+    if not isinstance(present, Branch):
+        raise _by_hand(stage, deps, source)
+    if not present.flow:
         return _after(text, present.items[-1], _lines(deps, present.column))
-    raise _by_hand(stage, deps, source)
+    if not present.items:
+        return _inserted(text, present.start + 1, listed)
+    return _inserted(text, content_end(text, present.items[-1]), f", {listed}")
 
 
 def _command(body: Branch) -> Node:
     """Where the deps of a stage without any go: after its command, or else at its end."""
     return body.child("cmd") or body.items[-1]
+
+
+def _inserted(text: str, position: int, words: str) -> str:
+    return text[:position] + words + text[position:]
 
 
 def _lines(deps: Sequence[str], column: int) -> str:
