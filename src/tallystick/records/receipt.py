@@ -1,7 +1,6 @@
 """The receipt: everything that one run of a stage came from, and what came out of it."""
 
 import dataclasses
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
@@ -12,6 +11,7 @@ from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
 from tallystick.paths import check_path, is_plain
+from tallystick.patterns import regex
 from tallystick.records.fields import LARGEST, Fields, is_number, versioned
 from tallystick.records.pointer import KINDS, Kind
 from tallystick.records.provenance import (
@@ -40,9 +40,9 @@ STATUSES: dict[str, Status] = {"succeeded": "succeeded", "failed": "failed", "in
 TAIL = 20
 """The last lines of its output that the receipt of a run without success holds."""
 
-_STARTED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
+_STARTED = regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
 
-_BLAKE3 = re.compile(r"blake3:([0-9a-f]{64})", re.ASCII)
+_BLAKE3 = regex(r"blake3:([0-9a-f]{64})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,18 @@ _FIELDS = tuple(item.name for item in dataclasses.fields(Receipt))
 _KEYS = ("tally", *_FIELDS)
 _LISTS = ("deps", "outs")
 _ARTIFACT = frozenset(("path", "kind", "digest", "size"))
+_OWN = (
+    "stage", "cmd", "started", "seconds", "code", "deps", "params", "outs", "metrics", "produced_by",
+    "log", "series",
+)  # fmt: skip
+_SHARED = tuple(name for name in _FIELDS if name not in _OWN)
+"""What is a run's own, and what many that ran on one machine have in common."""
+
+_ROW = regex(
+    r'{\n      "digest": "blake3:([0-9a-f]{64})",\n      "kind": "(file|tree)",\n'
+    r'      "path": "([^"\\]+)",\n      "size": (0|[1-9][0-9]{0,17})\n    }'
+)
+"""An artifact as almost all are, as it stands in a list of the canonical form."""
 
 
 def identity(receipt: Receipt) -> Digest:
@@ -190,9 +202,16 @@ def _parse_pieces(data: bytes | str) -> Receipt | None:
     if texts is None or texts.pop("tally", "") != str(VERSION) or not texts.keys() <= _READERS.keys():
         return None
     try:
-        return Receipt(**{name: _read_piece(name, texts.get(name, "")) for name in _FIELDS})
+        shared = _read_shared(tuple(map(texts.get, _SHARED)))
+        return Receipt(**shared, **{name: _read_piece(name, texts.get(name, "")) for name in _OWN})
     except (BadRecord, ValueError, RecursionError):
         return None
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _read_shared(texts: tuple[str | None, ...]) -> dict[str, Any]:
+    """The fields that many receipts have in common, all at once."""
+    return {name: _read_piece(name, text or "") for name, text in zip(_SHARED, texts, strict=True)}
 
 
 def _read_piece(name: str, text: str) -> Any:
@@ -212,15 +231,15 @@ def _read_once(name: str, text: str) -> Any:
 
 def _listed(text: str) -> tuple[Artifact, ...]:
     """Artifacts that are all as almost all are; raise ValueError for others."""
-    items = json.loads(text)
-    found = [_plain_artifact(item) for item in items] if type(items) is list else [None]
-    artifacts = tuple(each for each in found if each is not None)
-    # Four keys and a digest have a colon each, and nothing else has: with more, a key stands twice.
-    if len(artifacts) != len(found) or text.count(":") != 5 * len(artifacts):
+    parts = _ROW.split(text)
+    if text != "[]" and (parts[::5] != ["[\n    ", *[",\n    "] * (len(parts) // 5 - 1), "\n  ]"]):
         raise ValueError("artifacts of another form")
-    if len({artifact.path for artifact in artifacts}) != len(artifacts):
-        raise ValueError("a path twice")
-    return artifacts
+    paths = parts[3::5]
+    if len(set(paths)) != len(paths) or not all(map(is_plain, paths)):
+        raise ValueError("a path twice, or one that needs a closer look")
+    kinds = map(KINDS.__getitem__, parts[2::5])
+    digests = map(Digest, map(bytes.fromhex, parts[1::5]))
+    return tuple(map(Artifact, paths, kinds, digests, map(int, parts[4::5])))
 
 
 def _tail(fields: Fields) -> tuple[str, ...]:
