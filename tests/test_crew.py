@@ -4,6 +4,8 @@ import os
 import struct
 import subprocess
 import sys
+from ast import literal_eval
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +43,26 @@ def test_every_task_is_drawn_once_even_if_no_helper_can_start() -> None:
 
 def test_a_helper_tells_how_it_ended() -> None:
     assert Helper("tallystick.nowhere", ()).wait() == 1
+
+
+def test_a_helper_loads_nothing_that_a_command_would_put_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "helping.py"
+    module.write_text(
+        "import os, sys, tallystick.store.crewed\n"
+        "def main():\n"
+        "    names = [name for name in ('inspect', 'pyfastcdc', 'tomllib') if name in sys.modules]\n"
+        "    loaded = [name for name in names if sys.modules[name].__spec__.origin]\n"
+        "    os.write(int(sys.argv[1]), repr((sys.argv[1:], loaded)).encode())\n"
+    )
+    pipe, entry = os.pipe()
+    places = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    monkeypatch.setenv("PYTHONPATH", places)
+    assert Helper("helping", (entry,)).wait() == 0
+    os.close(entry)
+    with open(pipe, "rb") as file:
+        assert literal_eval(file.read().decode()) == ([str(entry)], [])
 
 
 def test_memory_is_seen_by_whoever_has_its_descriptor() -> None:

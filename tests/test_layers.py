@@ -58,7 +58,7 @@ DOORS = {
     "uv": ("envs",),
     "rattler": ("envs.rattler",),
     "urllib.request": ("trackers.web",),
-    # Lazy loading: start-up, the table of commands, the progress bar, the table of backends, YAML, captures.
+    # Lazy loading: start-up, the table of commands, the progress bar, backends, the chunker, YAML, captures.
     "importlib": (
         "",
         "__main__",
@@ -68,6 +68,7 @@ DOORS = {
         "cli.progress",
         "cli.show",
         "store.backends",
+        "store.chunker",
         "compare.difference",
         "engines.cluster",
         "records.yamltree",

@@ -14,6 +14,19 @@ from tallystick import __version__
 
 PROGRAM = "tallystick.cli.main"
 
+_SELDOM_USED = (
+    "inspect",
+    "ipaddress",
+    "json",
+    "locale",
+    "platform",
+    "random",
+    "shutil",
+    "tempfile",
+    "tomllib",
+    "traceback",
+)
+
 
 class _Later(ModuleType):
     """Stands for a module until one of its names is asked for, but for those that it has itself."""
@@ -46,16 +59,28 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _interrupt)
-    # Looking for garbage takes a tenth of a short command's time; there is none while modules are loaded,
-    # and none that matters at the end.
-    gc.set_threshold(100_000, 20, 20)
-    _put_off()
+    _hurry()
     try:
         code = int(import_module(PROGRAM).main(sys.argv[1:]))
     except KeyboardInterrupt:
         code = 130
     _leave(code)
     return code
+
+
+def help_out() -> None:
+    """Run the module that is named first, in a process that helps another; its arguments are the rest."""
+    _hurry()
+    import_module(sys.argv.pop(1)).main()
+    _leave(0)
+
+
+def _hurry() -> None:
+    """Take care to start soon."""
+    # Looking for garbage takes a tenth of a short command's time; there is none while modules are loaded,
+    # and none that matters at the end.
+    gc.set_threshold(100_000, 20, 20)
+    _put_off()
 
 
 def _open_standard_streams() -> None:
@@ -69,8 +94,7 @@ def _open_standard_streams() -> None:
 
 def _put_off() -> None:
     """Load modules of the standard library only when they are used: most commands import them for nothing."""
-    names = ("inspect", "ipaddress", "json", "locale", "platform", "shutil", "tempfile", "traceback")
-    put_off = {name: _Later(name) for name in names if name not in sys.modules}
+    put_off = {name: _Later(name) for name in _SELDOM_USED if name not in sys.modules}
     # One simple question to each is a part of every start, and they would take the longest.
     if inspect := put_off.get("inspect"):
         vars(inspect)["cleandoc"] = lambda text: (

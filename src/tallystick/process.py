@@ -50,6 +50,8 @@ environment is looked for, where the system shows such things.
 Last it becomes the farewell, if there is one.
 """
 
+_HELP = "from tallystick.__main__ import help_out; help_out()"
+
 ENDING = 30.0
 """Seconds after which a keeper has surely ended what it was to end, on a busy machine, too."""
 
@@ -186,7 +188,7 @@ class Helper:
         """Start it with some open descriptors; their numbers are its arguments."""
         try:
             self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, *map(str, inherited)],
+                [sys.executable, "-P", "-c", _HELP, module, *map(str, inherited)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

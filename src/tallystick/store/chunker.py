@@ -4,17 +4,13 @@ import io
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from typing import Any, Protocol
 
 from tallystick.digest import Digest
 from tallystick.errors import Refused
 from tallystick.store.pack import LARGE, LARGEST_BLOB
-
-FastCDC: Any = None
-with warnings.catch_warnings(), suppress(ImportError, Warning):
-    # Without its compiled part pyfastcdc is a thousand times slower: nothing is cut rather than seem to hang.
-    warnings.simplefilter("error")
-    from pyfastcdc.cy import FastCDC
 
 SMALLEST_AVERAGE = 64 << 10
 LARGEST_AVERAGE = 4 << 20
@@ -76,12 +72,23 @@ def _share_known(data: memoryview, mean: int, is_known: Callable[[Digest], bool]
 
 def _cutter(mean: int) -> Any:
     """What cuts into chunks of an average size."""
-    if FastCDC is None:
+    compiled = _compiled()
+    if compiled is None:
         raise Refused(
             "large files can't be cut into chunks: the compiled part of pyfastcdc is not installed",
             hint="pip install --force-reinstall pyfastcdc",
         )
-    return FastCDC(mean, min_size=mean // 4, max_size=mean * 4, normalized_chunking=NORMALIZATION, seed=0)
+    return compiled(mean, min_size=mean // 4, max_size=mean * 4, normalized_chunking=NORMALIZATION, seed=0)
+
+
+@cache
+def _compiled() -> Any:
+    """The compiled part of pyfastcdc, loaded for the first large file; None where it is missing."""
+    with warnings.catch_warnings(), suppress(ImportError, Warning):
+        # The other part is a thousand times slower: nothing is cut rather than seem to hang.
+        warnings.simplefilter("error")
+        return import_module("pyfastcdc.cy").FastCDC
+    return None
 
 
 class Readable(Protocol):

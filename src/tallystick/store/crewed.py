@@ -207,7 +207,3 @@ def main() -> None:
                 local, remote, cache = board.folders()
                 sender = Sender(board, LocalStore(local), RemoteStore("", Directory(remote), cache))
             sender.try_all(iter([number]))
-
-
-if __name__ == "__main__":
-    main()

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing, RemoteUnreachable, TallyError
+from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.store.adopting import Adopted, adopt
 from tallystick.store.directory import Directory

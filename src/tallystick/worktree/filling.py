@@ -133,7 +133,3 @@ def main() -> None:
         filler = Filler(Block(view), staged)
         for task in drawn(pipe):
             filler.fill(task)
-
-
-if __name__ == "__main__":
-    main()

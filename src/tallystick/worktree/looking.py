@@ -167,7 +167,3 @@ def main() -> None:
         sight = Sight(view)
         for number in crew.drawn(pipe):
             _do(sight, number, folders)
-
-
-if __name__ == "__main__":
-    main()
