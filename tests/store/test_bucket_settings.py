@@ -1,5 +1,6 @@
 """How a bucket is reached: as nobody, by a profile, in a region, of a storage class."""
 
+import json
 import os
 import sys
 import threading
@@ -71,6 +72,80 @@ def test_a_profile_of_the_users_own_names_the_keys(
         RemoteStore.open(url, {**place, "profile": "wrong"}, tmp_path)
     with pytest.raises((AccessDenied, Refused), match="nobody"):
         RemoteStore.open(url, {**place, "profile": "nobody"}, tmp_path)
+
+
+@pytest.fixture
+def metadata(seaweed: Server) -> Iterator[tuple[str, list[str]]]:
+    """Where a machine in the cloud, or a container there, finds the keys of its role; and what was asked."""
+    asked: list[str] = []
+    keys = {"AccessKeyId": seaweed.key, "SecretAccessKey": seaweed.secret, "Token": ""}
+    role = json.dumps({"Code": "Success", "Expiration": "2099-01-01T00:00:00Z", **keys}).encode()
+    answers = {
+        "PUT /latest/api/token": b"a token",
+        "GET /latest/meta-data/iam/security-credentials/ with a token": b"worker",
+        "GET /latest/meta-data/iam/security-credentials/worker with a token": role,
+        "GET /role with a key": role,
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            words = self.headers.get("X-aws-ec2-metadata-token") or self.headers.get("Authorization")
+            asked.append(f"{self.command} {self.path}{f' with {words}' if words else ''}")
+            self.send_response(200 if asked[-1] in answers else 401)
+            self.end_headers()
+            self.wfile.write(answers.get(asked[-1], b""))
+
+        def do_PUT(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("kind", ["instance", "container"])
+def test_a_machine_s_role_gives_the_keys(
+    kind: str,
+    seaweed: Server,
+    metadata: tuple[str, list[str]],
+    local: LocalStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on EC2, by the second version of its protocol, or on ECS and EKS; nothing else names keys here."""
+    address, asked = metadata
+    if kind == "instance":
+        monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", address)
+    else:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{address}/role")
+        monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "a key")
+    # The region, which counts for nothing here, keeps s3fs from remembering another test's connection.
+    place = {"endpointurl": seaweed.endpoint, "region": f"us-{kind}-1"}
+    content = blobs(5)
+    fill(local, content)
+    url = seaweed.bucket()
+    transfer.push(local, RemoteStore.create(url, place, tmp_path / "a"), content, repository="r")
+    fetched = transfer.fetch(
+        [RemoteStore.open(url, place, tmp_path / "b")], LocalStore(tmp_path / "c"), content
+    )
+    assert fetched.blobs == 5
+    assert asked[-1].startswith(
+        "GET /role" if kind == "container" else "GET /latest/meta-data/iam/security-credentials/worker"
+    )
+
+
+def test_that_there_are_no_keys_at_all_is_said_with_where_they_may_be(
+    seaweed: Server, tmp_path: Path
+) -> None:
+    with pytest.raises(AccessDenied, match="no credentials") as caught:
+        RemoteStore.open(seaweed.bucket(), {"endpointurl": seaweed.endpoint, "region": "us-none-1"}, tmp_path)
+    assert "~/.aws" in (caught.value.hint or "")
 
 
 def test_region_and_storage_class_are_told_to_the_server(

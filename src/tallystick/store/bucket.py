@@ -39,6 +39,10 @@ _BUSY = {
 _DENIED = ("Credential", "Forbidden", "Unauthorized", "ProfileNotFound", "Authentication", "AccessDenied")
 
 _ONCE_MORE = "if the address and the network are right, repeat the command: what arrived is kept"
+_USUAL_PLACES = (
+    "looked in the environment (`AWS_ACCESS_KEY_ID` …), `~/.aws` and the machine's role; "
+    "of a public bucket say `tally config --local remote.<name>.anon true`"
+)
 MOVED = "its `tally-store.json` is gone: was it moved, or emptied?"
 
 _S3_CONNECTION = {
@@ -164,6 +168,8 @@ class Bucket(Backend):
             if code == "NoSuchBucket":
                 return self._no_bucket()
             return ObjectMissing(f"`{name}` is not in `{self.url}`", places=[self.url])
+        if type(error).__name__ == "NoCredentialsError":
+            return AccessDenied(f"`{self.url}`: there are no credentials for it", hint=_USUAL_PLACES)
         if _is_denied(error):
             return AccessDenied(
                 f"`{self.url}` refuses: {_reason(error)}", hint="check the credentials and what they allow"
