@@ -290,6 +290,27 @@ def test_the_difference_of_two_trees_is_what_only_one_of_them_lists(
         )
 
 
+@pytest.mark.parametrize("kept", [slice(0), slice(1, None), slice(0, 400), slice(0, None, 2), slice(None)])
+def test_the_difference_of_large_trees_is_told_piece_by_piece(
+    kept: slice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "_PIECE", 1000)
+    every = [Entry("f", DIGEST, number, b"%03d" % number) for number in range(500)]
+    changed = [item._replace(size=item.size + item.size % 3 // 2) for item in every]
+    some = every[kept]
+    for one, two in ((some, changed), (changed, some), (every, changed)):
+        found = tree.difference(render(one), render(two))
+        assert found == ([item for item in one if item not in two], [item for item in two if item not in one])
+
+
+def test_the_difference_to_what_is_not_sorted_is_still_what_only_one_lists() -> None:
+    lines = [b"f blake3:%s 1 %s\n" % (HEX, path) for path in (b"c", b"a", b"b")]
+    found = tree.difference(b"".join(lines), b"".join(sorted(lines)[:2]))
+    assert found is not None
+    assert [[item.path for item in items] for items in found] == [[b"c"], []]
+    assert tree.difference(lines[0][:-1], lines[0]) is None
+
+
 @pytest.mark.parametrize(
     "lines",
     [

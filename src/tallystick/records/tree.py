@@ -144,17 +144,42 @@ def difference(before: bytes, after: bytes, source: str = "") -> tuple[list[Entr
     What both say is not read, but for its order. None if that takes reading both; raises BadRecord for an
     entry of one alone that is none.
     """
-    if b"%" in before or b"%" in after:
+    if b"%" in before or b"%" in after or before[-1:] not in (b"\n", b""):
         return None
-    old, new = before.split(b"\n"), after.split(b"\n")
-    old.pop()
-    rest = new.pop()
-    paths = list(map(_path_in, new))
-    if rest or not all(map(lt, paths, islice(paths, 1, None))):
-        parse(after, source)
-        return None
-    gone, came = set(old).difference(new), set(new).difference(old)
-    return parse(_text(gone), source), parse(_text(came), source)
+    gone, came = set[bytes](), set[bytes]()
+    done, last = 0, b""
+    for start, end in _pieces(after):
+        new = after[start:end].split(b"\n")
+        rest = new.pop()
+        paths = [last, *map(_path_in, new)]
+        if rest or not all(map(lt, paths, islice(paths, 1, None))):
+            parse(after, source)
+            return None
+        last = paths[-1]
+        until = _line_after(last, before, done)
+        old = before[done:until].split(b"\n")
+        old.pop()
+        if old != new:
+            gone.update(set(old).difference(new))
+            came.update(set(new).difference(old))
+        done = until
+    gone.update(before[done:].split(b"\n")[:-1])
+    # Nothing is in both, unless the first is not sorted.
+    both = gone & came
+    return parse(_text(gone - both), source), parse(_text(came - both), source)
+
+
+def _line_after(path: bytes, text: bytes, start: int) -> int:
+    """Where, from one line on, the first begins that names a later path."""
+    end = len(text)
+    while start < end:
+        begin = max(start, text.rfind(b"\n", start, (start + end) // 2) + 1)
+        stop = text.index(b"\n", begin)
+        if _path_in(text[begin:stop]) <= path:
+            start = stop + 1
+        else:
+            end = begin
+    return end
 
 
 def _path_in(line: bytes) -> bytes:
