@@ -114,6 +114,20 @@ def test_checkout_leaves_the_environment_of_a_stranger_alone(
     assert "the active one" in tally("checkout", "main", "--trust", cwd=clone).out
 
 
+def test_trust_of_a_checkout_counts_for_the_commands_that_it_brings_and_for_no_others(
+    project: Repo, remote: Path, tally: Tally, tmp_path: Path
+) -> None:
+    project.write("tally.yaml", "stages:\n  one:\n    cmd: touch out\n    outs: [out]\n")
+    tally("run")
+    project.commit()
+    tally("push")
+    clone = project.clone(tmp_path / "clone")
+    tally("checkout", "main", "--trust", cwd=clone.path)
+    tally("run", "--force", cwd=clone.path)
+    clone.write("tally.yaml", "stages:\n  one:\n    cmd: touch out other\n    outs: [out]\n")
+    assert "touch out other" in tally("run", cwd=clone.path, code=19).err
+
+
 def test_an_environment_that_can_not_be_had_is_told_after_the_data_is_placed(
     project: Repo, remote: Path, tally: Tally
 ) -> None:

@@ -58,8 +58,6 @@ def command(
     """
     current = context(ctx)
     revs, targets = told_apart(current, arguments)
-    if trust:
-        current.project().grants.grant_all()
     result = checkout(
         current.project(),
         revs[0] if revs else None,
@@ -68,6 +66,7 @@ def command(
         remote=remote,
         jobs=jobs,
         force=force,
+        trust=trust,
         progress=current.progress(),
     )
     render.report(current, result, _lines, _total)

@@ -15,7 +15,7 @@ import click
 from tallystick.cli.context import Context
 from tallystick.cli.render import print_lines, to_json
 from tallystick.cli.text import style
-from tallystick.errors import DiskFull, Refused, TallyError, WrongUsage
+from tallystick.errors import DiskFull, NotTrusted, Refused, TallyError, WrongUsage
 from tallystick.files import create_exclusive
 from tallystick.records.secrets import Redactor
 
@@ -25,6 +25,8 @@ PIPE_CLOSED = 141
 """What a shell reports of a program that the end of a pipe stopped."""
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+_MOST_COMMANDS = 20
 
 
 def exit_code_of(error: BaseException, current: Context, arguments: Sequence[str]) -> int:
@@ -120,12 +122,21 @@ def _as_lines(error: TallyError, verbose: bool) -> Iterator[str]:
     first, *more = error.message.splitlines() or [type(error).__name__]
     yield f"{style('error:', 'bad')} {first}"
     yield from (f"  {line}" for line in more)
+    if isinstance(error, NotTrusted):
+        yield from _commands(error.commands)
     cause = error.__cause__
     while verbose and cause is not None:
         yield f"caused by: {type(cause).__name__}: {cause}"
         cause = cause.__cause__
     if error.hint:
         yield f"{style('hint:', 'changed')} {error.hint}"
+
+
+def _commands(commands: Sequence[str]) -> Iterator[str]:
+    """What would have run: nobody can allow what they haven't seen."""
+    yield from (f"  {command}" for command in commands[:_MOST_COMMANDS])
+    if len(commands) > _MOST_COMMANDS:
+        yield f"  and {len(commands) - _MOST_COMMANDS:,} more: `tally run --dry-run --force` shows them all"
 
 
 def _as_object(error: TallyError, code: int) -> dict[str, object]:

@@ -54,4 +54,4 @@ def _listing(commands: tuple[str, ...], known: frozenset[str]) -> Iterator[str]:
         for former in difflib.get_close_matches(command, known, n=1, cutoff=0.5):
             yield f"    allowed before: {former}"
     if len(new) > MOST_SHOWN:
-        yield f"  and {len(new) - MOST_SHOWN} more: see them with `tally run --dry-run`"
+        yield f"  and {len(new) - MOST_SHOWN} more: `tally run --dry-run --force` shows them all"

@@ -29,6 +29,7 @@ from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.runs.environments import EnvironmentState, bring_back
+from tallystick.runs.pipelines import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,15 @@ def checkout(
     remote: str | None = None,
     jobs: int = JOBS,
     force: bool = False,
+    trust: bool = False,
     progress: Progress = silent,
 ) -> CheckedOut:
     """Let git check out a commit, fetch what its pointers need, place it, and see to its environment.
 
     Without a commit the data of the worktree's own pointers is placed; with targets only theirs, then or
-    now. The environment is left alone without `variables`, those in which stages would run. Raises
-    WouldLoseChanges, before anything is touched, for changes that are stored nowhere.
+    now. The environment is left alone without `variables`, those in which stages would run; `trust` allows
+    the commands that stand in the worktree in the end, and no others. Raises WouldLoseChanges, before
+    anything is touched, for changes that are stored nowhere.
     """
     work = _Work(project, remote, jobs, force, progress)
     if rev is None:
@@ -77,8 +80,10 @@ def checkout(
         done = _take_from(work, project.git.resolve(rev), targets)
     else:
         done = _switch(work, rev)
-        if variables is not None:
-            done = replace(done, environments=bring_back(project, variables, progress))
+    if trust:
+        project.grants.grant([step.command for step in load(project).steps.values()])
+    if rev is not None and not targets and variables is not None:
+        done = replace(done, environments=bring_back(project, variables, progress))
     return done
 
 

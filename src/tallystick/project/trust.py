@@ -13,5 +13,5 @@ def require_grant(project: Project, commands: Iterable[str]) -> None:
         raise NotTrusted(
             "this repository's commands have not been allowed to run",
             wanted,
-            hint="look at them with `tally run --dry-run`, then allow them with `--trust`",
+            hint="if they may, say so with `--trust`; it counts for just these commands, now and later",
         )
