@@ -1,5 +1,6 @@
 """Packs of a remote that are nearly all wanted are taken over whole, each of their blobs verified."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,31 @@ def test_a_damaged_pack_is_not_taken_over_and_its_sound_blobs_come_one_by_one(
     assert names(clone.packs).isdisjoint({pack.name})
     assert again(clone).missing(SMALL) == fetched
     assert not list(clone.packs.glob(".tally-*"))
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="the system takes no advice")
+@pytest.mark.parametrize("way", ["adopted", "written"])
+def test_the_disk_begins_with_a_local_pack_before_it_is_synced(
+    pushed: RemoteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    heard: list[str] = []
+    sync = os.fsync
+
+    def advise(_descriptor: int, start: int, size: int, _advice: int) -> None:
+        assert start % 4096 == size % 4096 == 0
+        heard.append("begin" if size else "nothing yet")
+
+    def fsync(descriptor: int) -> None:
+        heard.append("sync")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "posix_fadvise", advise)
+    monkeypatch.setattr(os, "fsync", fsync)
+    clone = LocalStore(tmp_path / "clone")
+    if way == "adopted":
+        transfer.fetch([pushed], clone, SMALL)
+    else:
+        with clone.writer() as writer:
+            writer.add(bytes(50_000))
+    assert "begin" in heard
+    assert heard.index("begin") < heard.index("sync")

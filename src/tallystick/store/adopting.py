@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple
 
 from tallystick.digest import Digest, blake3_hasher, digests_of
 from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing
-from tallystick.files import atomic_file
+from tallystick.files import atomic_file, begin_writing
 from tallystick.store.index import PackName
 from tallystick.store.pack import LARGE, RAW, ROW
 from tallystick.store.remote import RemoteStore
@@ -50,7 +50,7 @@ def adopt(remote: RemoteStore, folder: Path, pack: PackName) -> Adopted | None:
 
 def _copy(remote: RemoteStore, pack: PackName, entries: list[_Row], file: BinaryIO) -> None:
     """Copy a pack piece by piece; raise ObjectCorrupt at the first blob that is not what its name says."""
-    whole, position = blake3_hasher(), 0
+    whole, position, begun = blake3_hasher(), 0, 0
     left = iter(entries)
     per_piece = max(1, len(entries) * _PIECE // pack.size)
     while position < pack.size:
@@ -63,5 +63,6 @@ def _copy(remote: RemoteStore, pack: PackName, entries: list[_Row], file: Binary
         whole.update(piece)
         file.write(piece)
         position = end
+        begun = begin_writing(file.fileno(), begun, position)
     if whole.digest() != pack.digest:
         raise ObjectCorrupt(f"{pack.digest} is damaged in {remote.url}")

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from tallystick.digest import Buffer
 from tallystick.errors import AccessDenied, DiskFull, ObjectMissing, Refused, RemoteUnreachable, TallyError
-from tallystick.files import TEMPORARY, temporary_name
+from tallystick.files import TEMPORARY, begin_writing, temporary_name
 from tallystick.store.backend import MARKER, Backend
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -21,8 +21,6 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _AT_ONCE = 2 << 20
 """Bytes after which the disk is told to begin with them."""
-
-_PAGE = 4096
 
 
 class Directory(Backend):
@@ -184,23 +182,10 @@ def _write(folder: int, name: str, pieces: Iterable[Buffer]) -> None:
                 count = os.write(descriptor, view[:_AT_ONCE])
                 view, written = view[count:], written + count
                 if written - begun >= _AT_ONCE:
-                    begun = _begin(descriptor, begun, written)
+                    begun = begin_writing(descriptor, begun, written)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _begin(descriptor: int, start: int, end: int) -> int:
-    """Let the disk begin with what was written, up to the last whole page; say how far it has been told.
-
-    Left alone, it waits for the sync at the end and is idle while the bytes before that are verified. "Not
-    needed soon" is what makes a system begin; what it doesn't know of that advice the sync does alone.
-    """
-    whole = end - end % _PAGE
-    if hasattr(os, "posix_fadvise"):
-        with suppress(OSError):
-            os.posix_fadvise(descriptor, start, whole - start, os.POSIX_FADV_DONTNEED)
-    return whole
 
 
 def _give_name(source: int, temporary: str, folder: int, name: str) -> bool:

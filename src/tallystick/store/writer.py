@@ -19,7 +19,7 @@ from tallystick.digest import (
     unwatched,
 )
 from tallystick.errors import ObjectCorrupt, Refused
-from tallystick.files import sync_folder, temporary_name, translated
+from tallystick.files import begin_writing, sync_folder, temporary_name, translated
 from tallystick.store.background import Background
 from tallystick.store.index import PackName
 from tallystick.store.pack import LARGE, MAGIC, PACK_SIZE, RAW, ROW, close
@@ -45,12 +45,13 @@ class _PackFile:
         self.temporary = temporary
         self.descriptor = descriptor
         self.hasher = blake3_hasher()
-        self.size = 0
+        self.size = self._begun = 0
 
     def write(self, data: Buffer) -> None:
         _write_all(self.descriptor, data, self.temporary)
         self.hasher.update(data)
         self.size += len(data)
+        self._begun = begin_writing(self.descriptor, self._begun, self.size)
 
     def seal(self) -> PackName:
         """Make the pack durable and give it its name."""
