@@ -13,8 +13,9 @@ from tallystick.cli.options import own_folder
 from tallystick.cli.text import count_text, style
 from tallystick.errors import WrongUsage
 from tallystick.flows.export import Destination, Exported, export
+from tallystick.patterns import regex
 
-_SIZE = re.compile(r"(\d{1,15})\s*(?:([kmgt])?i?b?)", re.IGNORECASE)
+_SIZE = regex(r"(\d{1,15})\s*(?:([kmgt])?i?b?)", re.IGNORECASE)
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
 

@@ -1,7 +1,6 @@
 """`tally repro --all-receipts`: a line for each run, then how much of the ledger can still be rebuilt."""
 
 import os
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from tallystick.cli.text import ago_text, style, table
 from tallystick.cli.verdicts import outcome_text
 from tallystick.errors import WrongUsage
 from tallystick.flows.survey import Age, Checked, Request, Survey, survey
+from tallystick.patterns import regex
 from tallystick.progress import Wordless
 from tallystick.records.verdict import REPRODUCED
 from tallystick.reproduction.attempt import Manner
@@ -27,7 +27,7 @@ from tallystick.runs.sampling import Sampled, Sampling
 OUTCOME_WIDTH = len("could not be rebuilt")
 AGE_WIDTH = len("1,000 days ago")
 
-_SPAN = re.compile(r"(\d{1,6})\s*(h|hour|d|day|w|week|month|y|year)s?(\s+ago)?")
+_SPAN = regex(r"(\d{1,6})\s*(h|hour|d|day|w|week|month|y|year)s?(\s+ago)?")
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "m": 30 * 86400, "y": 365 * 86400}
 _UNFIT = ("explain", "write_tolerance", "keep", "against", "fail_if", "recorded")
 

@@ -1,7 +1,6 @@
 """NumPy's array files, read without NumPy and without ever unpickling."""
 
 import ast
-import re
 import struct
 import sys
 import zipfile
@@ -14,6 +13,7 @@ from tallystick.compare.forms import FORMS, Form
 from tallystick.compare.numbers import Policy
 from tallystick.compare.tensors import LARGEST, MOST_TENSORS, Tensor, compare_named, compare_tensors
 from tallystick.errors import BadRecord
+from tallystick.patterns import regex
 from tallystick.records.verdict import Difference
 
 ARRAY = "array"
@@ -24,7 +24,7 @@ WIDEST = 1 << 16
 """Bytes of the longest text in an array of texts."""
 
 MAGIC = b"\x93NUMPY"
-_TYPE = re.compile(r"([<>|=]?)([A-Za-z])([0-9]{0,9})(\[[^\]]{1,20}\])?")
+_TYPE = regex(r"([<>|=]?)([A-Za-z])([0-9]{0,9})(\[[^\]]{1,20}\])?")
 
 
 def compare_npy(expected: BinaryIO, actual: BinaryIO, tolerances: Policy) -> Iterator[Difference]:

@@ -1,15 +1,15 @@
 """Images that are hardly packed: PGM, PPM and BMP."""
 
-import re
 import struct
 import sys
 
 from tallystick.compare.forms import turned
 from tallystick.compare.image import Image, check_size
 from tallystick.errors import BadRecord
+from tallystick.patterns import regex
 
-_NETPBM = re.compile(rb"P([56])(?=[\s#])")
-_WORD = re.compile(rb"(?:\s|#[^\n]{0,999}\n)*([0-9]{1,9})(?=[\s#])")
+_NETPBM = regex(rb"P([56])(?=[\s#])")
+_WORD = regex(rb"(?:\s|#[^\n]{0,999}\n)*([0-9]{1,9})(?=[\s#])")
 _CHANNELS = {b"5": 1, b"6": 3}
 
 

@@ -1,7 +1,6 @@
 """The files of conda's packages: found at hand or fetched from their channels, checked by their hashes."""
 
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -13,12 +12,13 @@ from urllib.parse import unquote, urlsplit
 
 from tallystick.errors import EnvironmentNotRebuilt
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records.environment import CondaPackage
 
 RATTLER = "tallystick.envs.rattler"
 """What fetches and unpacks packages: loaded where there are any, for its library is an extra."""
 
-_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._!+-]*\.(conda|tar\.bz2)")
+_FILE = regex(r"[A-Za-z0-9_][A-Za-z0-9._!+-]*\.(conda|tar\.bz2)")
 _MACHINES = {
     ("linux", "x86_64"): "linux-64",
     ("linux", "i686"): "linux-32",

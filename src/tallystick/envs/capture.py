@@ -19,10 +19,11 @@ from tallystick.envs.probe import Probed, probe
 from tallystick.envs.wheel import build, cannot_keep, sources
 from tallystick.errors import Refused
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records.environment import Lock, Origin, Package, is_hash, normalised
 
-_BUILT_TAG = re.compile(r"^Tag:\s*\S+-linux_\w+\s*$", re.MULTILINE)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_BUILT_TAG = regex(r"^Tag:\s*\S+-linux_\w+\s*$", re.MULTILINE)
+_SHA256 = regex(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
@@ -10,14 +9,15 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records.environment import CondaPackage, is_conda_package
 
 FOLDER = "conda-meta"
 LARGEST = 64 << 20
 
-_TOKEN = re.compile(r"/t/[^/]+(?=/)")
+_TOKEN = regex(r"/t/[^/]+(?=/)")
 """How conda writes a token into a channel's address, behind whatever the server lies below."""
-_METADATA = re.compile(r"(.*\.dist-info)/METADATA|(.*\.egg-info)(/PKG-INFO)?")
+_METADATA = regex(r"(.*\.dist-info)/METADATA|(.*\.egg-info)(/PKG-INFO)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tallystick.envs.installed import Distribution, recorded
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 
-_MAPPING = re.compile(r"^MAPPING\s*(?::[^=]*)?=\s*(\{.*?\})\s*$", re.MULTILINE | re.DOTALL)
+_MAPPING = regex(r"^MAPPING\s*(?::[^=]*)?=\s*(\{.*?\})\s*$", re.MULTILINE | re.DOTALL)
 _LARGEST = 1 << 20
 
 

@@ -1,11 +1,11 @@
 """Which environments a command enters before it starts anything, read from its words."""
 
 import os
-import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 
 _CONDAS = frozenset({"conda", "mamba", "micromamba"})
 _VALUED: Mapping[str, frozenset[str]] = {
@@ -37,7 +37,7 @@ _VALUED: Mapping[str, frozenset[str]] = {
 
 TOOLS = frozenset(_VALUED)
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./:,@=%+ -]*")
+_PLAIN = regex(r"[A-Za-z0-9_./:,@=%+ -]*")
 _NAMES = ("-n", "--name", "-e", "--env", "--environment", "--venv")
 _PLACES = ("-p", "--prefix")
 _FOLDERS = ("--project", "--directory", "-C", "-P", "--manifest-path", "--pyproject")

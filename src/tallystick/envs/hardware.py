@@ -7,12 +7,13 @@ from functools import cache
 from pathlib import Path
 
 from tallystick.errors import TallyError
+from tallystick.patterns import regex
 from tallystick.process import find, run
 from tallystick.records.provenance import Hardware
 
 PATIENCE = 10.0
 
-_FLAG = re.compile(r"sse4_[12]|avx\w*|fma|f16c|bf16|amx_\w+|neon|asimd|sve\w*|sme(2\w*|_\w+)?|i8mm")
+_FLAG = regex(r"sse4_[12]|avx\w*|fma|f16c|bf16|amx_\w+|neon|asimd|sve\w*|sme(2\w*|_\w+)?|i8mm")
 
 
 @cache

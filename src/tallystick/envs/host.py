@@ -1,15 +1,15 @@
 """Say below which operating system a run stands, never on whose machine."""
 
 import os
-import re
 from functools import cache
 from pathlib import Path
 
+from tallystick.patterns import regex
 from tallystick.records.fields import single_line
 from tallystick.records.provenance import Host
 
 _MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
-_GROUPS = re.compile(r"docker|kubepods|containerd|libpod|lxc|garden")
+_GROUPS = regex(r"docker|kubepods|containerd|libpod|lxc|garden")
 _CGROUP = Path("/proc/1/cgroup")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tallystick.digest import Digest
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 
 OWN_TO_INSTALLER = frozenset(
     {
@@ -29,8 +30,8 @@ OWN_TO_INSTALLER = frozenset(
 MANAGED = frozenset({"conda", "debian", "rpm"})
 """Installers whose direct_url.json, if any, tells of their own build machine."""
 
-_METADATA_FOLDER = re.compile(r"(?P<name>.+?)(-(?P<version>[^-]+))?(-py[\d.]+)?\.(dist|egg)-info")
-_HEADER = re.compile(r"^(Name|Version):\s*(.+?)\s*$", re.MULTILINE)
+_METADATA_FOLDER = regex(r"(?P<name>.+?)(-(?P<version>[^-]+))?(-py[\d.]+)?\.(dist|egg)-info")
+_HEADER = regex(r"^(Name|Version):\s*(.+?)\s*$", re.MULTILINE)
 _LARGEST_HEAD = 1 << 16
 
 

@@ -8,16 +8,17 @@ from pathlib import Path
 
 from tallystick.envs.entering import TOOLS, entries, words_of
 from tallystick.envs.standins import FOLDER as STAND_INS
+from tallystick.patterns import regex
 
 HOMES = "tallystick.envs.homes"
 """What knows where tools keep environments: loaded for the few commands that enter one."""
 
-_PYTHON = re.compile(r"(python|pypy)(\d+(\.\d+)*t?)?")
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_PYTHON = regex(r"(python|pypy)(\d+(\.\d+)*t?)?")
+_ASSIGNMENT = regex(r"[A-Za-z_][A-Za-z0-9_]*=")
 _BY_PLACE = frozenset({"poetry", "pipenv", "pdm"})
 _SEPARATORS = {";", "&", "&&", "|", "||", "(", ")", "{", "}", "!", "\n", "if", "then", "else", "do", "while"}
 _WRAPPERS = {"exec", "env", "nice", "nohup", "time", "command", "stdbuf", "taskset", "ionice", "timeout"}
-_SHEBANG = re.compile(rb"^(?:#!\s*|'''exec' \"?)(/[^\"\n]*?/(?:python|pypy)[0-9.]*t?)[\" \n]", re.MULTILINE)
+_SHEBANG = regex(rb"^(?:#!\s*|'''exec' \"?)(/[^\"\n]*?/(?:python|pypy)[0-9.]*t?)[\" \n]", re.MULTILINE)
 _LONGEST_HEAD = 512
 
 

@@ -1,6 +1,5 @@
 """Turn a lock into what an installer reads."""
 
-import re
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -9,12 +8,13 @@ from tallystick.digest import Digest
 from tallystick.envs.stock import Read, Stocked, check_platform
 from tallystick.envs.wheel import file_name
 from tallystick.errors import BadRecord, EnvironmentNotRebuilt
+from tallystick.patterns import regex
 from tallystick.records.environment import Package
 
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
-_URL = re.compile(r"https?://[^\s'\"\\;]+\.whl")
-_HASH = re.compile(r"sha(256|384|512):[0-9a-f]{64,128}")
+_NAME = regex(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_VERSION = regex(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+_URL = regex(r"https?://[^\s'\"\\;]+\.whl")
+_HASH = regex(r"sha(256|384|512):[0-9a-f]{64,128}")
 
 
 def requirement(package: Package, folder: Path, read: Read, stocked: Stocked | None = None) -> str:

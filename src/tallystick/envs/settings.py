@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tallystick.patterns import regex
 from tallystick.records.environment import Lock, normalised
 from tallystick.records.fields import single_line
 
@@ -68,13 +69,13 @@ _FOLDERS = (
     "sklearn/.dylibs",
     "tensorflow",
 )
-_OF_CONDA = re.compile(r"lib(openblas|blas|lapack|mkl_rt|mkl_core|blis|iomp5|gomp|omp)[\w.-]*\.(so|dylib)")
-_LIBRARY = re.compile(
+_OF_CONDA = regex(r"lib(openblas|blas|lapack|mkl_rt|mkl_core|blis|iomp5|gomp|omp)[\w.-]*\.(so|dylib)")
+_LIBRARY = regex(
     r"lib[\w-]*?(openblas|mkl_rt|mkl_core|mkl_intel|blis|gomp|iomp5|omp|cudnn|cublas|cudart)[\w.+-]*?"
     r"\.(so|dylib|dll)[\d.]*"
 )
-_NVIDIA = re.compile(r"nvidia-(cublas|cudnn|cuda-runtime|cufft|cusolver|cusparse|curand|nccl)(-cu\d+)?")
-_OF_TORCH = re.compile(r"^(cuda|hip|git_version)\b[^=\n]*=\s*['\"]?([^'\"\n]+)", re.MULTILINE)
+_NVIDIA = regex(r"nvidia-(cublas|cudnn|cuda-runtime|cufft|cusolver|cusparse|curand|nccl)(-cu\d+)?")
+_OF_TORCH = regex(r"^(cuda|hip|git_version)\b[^=\n]*=\s*['\"]?([^'\"\n]+)", re.MULTILINE)
 _LARGEST = 1 << 16
 _LONGEST = 500
 

@@ -1,17 +1,17 @@
 """Wheels that a rebuild need not ask an index for, and whether they are for this machine."""
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tallystick.digest import Digest
 from tallystick.errors import EnvironmentNotRebuilt
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records.environment import Lock, Package
 
 _SYSTEMS = {"linux": ("linux_", "manylinux", "musllinux"), "darwin": ("macosx_",)}
-_PLAIN = re.compile(r"[a-z0-9_.]+")
+_PLAIN = regex(r"[a-z0-9_.]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,15 @@ from tallystick.envs.editable import Root, is_link
 from tallystick.envs.installed import Distribution, File, essential, record_digest, recorded
 from tallystick.errors import BadRecord, Refused
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 
 LARGEST = 256 << 20
 """Bytes that a package may have to be kept in the store."""
 
 _LARGEST_TAGS = 1 << 16
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
-_SCRIPT = re.compile(rb"#!.*python[^\n]*\n")
-_ENTRY_POINT = re.compile(r"^\s*([^\s=\[]+)\s*=", re.MULTILINE)
+_SCRIPT = regex(rb"#!.*python[^\n]*\n")
+_ENTRY_POINT = regex(r"^\s*([^\s=\[]+)\s*=", re.MULTILINE)
 _IGNORED = {"__pycache__", ".git", ".mypy_cache", ".ruff_cache"}
 
 

@@ -1,9 +1,8 @@
 """Read and change settings."""
 
-import re
-
 from tallystick.errors import Refused
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.project import Project
 from tallystick.project.settings import Change, Setting, apply, key_name, listed
 
@@ -17,7 +16,7 @@ KEYS = (
     "repro.unpickle",
     "remote.<name>.<option>",
 )
-_KNOWN = re.compile(
+_KNOWN = regex(
     r"core\.(remote|repository|jobs)|store\.link|mlflow\.uri|container\.engine|repro\.unpickle|remote\..+\..+"
 )
 

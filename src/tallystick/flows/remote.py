@@ -1,7 +1,6 @@
 """Name the places where blobs are kept: add, list, remove and choose remotes."""
 
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from tallystick.errors import Refused
 from tallystick.files import translated
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.project import Project
 from tallystick.project.settings import Change, apply, checked, listed, presentable
 from tallystick.records.config import RemoteConfig, redacted
@@ -17,7 +17,7 @@ from tallystick.store import RemoteStore
 DEFAULT = "core.remote"
 Values = dict[str, str | None]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from tallystick.frozen import dataclass
 from tallystick.git.plumbing import Git
+from tallystick.patterns import regex
 from tallystick.project import SHARED_CONFIG
 from tallystick.records import config as config_record
 from tallystick.records.config import Config, redacted
@@ -13,7 +14,7 @@ MACHINE = "tally."
 """How the names of the user's own settings begin in `git config`."""
 
 HIDDEN = "***"
-_SECRET = re.compile(
+_SECRET = regex(
     r"key|secret|token|password|passwd|passphrase|credential|signature|sas|connection-?string", re.IGNORECASE
 )
 

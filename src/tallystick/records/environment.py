@@ -8,6 +8,7 @@ from typing import Literal
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records.fields import Fields, single_line, versioned
 from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
 
@@ -24,11 +25,11 @@ ORIGINS: dict[str, Origin] = {
     "conda": "conda",
 }
 
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
-_HASH = re.compile(r"[a-z0-9]+:[0-9a-f]{32,128}")
-_CONDA_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._!+-]*")
-_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]*@")
+_NAME = regex(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_VERSION = regex(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+_HASH = regex(r"[a-z0-9]+:[0-9a-f]{32,128}")
+_CONDA_WORD = regex(r"[A-Za-z0-9_][A-Za-z0-9._!+-]*")
+_PASSWORD = regex(r"://[^/@\s]*:[^/@\s]*@")
 
 
 @dataclass(frozen=True, slots=True)

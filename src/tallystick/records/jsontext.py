@@ -1,15 +1,16 @@
 """Finds where the values of a JSON text stand, so that one can be changed and the rest kept."""
 
 import json
-import re
 from typing import Any
+
+from tallystick.patterns import regex
 
 Path = tuple[str | int, ...]
 Spans = dict[Path, tuple[int, int]]
 
 _DECODER = json.JSONDecoder()
-_BLANK = re.compile(r"[ \t\r\n]*")
-_ATOM = re.compile(r"[^\s,\]}]+")
+_BLANK = regex(r"[ \t\r\n]*")
+_ATOM = regex(r"[^\s,\]}]+")
 
 
 def spans(text: str) -> Spans:

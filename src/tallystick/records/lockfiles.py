@@ -8,27 +8,28 @@ from typing import Any
 
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records.environment import is_hash, normalised
 from tallystick.records.syntax import load_yaml
 
 LARGEST = 64 << 20
 """No lock file is larger."""
 
-_REQUIREMENTS = re.compile(r"requirements[A-Za-z0-9._-]*\.txt")
+_REQUIREMENTS = regex(r"requirements[A-Za-z0-9._-]*\.txt")
 _CONDA = ("environment.yml", "environment.yaml")
 _CONDA_LOCK = "conda-lock.yml"
 _TABLES = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
 _OTHERS = (*_TABLES, "Pipfile.lock", _CONDA_LOCK, "Dockerfile")
 
-_PINNED = re.compile(
+_PINNED = regex(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*={2,3}\s*(?P<version>[A-Za-z0-9.!+_-]*[A-Za-z0-9])(?![.*A-Za-z0-9])\s*"
     r"(?P<marker>;[^#]*)?"
 )
-_OPTION_HASH = re.compile(r"--hash[= ]([a-z0-9]+:[0-9a-f]+)")
-_CONDA_PIN = re.compile(
+_OPTION_HASH = regex(r"--hash[= ]([a-z0-9]+:[0-9a-f]+)")
+_CONDA_PIN = regex(
     r"(?:[\w-]+::)?(?P<name>[A-Za-z0-9][\w.-]*)\s*(?P<how>==?)\s*(?P<version>[\w.!+-]+)(=\S+)?"
 )
-_RELEASE = re.compile(r"v?(?:\d+!)?\d+(?:\.\d+)*")
+_RELEASE = regex(r"v?(?:\d+!)?\d+(?:\.\d+)*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 import re
 
 from tallystick.errors import BadRecord
+from tallystick.patterns import regex
 from tallystick.records.fields import is_number
 from tallystick.records.values import flatten, load
 
-_NOT_FINITE = re.compile(r"[-+]?(\.?nan|\.?inf(inity)?)", re.IGNORECASE)
+_NOT_FINITE = regex(r"[-+]?(\.?nan|\.?inf(inity)?)", re.IGNORECASE)
 
 
 def read(data: bytes | str, file: str) -> dict[str, float]:

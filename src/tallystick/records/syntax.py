@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, NoReturn, SupportsIndex
 
 from tallystick.errors import BadRecord
+from tallystick.patterns import regex
 from tallystick.records import yamlplain
 from tallystick.records.yamlplain import Row, Table
 from tallystick.records.yamltree import DEEPEST, Branch, Leaf, Node, parse_tree
@@ -15,7 +16,7 @@ POINTER_LIMIT = 64 << 10
 PIPELINE_LIMIT = 4 << 20
 RECEIPT_LIMIT = 16 << 20
 
-_CONFLICT = re.compile(r"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
+_CONFLICT = regex(r"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
 
 
 def decode(data: bytes | str, source: str, limit: int) -> str:

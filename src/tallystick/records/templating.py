@@ -1,6 +1,5 @@
 """Templates: `${train.lr}` in a text, filled in from variables; data in, data out, nothing is evaluated."""
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
@@ -8,6 +7,7 @@ from typing import Any, Literal, NoReturn
 
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records.syntax import line_of
 from tallystick.records.yamlplain import Row, Table
 
@@ -27,11 +27,11 @@ TYPED = frozenset(("seed", "frozen", "always_changed", "cache", "tolerance", "ne
 
 Mode = Literal["text", "typed", "cmd"]
 
-_TEMPLATE = re.compile(r"\\\$\{|\$\{([^}]*)(\}?)")
-_EXACT = re.compile(r"\$\{([^{}]*)\}")
+_TEMPLATE = regex(r"\\\$\{|\$\{([^}]*)(\}?)")
+_EXACT = regex(r"\$\{([^{}]*)\}")
 _PART = r"[^.\[\]{}$\s](?:[^.\[\]{}$]*[^.\[\]{}$\s])?"
-_NAME = re.compile(rf"{_PART}(?:\.{_PART}|\[[^\[\]{{}}$]+\])*")
-_STEP = re.compile(r"\[([^\]]+)\]|([^.\[\]]+)")
+_NAME = regex(rf"{_PART}(?:\.{_PART}|\[[^\[\]{{}}$]+\])*")
+_STEP = regex(r"\[([^\]]+)\]|([^.\[\]]+)")
 
 
 def escaped(text: str) -> str:

@@ -1,9 +1,9 @@
 """Finds where the values of a TOML text stand, so that one can be changed and the rest kept."""
 
-import re
 import tomllib
 from typing import Any
 
+from tallystick.patterns import regex
 from tallystick.records.yamlwrite import double_quoted
 
 Path = tuple[str | int, ...]
@@ -13,8 +13,8 @@ _BARE = r"[A-Za-z0-9_-]+"
 _STRING = r'"(?:[^"\\\n]|\\.)*"|' + r"'[^'\n]*'"
 _KEY = rf"(?:{_BARE}|{_STRING})(?:[ \t]*\.[ \t]*(?:{_BARE}|{_STRING}))*"
 _VALUE = rf"{_STRING}|\[[^\[\]#\n\"']*\]|[^\s\"'\[{{#][^#\n]*?"
-_LINE = re.compile(rf"[ \t]*({_KEY})[ \t]*=[ \t]*({_VALUE})[ \t]*(?:#.*)?")
-_TABLE = re.compile(rf"[ \t]*\[[ \t]*({_KEY})[ \t]*\][ \t]*(?:#.*)?")
+_LINE = regex(rf"[ \t]*({_KEY})[ \t]*=[ \t]*({_VALUE})[ \t]*(?:#.*)?")
+_TABLE = regex(rf"[ \t]*\[[ \t]*({_KEY})[ \t]*\][ \t]*(?:#.*)?")
 
 
 def spans(text: str) -> Spans:

@@ -1,12 +1,12 @@
 """The vault: which wheels were put aside, so that an environment is rebuilt without a package index."""
 
-import re
 from collections.abc import Iterable
 from itertools import pairwise
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records.environment import CondaPackage, Package, is_hash, normalised
 from tallystick.records.fields import Fields, versioned
 from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
@@ -14,10 +14,10 @@ from tallystick.records.syntax import RECEIPT_LIMIT, dump_json, load_json
 FILE = "environment.vault"
 VERSION = 1
 
-_FILE = re.compile(r"[A-Za-z0-9_.!+]+(-[A-Za-z0-9_.!+]+){4,5}\.whl")
+_FILE = regex(r"[A-Za-z0-9_.!+]+(-[A-Za-z0-9_.!+]+){4,5}\.whl")
 _LONGEST_FILE = 255
-_CONDA_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._!+-]*\.(conda|tar\.bz2)")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_CONDA_FILE = regex(r"[A-Za-z0-9_][A-Za-z0-9._!+-]*\.(conda|tar\.bz2)")
+_SHA256 = regex(r"[0-9a-f]{64}")
 
 Key = tuple[str, str, Digest]
 """What makes two packages the same, in whichever lock: name, version, and the digest of installed files."""

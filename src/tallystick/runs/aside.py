@@ -1,15 +1,15 @@
 """Take outs out of a command's way, and give back those that it did not write itself."""
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tallystick.data.freezing import keep
+from tallystick.patterns import regex
 from tallystick.process import lives
 from tallystick.project import Project
 from tallystick.worktree import Aside
 
-_OWNER = re.compile(r"\.tally-(\d+)-")
+_OWNER = regex(r"\.tally-(\d+)-")
 """The process that moved something aside, in the name of the folder it lies in."""
 
 

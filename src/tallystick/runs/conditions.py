@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from tallystick.errors import WrongUsage
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records.fields import is_number
 from tallystick.runs.naming import BEGINNINGS, Values
 
@@ -16,7 +17,7 @@ DEEPEST = 50
 
 LONGEST = 10_000
 
-_TOKEN = re.compile(
+_TOKEN = regex(
     r"\s*(?:(?P<operator><=|>=|==|!=|<|>|=|~)|(?P<bracket>[()])"
     r"|(?P<quoted>\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')|(?P<word>[^\s()<>=!~\"']+))"
 )

@@ -1,13 +1,12 @@
 """What the receipt of a stage is called: what `foreach` went through may hold anything."""
 
-import re
-
 from tallystick.digest import Digest
+from tallystick.patterns import regex
 
 LONGEST_NAME = 160
 """Characters of a stage's name in the name of its receipt; the rest is a digest."""
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.@=+,-]")
+_UNSAFE = regex(r"[^A-Za-z0-9_.@=+,-]")
 
 
 def file_name(name: str) -> str:

@@ -1,6 +1,5 @@
 """Conditions on metrics, `accuracy < baseline - 0.01`: read, checked and computed, never evaluated."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from operator import add, eq, ge, gt, le, lt, mul, ne, sub, truediv
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from tallystick.errors import Refused, TallyError, WrongUsage
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 
 LONGEST = 500
 """Characters of a condition: it is computed as deep as it is long."""
@@ -17,7 +17,7 @@ DEEPEST = 30
 
 BASELINE = "baseline"
 
-_TOKEN = re.compile(
+_TOKEN = regex(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
     r"|(?P<operator><=|>=|==|!=|<|>|=)|(?P<sign>[-+*/])|(?P<bracket>[()])"
     r"|(?P<name>(?:baseline\.)?(?:\"[^\"]+\"|'[^']+'|`[^`]+`))"

@@ -9,13 +9,14 @@ from math import prod
 
 from tallystick.errors import WrongUsage
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 
 MOST = 1000
 """Points that one sweep may have: each is a worktree and a run of its own."""
 
 _NUMBER = r"[-+]?\d{1,15}(?:\.\d{1,15})?"
-_RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?:\.\.({_NUMBER}))?", re.ASCII)
-_NEARLY = re.compile(r"[-+]?[\d.]*\d[\d.eE+-]*\.\.", re.ASCII)
+_RANGE = regex(rf"({_NUMBER})\.\.({_NUMBER})(?:\.\.({_NUMBER}))?", re.ASCII)
+_NEARLY = regex(r"[-+]?[\d.]*\d[\d.eE+-]*\.\.", re.ASCII)
 """What begins like a range of numbers: a path like `../data` does not."""
 
 _PAIRS = {"[": "]", "{": "}"}

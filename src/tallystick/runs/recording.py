@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import Any
 from tallystick.digest import Digest
 from tallystick.files import translated
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.project import Project
 from tallystick.records.config import redacted
 from tallystick.records.fields import single_line
@@ -31,7 +31,7 @@ ROOM = 1 << 20
 LONGEST_LINE = 500
 LARGEST_NOTE = 1 << 20
 _TAIL_BYTES = 64 << 10
-_ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
+_ESCAPE = regex(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
 _KINDS = ("mlflow", "wandb")
 
 

@@ -1,11 +1,11 @@
 """The facts, params and metrics of all runs in the ledger, without reading a receipt that was read before."""
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tallystick.digest import Digest
+from tallystick.patterns import regex
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
 from tallystick.runs import ledger
@@ -17,14 +17,14 @@ SHORT = 1 << 20
 TOGETHER = 500
 """So many receipts are looked at together: a list is read several times as fast as what stands in it."""
 
-_AUTHOR = re.compile(rb'\{\n  "author": (.*),\n  "cause": (.*),\n')
-_CODE = re.compile(rb'\n  "code": \{\n    "commit": (.*),\n    "dirty": (.*),\n')
-_EXIT = re.compile(rb'\n  "exit_code": (.*),\n')
-_REST = re.compile(
+_AUTHOR = regex(rb'\{\n  "author": (.*),\n  "cause": (.*),\n')
+_CODE = regex(rb'\n  "code": \{\n    "commit": (.*),\n    "dirty": (.*),\n')
+_EXIT = regex(rb'\n  "exit_code": (.*),\n')
+_REST = regex(
     rb'\n  "seconds": (.*),\n  "seed": (.*),\n  "series": .*,\n'
     rb'  "stage": (.*),\n  "started": (.*),\n  "status": (.*),\n'
 )
-_INDENTED = re.compile(rb"\n *")
+_INDENTED = regex(rb"\n *")
 _METRICS, _OUTS = b'\n  "metrics": ', b',\n  "outs": '
 _PARAMS, _PRODUCED_BY = b'\n  "params": ', b',\n  "produced_by": '
 

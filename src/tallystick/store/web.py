@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from tallystick.digest import Buffer
 from tallystick.errors import ObjectMissing, Refused, RemoteUnreachable
+from tallystick.patterns import regex
 from tallystick.records.config import redacted
 from tallystick.store.backend import MARKER
 from tallystick.store.bucket import MOVED, Bucket, reached
@@ -19,7 +20,7 @@ _JOBS = 16
 _DEPTH = 2
 """Our files lie no deeper; a page may name itself as a folder in itself."""
 
-_NAME = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,255}")
+_NAME = regex(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,255}")
 """Names of ours; a page that lists a folder holds other links besides."""
 
 # The user's proxies and ~/.netrc count, as they do for curl and git.

@@ -2,15 +2,15 @@
 
 import os
 import posixpath
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 
 MOST = 1000
 """Paths of each kind that are listed; more of them are only counted."""
 
-_CACHED = re.compile(r"(?P<folder>.*/|)__pycache__/(?P<name>[^/.]+)\.[^/]*\.pyc")
+_CACHED = regex(r"(?P<folder>.*/|)__pycache__/(?P<name>[^/.]+)\.[^/]*\.pyc")
 _GITS = {".gitignore", ".gitattributes", ".gitmodules"}
 _OURS = {"tally.yaml", ".tallyconfig", "environment.lock"}
 _POINTER = ".tally"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from tallystick.patterns import regex
 from tallystick.tracing.accesses import Access
 
 CALLS = (
@@ -17,14 +18,14 @@ CALLS = (
 
 OPTIONS = ("-f", "-qq", "-y", "-xx", "-e", "signal=none", "-e", "trace=" + ",".join(f"?{c}" for c in CALLS))
 
-_LINE = re.compile(r"(\d+) +(.*)")
-_RESUMED = re.compile(r"<\.\.\. \w+ resumed>(.*)")
+_LINE = regex(r"(\d+) +(.*)")
+_RESUMED = regex(r"<\.\.\. \w+ resumed>(.*)")
 _UNFINISHED = " <unfinished ...>"
-_CALL = re.compile(r"(\w+)\((.*)\) += (-?\d+|\?)(?:<([^>]*)>)?.*")
-_TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
-_PLACE = re.compile(r"(?:AT_FDCWD|\d+)<((?:\\x[0-9a-f]{2})*)>")
-_HERE = re.compile(r"AT_FDCWD<((?:\\x[0-9a-f]{2})*)>")
-_WRITES = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND")
+_CALL = regex(r"(\w+)\((.*)\) += (-?\d+|\?)(?:<([^>]*)>)?.*")
+_TEXT = regex(r'"((?:\\x[0-9a-f]{2})*)"')
+_PLACE = regex(r"(?:AT_FDCWD|\d+)<((?:\\x[0-9a-f]{2})*)>")
+_HERE = regex(r"AT_FDCWD<((?:\\x[0-9a-f]{2})*)>")
+_WRITES = regex(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND")
 _OPENS = {"open", "openat", "openat2", "creat"}
 _NAMES = {"rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat"}
 _FORKS = {"clone", "clone3", "fork", "vfork"}

@@ -2,12 +2,12 @@
 
 import json
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from tallystick.digest import Digest
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 
 LONGEST_KEY = 250
 LONGEST_PARAM = 6000
@@ -22,8 +22,8 @@ MOST_INPUTS = 100
 ROOM = 900_000
 """Bytes of a request that log values; MLflow takes a million."""
 
-_FORBIDDEN = re.compile(r"[^/\w.\- :]")
-_HALF = re.compile("[\x00\ud800-\udfff]")
+_FORBIDDEN = regex(r"[^/\w.\- :]")
+_HALF = regex("[\x00\ud800-\udfff]")
 """What some database, or UTF-8, has no way to write."""
 
 Item = TypeVar("Item")

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from tallystick.errors import Refused
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records.fields import Fields
 from tallystick.trackers.content import (
     MOST_INPUTS,
@@ -34,8 +35,8 @@ LARGEST_HANDED = 10 << 20
 
 _PAGE = 10_000
 _MOST_PAGES = 1000
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,255}")
-_PLAIN_PATH = re.compile(r"[^#%\\\x00-\x1f\x7f]+")
+_ID = regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,255}")
+_PLAIN_PATH = regex(r"[^#%\\\x00-\x1f\x7f]+")
 """MLflow refuses some characters in an artifact's path, and takes others for escapes."""
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException, IncompleteRead
@@ -13,6 +12,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from tallystick.errors import AccessDenied, BadRecord, Refused, RemoteBusy, RemoteUnreachable, TallyError
 from tallystick.frozen import dataclass
+from tallystick.patterns import regex
 from tallystick.records.config import redacted
 from tallystick.records.fields import Fields, single_line, top
 from tallystick.records.syntax import load_json
@@ -23,7 +23,7 @@ PATIENCE = 60
 LARGEST = 32 << 20
 """Bytes of an answer; what is longer is no answer."""
 
-_HERE = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
+_HERE = regex(r"localhost|::1|127(\.\d{1,3}){3}")
 _LONGEST_WORDS = 300
 _MOVED = range(300, 400)
 _BUSY = (429, 503)
