@@ -246,3 +246,11 @@ def test_the_series_that_tallystick_log_writes_by_itself_is_nobodys_mistake(hast
     hasty.repo.write("train.py", TRAIN + more)
     hasty.tally("run")
     assert hasty.receipt("train")["undeclared_writes"] == ["plots/x"]
+
+
+@pytest.mark.skipif(landlock.version() == 0, reason="this kernel has no Landlock")
+def test_what_other_programs_were_denied_is_told_as_far_as_it_is_known(bare: Stages) -> None:
+    bare.repo.write("other.csv", "1\n")
+    bare.pipeline("stages: {a: {cmd: cat other.csv, trace: enforce}}")
+    failed = bare.tally("run", code=18).err
+    assert "exit code 1; under `trace: enforce` it can only use what it declares" in failed

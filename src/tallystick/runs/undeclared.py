@@ -121,8 +121,12 @@ def got_through(project: Project, step: Step, touched: Undeclared, started: str)
 
 def denial(step: Step, touched: Undeclared) -> str:
     """What a command that failed under `trace: enforce` was denied, to go behind how it ended."""
-    denied = (*touched.reads, *touched.writes) if step.stage.trace == "enforce" else ()
-    return f"; it was denied {_some(denied, touched.more)}, which it doesn't declare" if denied else ""
+    if step.stage.trace != "enforce":
+        return ""
+    denied = (*touched.reads, *touched.writes)
+    if not denied:  # what programs other than Python were denied, nobody heard
+        return "; under `trace: enforce` it can only use what it declares"
+    return f"; it was denied {_some(denied, touched.more)}, which it doesn't declare"
 
 
 def _some(paths: tuple[str, ...], more: int) -> str:

@@ -14,7 +14,7 @@ from tallystick import process
 from tallystick.errors import Refused
 from tallystick.frozen import dataclass
 from tallystick.landlock import LAUNCHER, handled, version
-from tallystick.tracing import accesses, landlock, strace
+from tallystick.tracing import accesses, bubblewrapped, landlock, strace
 from tallystick.tracing.accesses import Access, Scope
 
 Trace = Literal["none", "python", "strace", "enforce"]
@@ -73,7 +73,7 @@ def observing(trace: Trace, scope: Scope, variables: Mapping[str, str], home: Pa
         if trace == "strace":
             yield _by_strace(scope, variables, folder)
         elif trace == "enforce":
-            yield _by_landlock(scope, variables, folder)
+            yield _by_walls(scope, variables, folder)
         else:
             yield _by_hook("python", scope, variables, folder)
 
@@ -132,23 +132,13 @@ def _by_strace(scope: Scope, variables: Mapping[str, str], folder: Path) -> Trac
     return Tracer("strace", before, _introduced(variables), account)
 
 
-def _by_landlock(scope: Scope, variables: Mapping[str, str], folder: Path) -> Tracer:
-    """Let the kernel deny what isn't declared, and the audit hook tell what it was."""
-    known = version()
-    if known == 0:
-        raise _cannot("enforce", "this system has no Landlock", "run it on Linux 5.13 or later")
+def _by_walls(scope: Scope, variables: Mapping[str, str], folder: Path) -> Tracer:
+    """Have what isn't declared denied, and the audit hook tell what it was."""
     for name in ("temporary", "compiled"):
         (folder / name).mkdir()
     hook = _by_hook("enforce", scope, variables, folder)
-    allowed = [str(folder), str(HOOK), *filter(None, [variables.get(RECORD)])]
-    orders = {
-        "handled": handled(known),
-        "rules": [(rule.path, rule.rights) for rule in landlock.rules(scope, allowed)],
-        "unset": [name for name in ("LC_CTYPE",) if name not in variables],
-    }
-    text = json.dumps(orders)
-    (folder / "orders").write_text(text, encoding="utf-8", errors="surrogateescape")
-    before = (sys.executable, "-I", "-S", str(LAUNCHER), str(folder / "orders"))
+    since = (folder / "scope").stat().st_ctime_ns
+    before = _landlocked(scope, variables, folder) if version() else _bubblewrapped(scope, folder)
     # Modules that were compiled to a place outside of the project would give away sources that may not be
     # read; and where the project lies in the folder for temporary files, new ones can't be made there.
     ours = {}
@@ -157,8 +147,29 @@ def _by_landlock(scope: Scope, variables: Mapping[str, str], folder: Path) -> Tr
     usual = os.path.realpath(variables.get("TMPDIR") or "/tmp")  # noqa: S108 - where programs put theirs
     if f"{scope.root}/".startswith(f"{usual}/"):
         ours["TMPDIR"] = str(folder / "temporary")
-    since = (folder / "orders").stat().st_ctime_ns
     return Tracer("enforce", before, {**hook.variables, **ours}, hook.account, since=since)
+
+
+def _landlocked(scope: Scope, variables: Mapping[str, str], folder: Path) -> tuple[str, ...]:
+    """Let the kernel deny it."""
+    allowed = [str(folder), str(HOOK), *filter(None, [variables.get(RECORD)])]
+    orders = {
+        "handled": handled(version()),
+        "rules": [(rule.path, rule.rights) for rule in landlock.rules(scope, allowed)],
+        "unset": [name for name in ("LC_CTYPE",) if name not in variables],
+    }
+    text = json.dumps(orders)
+    (folder / "orders").write_text(text, encoding="utf-8", errors="surrogateescape")
+    return (sys.executable, "-I", "-S", str(LAUNCHER), str(folder / "orders"))
+
+
+def _bubblewrapped(scope: Scope, folder: Path) -> tuple[str, ...]:
+    """Take it out of sight instead."""
+    try:
+        return bubblewrapped.before(scope, folder)
+    except Refused as error:
+        reason = f"this system has no Landlock, and {error.message}"
+        raise _cannot("enforce", reason, "run it on Linux 5.13 or later, install bubblewrap") from error
 
 
 def _cannot(trace: Trace, reason: str, remedy: str) -> Refused:
