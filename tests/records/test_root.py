@@ -15,6 +15,7 @@ from tallystick.records.root import (
     StoreFormat,
     parse,
     parse_format,
+    parts,
     render,
     render_format,
 )
@@ -36,6 +37,19 @@ ROOT = RootRecord("0a1b", "2026-01-31T12:00:00Z", ("a" * 40,), (Digest.of(b"x"),
 @given(roots)
 def test_a_root_survives_a_round_trip(root: RootRecord) -> None:
     assert parse(render(root)) == root
+
+
+@pytest.mark.parametrize(("number", "lengths"), [(0, [0]), (2, [2]), (5, [2, 2, 1])])
+def test_a_root_that_names_very_much_is_several(
+    number: int, lengths: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallystick.records.root.MOST_DIGESTS", 2)
+    named = tuple(Digest.of(b"%d" % each) for each in range(number))
+    root = RootRecord("0a1b", ROOT.time, ROOT.commits, named, (Digest.of(b"pack"),))
+    some = list(parts(root))
+    assert [len(part.digests) for part in some] == lengths
+    assert sorted(digest for part in some for digest in part.digests) == sorted(named)
+    assert {(part.commits, part.packs) for part in some} == {(root.commits, root.packs)}
 
 
 def test_the_order_of_what_was_pushed_does_not_matter() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tallystick.digest import Digest
 from tallystick.errors import ObjectCorrupt, ObjectMissing, RemoteUnreachable
+from tallystick.records import root as root_record
 from tallystick.records import tombstone as tombstone_record
 from tallystick.records.tombstone import Tombstone
 from tallystick.store import LocalStore, RemoteStore, transfer
@@ -35,6 +36,18 @@ def full(local: LocalStore) -> LocalStore:
 def tiny_packs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make small data fill many packs."""
     monkeypatch.setattr("tallystick.store.outgoing.PACK_SIZE", 500_000)
+
+
+def test_what_is_too_much_for_one_root_record_stands_in_several(
+    full: LocalStore, shelf: RemoteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallystick.records.root.MOST_DIGESTS", 25)
+    push(full, shelf)
+    written = [root_record.parse(path.read_bytes()) for path in Path(shelf.url, "roots").iterdir()]
+    assert sorted(len(root.digests) for root in written) == [12, 25, 25]
+    assert {digest for root in written for digest in root.digests} == set(CONTENT)
+    assert all(root.packs == written[0].packs for root in written)
+    assert_whole(shelf, tmp_path)
 
 
 def test_the_second_push_sends_nothing_in_a_handful_of_requests(

@@ -2,7 +2,8 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
@@ -15,6 +16,9 @@ FORMAT_FILE = "tally-store.json"
 FORMAT_LIMIT = 64 << 10
 ROOT_LIMIT = 4 * RECEIPT_LIMIT
 """A root may name some hundred thousand digests."""
+
+MOST_DIGESTS = 200_000
+"""What reaches more is named by several roots, so that none is too large to be read."""
 
 VERSION = 1
 
@@ -40,6 +44,13 @@ class RootRecord:
     commits: tuple[str, ...]
     digests: tuple[Digest, ...]
     packs: tuple[Digest, ...]
+
+
+def parts(root: RootRecord) -> Iterator[RootRecord]:
+    """A root, or where it names very much, several that together name the same; each relies on all packs."""
+    digests = sorted(root.digests)
+    for start in range(0, len(digests) or 1, MOST_DIGESTS):
+        yield replace(root, digests=tuple(digests[start : start + MOST_DIGESTS]))
 
 
 def render(root: RootRecord) -> bytes:

@@ -298,12 +298,14 @@ class RemoteStore:
     def put_root(
         self, repository: str, commits: Sequence[str], digests: Iterable[Digest], packs: Iterable[Digest]
     ) -> str:
-        """Upload the record that commits a push; say under which name."""
+        """Upload the record that commits a push, of very much several; say under which name the last."""
         time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        data = root_record.render(RootRecord(repository, time, tuple(commits), tuple(digests), tuple(packs)))
         stamp = time.translate({ord(mark): None for mark in "-:."})
-        name = f"{_ROOTS}{stamp}-{Digest.of(data).hex()}.json"
-        self._put(name, data)
+        whole = RootRecord(repository, time, tuple(commits), tuple(digests), tuple(packs))
+        for part in root_record.parts(whole):
+            data = root_record.render(part)
+            name = f"{_ROOTS}{stamp}-{Digest.of(data).hex()}.json"
+            self._put(name, data)
         return name
 
     def settle(self, key: str, root: str, packs: Iterable[Digest], blobs: int, size: int) -> None:
