@@ -107,6 +107,8 @@ def test_with_nothing_tracked_the_next_step_is_named(project: Repo, remote: Path
     assert "tally add" in tally("push").out
     assert "tally add" in tally("status").out
     assert tally("pull").out == "Nothing is tracked here\n"
+    assert tally("checkout").out.endswith("\nNothing is tracked here\n")
+    assert tally("fetch").out == "Nothing is tracked there\n"
 
 
 def test_changes_that_would_be_lost_are_named(data: Repo, tally: Tally) -> None:

@@ -83,6 +83,12 @@ def test_an_unknown_option_names_the_help_that_says_more(tally: Tally) -> None:
     assert "hint: see `tally config --help`" in ran.err
 
 
+def test_a_file_that_looks_like_an_option_gets_the_word_that_helps(tally: Tally, project: Repo) -> None:
+    project.write("-data")
+    assert "stands after ` -- `" in tally("add", "-data", code=2).err
+    assert tally("add", "--", "-data").out.startswith("added      -data")
+
+
 def test_an_error_is_a_sentence_and_a_hint_on_stderr(tally: Tally, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     ran = tally("config", cwd=tmp_path / "empty", code=10)

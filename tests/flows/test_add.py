@@ -49,6 +49,22 @@ def test_a_folder_is_kept_with_modes_links_empty_folders_and_any_names(project: 
     assert not opened(project).store.missing(blobs_of(opened(project), tracked))
 
 
+def test_a_name_that_no_pointer_can_hold_is_refused_before_git_is_told_to_ignore_it(project: Repo) -> None:
+    name = os.fsdecode(b"bad\xff.txt")
+    (project.path / name).write_text("not UTF-8")
+    with pytest.raises(Refused, match=r"`bad\\xff.txt` is not UTF-8"):
+        added(project, name)
+    assert not (project.path / ".gitignore").exists()
+
+
+def test_a_hint_can_be_copied_whatever_the_name(project: Repo) -> None:
+    project.write("a b/c")
+    added(project, "a b")
+    with pytest.raises(Refused) as refused:
+        added(project, "a b/c")
+    assert refused.value.hint == "`tally add 'a b'`"
+
+
 def test_many_at_once_are_added_in_order(project: Repo) -> None:
     project.write("b", "1")
     project.write("a", "2")

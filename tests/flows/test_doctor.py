@@ -52,7 +52,7 @@ def test_an_author_that_git_does_not_know_is_a_warning(project: Repo, tally: Tal
 def test_it_says_whether_commands_may_run(project: Repo, tally: Tally, tmp_path: Path) -> None:
     clone = project.clone(tmp_path / "clone")
     assert "may run" in _findings(tally)["trust"]["found"]
-    assert _findings(tally, cwd=clone.path)["trust"]["found"].startswith("0 of")
+    assert _findings(tally, cwd=clone.path)["trust"]["found"].startswith("none of")
 
 
 def test_it_changes_nothing(project: Repo, tally: Tally) -> None:

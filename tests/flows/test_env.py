@@ -98,6 +98,16 @@ def test_a_stages_environment_is_recorded_beside_its_pipeline(
     assert "alpha" in project.read("sub/environment.lock").decode()
 
 
+def test_the_environment_at_hand_is_recorded_beside_the_nearest_pipeline(
+    project: Repo, tally: Tally, venv: Venv
+) -> None:
+    project.write("sub/tally.yaml", "stages: {make: {cmd: python make.py}}")
+    project.write("sub/data/1")
+    project.write("src/code.py")
+    assert "sub/environment.lock: " in tally("-C", "sub/data", "env", "lock").out
+    assert tally("-C", "src", "env", "lock").out.startswith("environment.lock: ")
+
+
 def test_a_strangers_python_is_not_started_unasked(
     project: Repo, tally: Tally, venv: Venv, tmp_path: Path
 ) -> None:

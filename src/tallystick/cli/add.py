@@ -1,6 +1,7 @@
 """tally add."""
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 
 import click
@@ -113,7 +114,8 @@ def _lines(result: Added) -> Iterator[str]:
     yield from (_line(path) for path in result.paths)
     yield from (f"note: {note}" for note in result.notes)
     if result.remote is not None:
-        yield f"It lies at `{result.remote}` and not here: `tally pull {result.paths[0].path}` brings it"
+        place = shlex.quote(result.paths[0].path)
+        yield f"It lies at `{result.remote}` and not here: `tally pull {place}` brings it"
     if not result.staged:
         yield "Next: `git add` the pointers and what changed in `.gitignore`"
 

@@ -22,6 +22,8 @@ from tallystick.errors import EnvironmentNotRebuilt
 from tallystick.flows.checkout import CheckedOut, checkout
 from tallystick.runs.environments import EnvironmentState
 
+NOTHING = "Nothing is tracked here"
+
 
 @click.command("checkout")
 @targets_argument(name="arguments")
@@ -81,6 +83,8 @@ def _lines(result: CheckedOut) -> Iterator[str]:
     if result.fetched.blobs:
         yield f"Fetched {count_text(result.fetched.blobs, 'blob')} ({size_text(result.fetched.size)})"
     yield from placed_lines(result.paths)
+    if not result.paths:
+        yield NOTHING
     for environment in result.environments:
         yield from _environment_lines(environment)
 

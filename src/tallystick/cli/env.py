@@ -51,7 +51,7 @@ def command(ctx: click.Context) -> None:
 def lock(ctx: click.Context, stage: str | None, trust: bool) -> None:
     """Record the environment at hand, or that of STAGE.
 
-    Writes `environment.lock`. Packages that no index has are stored.
+    Writes `environment.lock` beside the nearest `tally.yaml`. Packages that no index has are stored.
 
     \b
     Example:

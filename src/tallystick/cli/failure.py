@@ -43,7 +43,7 @@ def exit_code_of(error: BaseException, current: Context, arguments: Sequence[str
         case KeyboardInterrupt() | click.Abort():
             stopped = TallyError("interrupted", hint="run the same command again to finish")
             return _print(stopped, INTERRUPTED, as_json)
-    known = _translated(error)
+    known = _translated(error, arguments)
     if known is not None:
         return _print(known, known.exit_code, as_json, verbose=current.verbose)
     return _print(_our_fault(error, current), OUR_FAULT, as_json)
@@ -54,7 +54,7 @@ def _own(arguments: Sequence[str]) -> Sequence[str]:
     return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
-def _translated(error: BaseException) -> TallyError | None:
+def _translated(error: BaseException, arguments: Sequence[str]) -> TallyError | None:
     """The error as one that is expected; None if it is not."""
     match error:
         case TallyError():
@@ -62,6 +62,8 @@ def _translated(error: BaseException) -> TallyError | None:
         case click.exceptions.NoArgsIsHelpError(ctx=click.Context(command=click.Group() as group) as context):
             known = ", ".join(group.list_commands(context))
             return WrongUsage(f"`{context.command_path}` needs a command: {known}", hint=_usage(error))
+        case click.NoSuchOption() if any(map(_is_dashed_file, arguments)):
+            return WrongUsage(error.format_message(), hint="a path that begins with `-` stands after ` -- `")
         case click.UsageError():
             return WrongUsage(error.format_message(), hint=_usage(error))
         case click.ClickException():
@@ -71,6 +73,11 @@ def _translated(error: BaseException) -> TallyError | None:
         case OSError(strerror=reason, filename=str() | bytes() as name) if reason:
             return Refused(f"`{os.fsdecode(name)}`: {reason}")
     return None
+
+
+def _is_dashed_file(argument: str) -> bool:
+    """Whether an argument that looks like an option is the name of a file."""
+    return argument.startswith("-") and os.path.lexists(argument)
 
 
 def _usage(error: click.UsageError) -> str | None:

@@ -46,7 +46,9 @@ def list_(ctx: click.Context) -> None:
 @click.option("--as", "version", metavar="VERSION", help="Publish it as this version instead of the next.")
 @click.pass_context
 def publish(ctx: click.Context, view: str, version: str | None) -> None:
-    """Publish what VIEW is now: as its version, or as the next if that one means something else.
+    """Publish what VIEW is now as a version of it.
+
+    That is its own version, or the next if that one means something else already.
 
     \b
     Example:

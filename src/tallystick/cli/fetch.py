@@ -61,14 +61,16 @@ def _lines(result: Fetched) -> Iterator[str]:
         yield f"Would fetch {blobs} for {paths}"
     elif result.blobs:
         yield f"Fetched {blobs} for {paths}, {size_text(result.received)} over the wire"
-    else:
+    elif result.paths:
         yield f"The local store has everything of {paths} already"
+    else:
+        yield "Nothing is tracked there"
     yield from (f"note: {note}" for note in result.notes)
 
 
 def _total(result: Fetched) -> render.Total | None:
     return (
         None
-        if result.dry_run
+        if result.dry_run or not result.paths
         else render.Total(result.blobs, "blob", result.size, result.received, "received")
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from tallystick.cli import render
-from tallystick.cli.checkout import placed_lines, placed_total
+from tallystick.cli.checkout import NOTHING, placed_lines, placed_total
 from tallystick.cli.context import context
 from tallystick.cli.options import chosen_paths, force_option, jobs_option, remote_option, targets_argument
 from tallystick.cli.text import count_text, size_text
@@ -47,7 +47,7 @@ def _lines(result: Pulled) -> Iterator[str]:
         yield f"Fetched {count_text(result.fetched.blobs, 'blob')} ({sizes})"
     yield from placed_lines(result.paths)
     if not result.paths:
-        yield "Nothing is tracked here"
+        yield NOTHING
     if result.runs:
         yield f"Received {count_text(result.runs, 'run')} for the ledger"
     yield from (f"note: {note}" for note in result.notes)

@@ -117,7 +117,9 @@ def remove(ctx: click.Context, name: str) -> None:
 @LOCAL
 @click.pass_context
 def default_(ctx: click.Context, name: str | None, local: bool) -> None:
-    """Choose the remote that is meant when none is named, or show which it is.
+    """Choose the default remote, or show which it is.
+
+    The default one is meant wherever no remote is named.
 
     \b
     Example:

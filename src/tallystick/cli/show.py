@@ -137,7 +137,8 @@ def _run_facts(receipt: Receipt) -> Iterator[tuple[str, str]]:
 
 def _code_facts(receipt: Receipt) -> Iterator[tuple[str, str]]:
     code, environment = receipt.code, receipt.environment
-    yield "commit", f"{code.commit or 'none'}{' and uncommitted changes' if code.dirty else ''}"
+    changes = " and uncommitted changes" if code.dirty else ""
+    yield "commit", f"{code.commit}{changes}" if code.commit else "none yet"
     yield "code tree", code.tree
     yield "left out", ", ".join(code.left_out)
     yield "submodules", ", ".join(f"{path} at {commit[:10]}" for path, commit in code.submodules.items())

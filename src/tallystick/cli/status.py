@@ -1,6 +1,7 @@
 """tally status."""
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 
 import click
@@ -55,7 +56,9 @@ def _lines(result: Status, verbose: bool) -> Iterator[str]:
     if result.untracked:
         yield style("Not tracked, and hidden from git by the line for its kind in `.gitignore`", "strong")
         shown = result.untracked if verbose else result.untracked[:SHOWN]
-        yield from (f"  {style('untracked  ', 'changed')}  {path}: `tally add {path}`" for path in shown)
+        yield from (
+            f"  {style('untracked  ', 'changed')}  {path}: `tally add {shlex.quote(path)}`" for path in shown
+        )
         if len(shown) < len(result.untracked):
             yield f"  and {len(result.untracked) - len(shown):,} more"
     stale = [line for stage in result.stages if stage.reasons for line in _stage_lines(stage)]
@@ -92,7 +95,7 @@ def _path_lines(path: PathStatus, result: Status, verbose: bool) -> Iterator[str
         yield f"    hint: {path.hint}"
     yield from change_lines(path.changes, verbose=verbose)
     if path.state not in ("malformed", "missing") and not path.stored:
-        yield f"  {style('not stored ', 'bad')}  {path.path}: `tally fetch {path.path}`"
+        yield f"  {style('not stored ', 'bad')}  {path.path}: `tally fetch {shlex.quote(path.path)}`"
     if path.pushed is False:
         yield f"  {style('not pushed ', 'changed')}  {path.path}: `tally push -r {result.remote}`"
 

@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
@@ -245,7 +246,7 @@ def tree_text(project: Project, tracked: Tracked) -> bytes:
             f"the list of files of `{tracked.path}` ({pointer.digest}) is not in the local store",
             [pointer.digest],
             ["the local store"],
-            hint=f"bring it with `tally fetch {tracked.path}`",
+            hint=f"bring it with `tally fetch {shlex.quote(tracked.path)}`",
         )
     return project.store.read(pointer.digest)
 
@@ -264,7 +265,7 @@ def _meant(pointers: Pointers, target: str) -> list[Selected | Malformed]:
         return list(below)
     owner = owner_of(pointers, path)
     if owner is None or owner.pointer.kind == "file":
-        raise Refused(f"`{target}` is not tracked", hint=f"track it with `tally add {target}`")
+        raise Refused(f"`{target}` is not tracked", hint=f"track it with `tally add {shlex.quote(target)}`")
     return [Selected(owner, (os.fsencode(path[len(owner.path) + 1 :]),))]
 
 

@@ -3,6 +3,7 @@
 import glob
 import os
 import posixpath
+import shlex
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
@@ -151,7 +152,7 @@ def _check_all(project: Project, paths: Sequence[str], force: bool, *, standing:
         if standing:
             _check_standing(project, path)
         elif (project.git.root / path).is_dir():
-            raise Refused(f"`{path}` is a folder", hint=f"`tally add {path}`")
+            raise Refused(f"`{path}` is a folder", hint=f"`tally add {shlex.quote(path)}`")
         _check_place(pointers, path, together)
         _check_maker(pointers, path, force)
     in_git = sorted(project.git.tracked(paths))
@@ -159,7 +160,7 @@ def _check_all(project: Project, paths: Sequence[str], force: bool, *, standing:
     if inside:
         raise Refused(
             f"`{inside[0]}`, inside of what would be added, is tracked already",
-            hint=f"stop tracking it first, the data stays: `tally remove {inside[0]}`",
+            hint=f"stop tracking it first, the data stays: `tally remove {shlex.quote(inside[0])}`",
         )
     if in_git:
         named = ", ".join(f"`{name}`" for name in in_git[:SHOWN])
@@ -167,7 +168,7 @@ def _check_all(project: Project, paths: Sequence[str], force: bool, *, standing:
         target = next(path for path in paths if in_git[0] == path or in_git[0].startswith(path + "/"))
         raise Refused(
             f"git tracks {named}{more} already",
-            hint=f"take it out of git first, the data stays: `git rm -r --cached {target}`",
+            hint=f"take it out of git first, the data stays: `git rm -r --cached {shlex.quote(target)}`",
         )
 
 
@@ -176,13 +177,26 @@ def _check_name(path: str) -> None:
     if path == ".":
         raise Refused("the whole project can't be tracked", hint="track the folders inside that hold data")
     if path.endswith(SUFFIX):
-        raise Refused(f"`{path}` is a pointer", hint=f"`tally add {path.removesuffix(SUFFIX)}`")
+        raise Refused(f"`{path}` is a pointer", hint=f"`tally add {shlex.quote(path.removesuffix(SUFFIX))}`")
     if posixpath.basename(path) in OURS:
-        raise Refused(f"`{path}` belongs into git", hint=f"`git add {path}`")
+        raise Refused(f"`{path}` belongs into git", hint=f"`git add {shlex.quote(path)}`")
     try:
         check_path(path)
     except BadRecord as error:
         raise Refused(error.message) from error
+    _check_text(path)
+
+
+def _check_text(path: str) -> None:
+    """Raise Refused for a name that is not text; a folder's list can hold one, a pointer can't."""
+    name = os.fsencode(path)
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused(
+            f"the name `{name.decode('utf-8', 'backslashreplace')}` is not UTF-8, as a pointer's has to be",
+            hint="rename it, or track the folder that it lies in",
+        ) from error
 
 
 def _check_standing(project: Project, path: str) -> None:
@@ -197,7 +211,8 @@ def _check_place(pointers: WorktreePointers, path: str, paths: Collection[str]) 
     holder = owner.path if owner else _holder(path, paths)
     if holder is not None:
         raise Refused(
-            f"`{path}` is inside `{holder}`, which is tracked as a whole", hint=f"`tally add {holder}`"
+            f"`{path}` is inside `{holder}`, which is tracked as a whole",
+            hint=f"`tally add {shlex.quote(holder)}`",
         )
 
 

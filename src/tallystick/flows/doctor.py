@@ -108,8 +108,8 @@ def _author(git: Git) -> Finding:
 def _trust(project: Project) -> Finding:
     if project.grants.granted_all():
         return Finding("trust", "good", "this repository's commands may run")
-    known = len(project.grants.known())
-    return Finding("trust", "good", f"{known} of this repository's commands may run; others are asked for")
+    known = len(project.grants.known()) or "none"
+    return Finding("trust", "good", f"{known} of this repository's commands may run unasked")
 
 
 def _store(project: Project) -> Finding:

@@ -12,7 +12,9 @@ from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.project.trust import require_grant
 from tallystick.records import environment as environments
-from tallystick.runs.pipelines import ENVIRONMENT_LOCK, load, read_file
+from tallystick.records.pipeline import FILE as PIPELINE
+from tallystick.runs.locks import upwards
+from tallystick.runs.pipelines import load, read_file
 from tallystick.runs.writing import write_record
 
 
@@ -36,7 +38,8 @@ def env_lock(
 ) -> Locked:
     """Write `environment.lock`: of the Python that a stage would use, or else of the one on PATH.
 
-    Packages that no index has go into the store. Raises Refused where there is no Python, or a container.
+    It lies beside the pipeline: that of the stage, or the nearest one from a folder upwards. Packages that no
+    index has go into the store. Raises Refused where there is no Python, or a container.
     """
     path, captured = _taken(project, stage, variables, folder)
     before = read_file(project, path)
@@ -65,7 +68,7 @@ def _taken(
 ) -> tuple[str, Captured]:
     """Where the lock belongs, and what was found. Raises NotTrusted before a stage's Python is started."""
     if stage is None:
-        path, cwd = posixpath.join(folder, ENVIRONMENT_LOCK), project.git.root / folder
+        path, cwd = _nearest(project, folder), project.git.root / folder
         interpreter = interpreter_of("python", variables, cwd)
     else:
         graph = load(project)
@@ -81,3 +84,12 @@ def _taken(
     if interpreter is None:
         raise Refused("there is no Python on PATH", hint="activate the environment that is meant")
     return path, capture_anew(interpreter, variables, project.git.root, cwd=cwd)
+
+
+def _nearest(project: Project, folder: str) -> str:
+    """Where the lock of a folder belongs: where a pipeline or a lock stands, upwards, or else in the root."""
+    for lock in upwards(folder):
+        pipeline = posixpath.join(posixpath.dirname(lock), PIPELINE)
+        if any((project.git.root / path).is_file() for path in (lock, pipeline)):
+            return lock
+    return environments.FILE

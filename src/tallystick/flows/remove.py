@@ -1,6 +1,7 @@
 """Stop tracking: pointers and ignore lines go, the data stays unless asked otherwise."""
 
 import posixpath
+import shlex
 from collections.abc import Sequence
 
 from tallystick.data.placing import check_losses, take_away, to_take_away, worktree_lock
@@ -63,7 +64,7 @@ def _whole(project: Project, targets: Sequence[str]) -> list[Tracked]:
         if one.parts:
             raise Refused(
                 f"`{one.tracked.path}` is tracked as a whole",
-                hint=f"delete what you don't want in it, then `tally add {one.tracked.path}`",
+                hint=f"delete what you don't want in it, then `tally add {shlex.quote(one.tracked.path)}`",
             )
     return [one.tracked for one in selected]
 

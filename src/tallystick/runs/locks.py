@@ -60,7 +60,7 @@ def require_lock_grant(project: Project, found: FoundLock) -> None:
 
 
 def _in_worktree(project: Project, folder: str) -> FoundLock:
-    for path in _upwards(folder):
+    for path in upwards(folder):
         text = read_file(project, path)
         if text is not None:
             return _described(path, path, environments.parse(text, path), load(project))
@@ -71,7 +71,7 @@ def _in_worktree(project: Project, folder: str) -> FoundLock:
 
 
 def _at(project: Project, target: str, commit: str, folder: str) -> FoundLock:
-    paths = list(_upwards(folder))
+    paths = list(upwards(folder))
     texts = project.git.read_at(commit, paths)
     for path in paths:
         if path in texts:
@@ -108,7 +108,7 @@ def _described(name: str, path: str, lock: Lock, graph: Graph, treeish: str | No
     return FoundLock(name, path, lock, commands, tuple(step.stage.cmd for step in users), treeish)
 
 
-def _upwards(folder: str) -> Iterable[str]:
+def upwards(folder: str) -> Iterable[str]:
     """Where a lock of a folder would lie, the nearest first."""
     while folder:
         yield posixpath.join(folder, FILE)
