@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tallystick.digest import Digest
 from tallystick.errors import BadRecord
+from tallystick.store import assembling
 from tallystick.store.assembling import Draft, assemble, build
 from tallystick.store.catalogue import Catalogue
 from tallystick.store.index import Index, PackName, Place, Recipe
@@ -187,6 +188,16 @@ def naive(tables: list[list[Digest]]) -> dict[Digest, Place]:
         for digest, *numbers in rows:
             places.setdefault(Digest(digest), Place(pack.digest, *numbers))
     return places
+
+
+@settings(deadline=None)
+@given(TABLES)
+def test_an_index_that_is_sorted_in_parts_is_the_same(tables: list[list[Digest]]) -> None:
+    packs = packed(tables)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(assembling, "_AT_ONCE", 0)
+        in_parts = build(packs, {})
+    assert in_parts == build(packs, {})
 
 
 @settings(deadline=None)

@@ -1,7 +1,7 @@
 """Which blobs are wanted, and bringing them from the remotes into the local store."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 
 from tallystick.data.tracked import Selected, entries_of, tree_text
@@ -87,10 +87,10 @@ def bring(
         one.tracked.pointer.digest: one.tracked.path for one in selected if one.tracked.pointer.kind == "tree"
     }
     brought = bring_blobs(project, lists, remote=remote, jobs=jobs, progress=progress)
-    wanted = wanted_digests(project, selected)
+    missing = project.store.missing(wanted_digests(project, selected))
     # The paths are for an error's message: to collect a hundred thousand takes longer than to find all there.
     paths = partial(wanted_blobs, project, selected)
-    return brought + _bring(project, wanted, paths, remote=remote, jobs=jobs, progress=progress)
+    return brought + _bring(project, missing, paths, remote=remote, jobs=jobs, progress=progress)
 
 
 def bring_lists(
@@ -119,12 +119,13 @@ def bring_blobs(
 
     Raises ObjectMissing, naming paths, digests and the places tried, when one is nowhere.
     """
-    return _bring(project, blobs, lambda: blobs, remote=remote, jobs=jobs, progress=progress)
+    missing = project.store.missing(blobs)
+    return _bring(project, missing, lambda: blobs, remote=remote, jobs=jobs, progress=progress)
 
 
 def _bring(
     project: Project,
-    wanted: Iterable[bytes],
+    missing: Set[bytes],
     paths: Callable[[], Mapping[Digest, str]],
     *,
     remote: str | None,
@@ -132,7 +133,6 @@ def _bring(
     progress: Progress,
 ) -> Brought:
     """Fetch blobs that the local store lacks; `paths` is asked for what needs them when there is no way."""
-    missing = project.store.missing(wanted)
     if not missing:
         return Brought()
     if remote is None and project.config.default_remote is None:
@@ -141,7 +141,7 @@ def _bring(
         )
     unopened: list[TallyError] = []
     try:
-        return _fetched(project, _remotes(project, remote, unopened), map(Digest, missing), jobs, progress)
+        return _fetched(project, _remotes(project, remote, unopened), missing, jobs, progress)
     except ObjectMissing as error:
         if unopened:
             raise unopened[0] from error
@@ -181,7 +181,7 @@ def lacking(project: Project, selected: Iterable[Selected]) -> Brought:
 
 
 def _fetched(
-    project: Project, remotes: Iterable[RemoteStore], missing: Iterable[Digest], jobs: int, progress: Progress
+    project: Project, remotes: Iterable[RemoteStore], missing: Iterable[bytes], jobs: int, progress: Progress
 ) -> Brought:
     fetched = transfer.fetch(remotes, project.store, missing, jobs=jobs, progress=progress)
     return Brought(fetched.blobs, fetched.size, fetched.received_bytes)

@@ -1,22 +1,21 @@
 """Whole packs of a remote that become packs of the local store: what a clone pulls mostly lies together."""
 
+from collections.abc import Iterator
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from tallystick.digest import Digest, blake3_hasher, digests_of
+from tallystick.digest import blake3_hasher, digests_of
 from tallystick.errors import BadRecord, ObjectCorrupt, ObjectMissing
 from tallystick.files import atomic_file, begin_writing
 from tallystick.store.index import PackName
-from tallystick.store.pack import LARGE, RAW, ROW
+from tallystick.store.pack import LARGE, ROW, columns
 from tallystick.store.remote import RemoteStore
 from tallystick.store.writer import SEALED
 
 _PIECE = 8 << 20
 """Bytes that are asked for at a time."""
-
-_Row = tuple[bytes, int, int, int, int]
 
 
 class Adopted(NamedTuple):
@@ -24,8 +23,16 @@ class Adopted(NamedTuple):
 
     pack: PackName
     rows: bytes
-    digests: list[Digest]
     size: int
+
+    @property
+    def blobs(self) -> int:
+        """How many are in it."""
+        return len(self.rows) // ROW.size
+
+    def digests(self) -> Iterator[bytes]:
+        """The blobs that are in it."""
+        return map(itemgetter(0), ROW.iter_unpack(self.rows))
 
 
 def adopt(remote: RemoteStore, folder: Path, pack: PackName) -> Adopted | None:
@@ -36,23 +43,22 @@ def adopt(remote: RemoteStore, folder: Path, pack: PackName) -> Adopted | None:
     rows = remote.table(pack)
     if rows is None:
         return None
-    entries: list[_Row] = list(ROW.iter_unpack(rows))
-    if any(encoding != RAW or size >= LARGE for _, _, _, size, encoding in entries):
+    _, _, sizes, encodings = columns(rows)
+    if any(encodings) or max(sizes, default=0) >= LARGE:
         return None
     try:
         with atomic_file(folder / f"{pack.digest.hex()}.pack", SEALED) as file:
-            _copy(remote, pack, entries, file)
+            _copy(remote, pack, rows, file)
     except (BadRecord, ObjectMissing, ObjectCorrupt):
         return None
-    digests = [Digest(entry[0]) for entry in entries]
-    return Adopted(pack, rows, digests, sum(map(itemgetter(3), entries)))
+    return Adopted(pack, rows, sum(sizes))
 
 
-def _copy(remote: RemoteStore, pack: PackName, entries: list[_Row], file: BinaryIO) -> None:
+def _copy(remote: RemoteStore, pack: PackName, rows: bytes, file: BinaryIO) -> None:
     """Copy a pack piece by piece; raise ObjectCorrupt at the first blob that is not what its name says."""
     whole, position, begun = blake3_hasher(), 0, 0
-    left = iter(entries)
-    per_piece = max(1, len(entries) * _PIECE // pack.size)
+    left = ROW.iter_unpack(rows)
+    per_piece = max(1, len(rows) // ROW.size * _PIECE // pack.size)
     while position < pack.size:
         some = list(islice(left, per_piece))
         end = some[-1][1] + some[-1][2] if some else pack.size

@@ -17,6 +17,9 @@ _DIGEST = 32
 _EACH = struct.Struct("32s")
 _WORDS = (_DIGEST + PLACE.size) // 4
 """Words of a digest and its place together."""
+_ROW = struct.Struct(f"{_WORDS * 4}s")
+_AT_ONCE = 4 << 20
+"""Bytes of tables that are sorted as a whole."""
 
 
 def build(packs: Iterable[tuple[PackName, Sequence[Entry]]], recipes: Mapping[Digest, Recipe]) -> bytes:
@@ -27,15 +30,32 @@ def build(packs: Iterable[tuple[PackName, Sequence[Entry]]], recipes: Mapping[Di
 def assemble(packs: Iterable[tuple[PackName, Buffer]], recipes: Mapping[Digest, Recipe]) -> bytes:
     """Write the index of packs that come with their tables of contents, and of some large files."""
     named = sorted(packs, key=lambda pack: pack[0].digest)
-    # By digest, then by the number's bytes: a blob that two packs hold gets its place in one of them.
-    rows = [row for number, (_, table) in enumerate(named) for row in _numbered(table, number)]
-    rows.sort()
-    joined = b"".join(rows)
-    rows.clear()
-    digests, places = _columns(joined)
-    if _repeats(digests):
-        digests, places = _columns(b"".join(_first_of_each(joined)))
+    digests, places = bytearray(), bytearray()
+    for rows in _parts([rows for _, rows in named]):
+        # By digest, then by the number's bytes: a blob that two packs hold gets its place in one of them.
+        rows.sort()
+        joined = b"".join(rows)
+        some, where = _columns(joined)
+        if _repeats(some):
+            some, where = _columns(b"".join(_first_of_each(joined)))
+        digests += some
+        places += where
     return _file([name for name, _ in named], digests, places, recipes)
+
+
+def _parts(tables: Sequence[Buffer]) -> Iterator[list[bytes]]:
+    """Packs' rows, numbered; of many a part at a time, by their first byte, as all would take much memory."""
+    if sum(map(len, tables)) <= _AT_ONCE:
+        yield [row for number, rows in enumerate(tables) for row in _numbered(rows, number)]
+        return
+    parts = [bytearray() for _ in range(256)]
+    for number, rows in enumerate(tables):
+        mark = _NUMBER.pack(number)
+        for digest, where in _TABLE.iter_unpack(rows):
+            parts[digest[0]] += digest + mark + where
+    for first, part in enumerate(parts):
+        parts[first] = bytearray()
+        yield [row for (row,) in _ROW.iter_unpack(part)]
 
 
 class Draft:
@@ -120,7 +140,7 @@ def _columns(rows: bytes) -> tuple[memoryview, memoryview]:
 def _first_of_each(rows: bytes) -> Iterator[bytes]:
     """Sorted rows without those whose blob has one already."""
     last = b""
-    for (row,) in struct.iter_unpack(f"{_WORDS * 4}s", rows):
+    for (row,) in _ROW.iter_unpack(rows):
         if row[:_DIGEST] != last:
             yield row
         last = row[:_DIGEST]

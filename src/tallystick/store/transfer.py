@@ -11,7 +11,7 @@ from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.store.adopting import Adopted, adopt
 from tallystick.store.directory import Directory
-from tallystick.store.glance import Held
+from tallystick.store.glance import FEW, Held
 from tallystick.store.incoming import Located, Received, Run, file_runs, receive, small_runs
 from tallystick.store.index import Place
 from tallystick.store.local import LocalStore
@@ -109,7 +109,7 @@ def settled(
 def fetch(
     remotes: Iterable[RemoteStore],
     local: LocalStore,
-    digests: Iterable[Digest],
+    digests: Iterable[bytes],
     *,
     jobs: int = JOBS,
     progress: Progress = silent,
@@ -134,18 +134,18 @@ def fetch(
                 break
     if wanted:
         raise _unhad(local, wanted, arrivals.damaged, tried, failure)
-    return Fetched(len(arrivals.here), arrivals.size, arrivals.received)
+    return Fetched(arrivals.blobs, arrivals.size, arrivals.received)
 
 
 def _unhad(
     local: LocalStore,
-    wanted: set[Digest],
+    wanted: set[bytes],
     damaged: Mapping[Digest, Damaged],
     tried: Sequence[RemoteStore],
     failure: TallyError | None,
 ) -> TallyError:
     """Why these blobs could not be had."""
-    bad = sorted(wanted & damaged.keys())
+    bad = sorted(map(Digest, wanted & damaged.keys()))
     if bad:
         found = [damaged[digest] for digest in bad]
         kept = Quarantine(local.quarantine).keep(found)
@@ -157,7 +157,8 @@ def _unhad(
     places = [
         place for remote in tried for place in (remote.url, *(f"{one} (damaged)" for one in remote.damaged))
     ]
-    return failure or ObjectMissing(f"{len(wanted):,} blobs are at no remote", sorted(wanted), places)
+    missing = sorted(map(Digest, wanted))
+    return failure or ObjectMissing(f"{len(missing):,} blobs are at no remote", missing, places)
 
 
 class _Arrivals:
@@ -168,11 +169,18 @@ class _Arrivals:
         self._writer = writer
         self._progress = progress
         self.here: set[Digest] = set()
+        """Blobs that came one by one; those of whole packs, up to a million, are only counted."""
+        self._adopted = 0
         self.damaged: dict[Digest, Damaged] = {}
         """Blobs that came damaged, as they last came."""
         self._held = 0
         self.size = 0
         self.received = 0
+
+    @property
+    def blobs(self) -> int:
+        """How many of those that were wanted have come."""
+        return len(self.here) + self._adopted
 
     @contextmanager
     def watched(self, files: int, size: int) -> Iterator[None]:
@@ -198,13 +206,15 @@ class _Arrivals:
             self.here.add(file)
             self._progress.advance(files=1)
 
-    def adopt(self, adopted: Adopted, wanted: set[Digest]) -> None:
-        """Take a whole pack, most of which is wanted."""
-        self._writer.adopt(adopted.pack, adopted.rows, adopted.digests)
-        self.here.update(wanted.intersection(adopted.digests))
+    def adopt(self, adopted: Adopted, wanted: set[bytes]) -> None:
+        """Take a whole pack, most of which is wanted; what is in it is wanted no longer."""
+        self._writer.adopt(adopted.pack, adopted.rows)
+        before = len(wanted)
+        wanted.difference_update(adopted.digests())
+        self._adopted += before - len(wanted)
         self.received += adopted.pack.size
         self.size += adopted.size
-        self._progress.advance(len(adopted.digests), adopted.pack.size)
+        self._progress.advance(adopted.blobs, adopted.pack.size)
 
     def _take_small(self, remote: RemoteStore, received: Received) -> None:
         self.received += received.size
@@ -244,19 +254,26 @@ class _Arrivals:
             self._progress.advance(size=sum(place.size for _, place in one.run.blobs))
 
 
-def _fetch_from(remote: RemoteStore, wanted: set[Digest], arrivals: _Arrivals, jobs: int) -> None:
-    """Bring what one remote has of these blobs."""
+def _fetch_from(remote: RemoteStore, wanted: set[bytes], arrivals: _Arrivals, jobs: int) -> None:
+    """Bring what one remote has of these blobs, and take out of the set what has come."""
+    if len(wanted) <= FEW:
+        _fetch_few(remote, set(map(Digest, wanted)), arrivals, jobs)
+        wanted -= arrivals.here
+    if wanted:
+        _adopt(remote, wanted, arrivals, _lanes(remote, jobs))
+    if wanted:
+        names = set(map(Digest, wanted))
+        _bring(remote, remote.held(names), remote.catalogue, names, arrivals, jobs)
+        wanted -= arrivals.here
+
+
+def _fetch_few(remote: RemoteStore, wanted: set[Digest], arrivals: _Arrivals, jobs: int) -> None:
+    """Bring what can be found without copying large indexes, if there are such."""
     glance = remote.glance(wanted)
     if glance is not None:
         # What its large indexes say is not verified: for whatever does not come this way they are copied.
         with suppress(BadRecord, ObjectMissing):
             _bring(remote, glance.held(wanted), glance, wanted, arrivals, jobs)
-        wanted = wanted - arrivals.here
-    if wanted:
-        _adopt(remote, wanted, arrivals, _lanes(remote, jobs))
-        wanted = wanted - arrivals.here
-    if wanted:
-        _bring(remote, remote.held(wanted), remote.catalogue, wanted, arrivals, jobs)
 
 
 def _lanes(remote: RemoteStore, jobs: int) -> int:
@@ -264,7 +281,7 @@ def _lanes(remote: RemoteStore, jobs: int) -> int:
     return min(jobs, NEAR_JOBS) if isinstance(remote.backend, Directory) else jobs
 
 
-def _adopt(remote: RemoteStore, wanted: set[Digest], arrivals: _Arrivals, jobs: int) -> None:
+def _adopt(remote: RemoteStore, wanted: set[bytes], arrivals: _Arrivals, jobs: int) -> None:
     """Take over the packs of which nearly all is wanted; the rest of what is wanted comes blob by blob."""
     if len(wanted) * LARGE < PACK_SIZE // 4:
         # So few can't be most of a pack, and counting what is in packs means reading whole indexes.

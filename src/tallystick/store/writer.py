@@ -117,9 +117,11 @@ class Writer:
         if self._end >= PACK_SIZE:
             self._seal()
 
-    def adopt(self, pack: PackName, rows: bytes, digests: Iterable[Digest]) -> None:
-        """Take in a pack that lies there already, durable, each of its blobs verified by the caller."""
-        self._seen.update(digests)
+    def adopt(self, pack: PackName, rows: bytes) -> None:
+        """Take in a pack that lies there already, durable, each of its blobs verified by the caller.
+
+        That they are here now is the caller's to remember, who keeps count of what is still to come.
+        """
         self.sealed.append((pack, rows))
 
     def put_pieces(self, digest: Digest, pieces: Iterable[Buffer]) -> None:
