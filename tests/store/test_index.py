@@ -39,16 +39,15 @@ def present(*packs: PackName) -> Catalogue:
 @pytest.mark.parametrize("shared", [False, True])
 def test_an_index_that_was_begun_before_its_packs_had_names_is_the_same(taken: int, shared: bool) -> None:
     tables = [table(entries(*range(at * 10, at * 10 + 9 + 4 * shared))) for at in range(4)]
-    draft = Draft()
-    draft.take(tables[:taken])
+    draft = Draft(tables[:taken])
     packs = [(PackName(name(f"pack {at}"), 1000), rows) for at, rows in enumerate(tables)]
     recipes = {name("f"): Recipe(3, ((name("c"), 3),))}
     assert draft.finish(packs[::-1], recipes) == assemble(packs, recipes)
 
 
 def test_a_pack_that_was_taken_into_an_index_and_not_sent_is_not_in_it() -> None:
-    draft, one, two = Draft(), table(entries(1, 2)), table(entries(3))
-    draft.take([one, two])
+    one, two = table(entries(1, 2)), table(entries(3))
+    draft = Draft([one, two])
     assert draft.finish([(PACK, one)], {}) == assemble([(PACK, one)], {})
 
 

@@ -30,17 +30,44 @@ def build(packs: Iterable[tuple[PackName, Sequence[Entry]]], recipes: Mapping[Di
 def assemble(packs: Iterable[tuple[PackName, Buffer]], recipes: Mapping[Digest, Recipe]) -> bytes:
     """Write the index of packs that come with their tables of contents, and of some large files."""
     named = sorted(packs, key=lambda pack: pack[0].digest)
+    digests, places = _sorted([table for _, table in named], is_once=True)
+    return _file([name for name, _ in named], digests, places, recipes)
+
+
+class Draft:
+    """An index of packs whose names are not known yet: to sort their rows is most of the work."""
+
+    def __init__(self, tables: Sequence[Buffer] = ()) -> None:
+        self._tables = tables
+        self._digests, self._places = _sorted(tables)
+        self._repeats = _repeats(self._digests)
+
+    def finish(self, packs: Sequence[tuple[PackName, Buffer]], recipes: Mapping[Digest, Recipe]) -> bytes:
+        """As `assemble` writes it; faster if these are the packs whose tables the draft was made of."""
+        names = {id(table): name for name, table in packs}
+        # Of a blob that two packs hold, the packs' names say which of its places counts.
+        if self._repeats or names.keys() != set(map(id, self._tables)):
+            return assemble(packs, recipes)
+        found = [names[id(table)] for table in self._tables]
+        order = sorted(range(len(found)), key=lambda number: found[number].digest)
+        places = memoryview(bytearray(self._places))
+        _renumber(places, order)
+        return _file([found[number] for number in order], self._digests, places, recipes)
+
+
+def _sorted(tables: Sequence[Buffer], *, is_once: bool = False) -> tuple[memoryview, memoryview]:
+    """The digests and the places of all rows, sorted; if asked, each digest once, in its first pack."""
     digests, places = bytearray(), bytearray()
-    for rows in _parts([rows for _, rows in named]):
+    for rows in _parts(tables):
         # By digest, then by the number's bytes: a blob that two packs hold gets its place in one of them.
         rows.sort()
         joined = b"".join(rows)
         some, where = _columns(joined)
-        if _repeats(some):
+        if is_once and _repeats(some):
             some, where = _columns(b"".join(_first_of_each(joined)))
         digests += some
         places += where
-    return _file([name for name, _ in named], digests, places, recipes)
+    return memoryview(digests), memoryview(places)
 
 
 def _parts(tables: Sequence[Buffer]) -> Iterator[list[bytes]]:
@@ -56,37 +83,6 @@ def _parts(tables: Sequence[Buffer]) -> Iterator[list[bytes]]:
     for first, part in enumerate(parts):
         parts[first] = bytearray()
         yield [row for (row,) in _ROW.iter_unpack(part)]
-
-
-class Draft:
-    """Begins an index while packs have no names yet: to sort their rows is most of the work."""
-
-    def __init__(self) -> None:
-        self._tables: list[Buffer] = []
-        self._rows: list[bytes] = []
-
-    def take(self, tables: Iterable[Buffer]) -> None:
-        """Sort some packs' tables of contents in."""
-        for one in tables:
-            self._rows += _numbered(one, len(self._tables))
-            self._tables.append(one)
-        # What is sorted already is only merged.
-        self._rows.sort()
-
-    def finish(self, packs: Sequence[tuple[PackName, Buffer]], recipes: Mapping[Digest, Recipe]) -> bytes:
-        """As `assemble` writes it; faster, if the tables that were taken are among the packs'."""
-        names = {id(table): name for name, table in packs}
-        if not all(id(table) in names for table in self._tables):
-            return assemble(packs, recipes)
-        taken = set(map(id, self._tables))
-        self.take(table for _, table in packs if id(table) not in taken)
-        digests, places = _columns(b"".join(self._rows))
-        if _repeats(digests):
-            # Which of several places counts depends on the packs' names.
-            return assemble(packs, recipes)
-        order = sorted(range(len(packs)), key=lambda number: names[id(self._tables[number])].digest)
-        _renumber(places, order)
-        return _file([names[id(self._tables[number])] for number in order], digests, places, recipes)
 
 
 def _renumber(places: memoryview, order: Sequence[int]) -> None:

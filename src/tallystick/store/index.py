@@ -174,6 +174,8 @@ class Index:
     def outside(self, rows: Sequence[int], packs: Collection[PackName]) -> Iterator[Digest]:
         """The blobs of those of these rows that name none of some packs."""
         listed = {number for number, pack in enumerate(self.packs) if pack in packs}
+        if len(listed) == len(self.packs):
+            return
         for row, number in zip(rows, self.numbers(rows), strict=True):
             if number not in listed:
                 yield Digest(self.digest(row))

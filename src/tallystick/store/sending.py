@@ -89,7 +89,7 @@ class _Sending:
             with crew.sending(shared, self._progress):
                 self._send(parcels)
                 # While the others are at work: nothing would go on beside it later.
-                self.draft.take(crew.tables())
+                self.draft = Draft([*(rows for _, rows in self.packs), *crew.tables()])
             for pack in crew.sent():
                 self._note(pack)
         done = [pack for pack in entire if pack in self._done]
