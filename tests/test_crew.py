@@ -12,7 +12,7 @@ import pytest
 from tallystick import crew
 from tallystick.process import Helper
 
-COUNT = "import sys; from tallystick.crew import drawn; print(len(list(drawn(int(sys.argv[1])))))"
+COUNT = "import sys; from tallystick.helping import drawn; print(len(list(drawn(int(sys.argv[1])))))"
 
 
 def pipe_of(tasks: int) -> int:
@@ -57,8 +57,7 @@ def test_a_helper_loads_nothing_that_a_command_would_put_off(
         "    os.write(int(sys.argv[1]), repr((sys.argv[1:], loaded)).encode())\n"
     )
     pipe, entry = os.pipe()
-    places = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
-    monkeypatch.setenv("PYTHONPATH", places)
+    monkeypatch.syspath_prepend(tmp_path)
     assert Helper("helping", (entry,)).wait() == 0
     os.close(entry)
     with open(pipe, "rb") as file:

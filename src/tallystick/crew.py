@@ -2,20 +2,18 @@
 
 import mmap
 import os
-import select
-import struct
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from tallystick.errors import TallyError
+from tallystick.helping import NUMBER, every
 from tallystick.process import Helper
 
 MOST_TASKS = 4096
 """So many numbers fit into any pipe before somebody reads them."""
 
 _MOST_PROCESSES = 4
-_NUMBER = struct.Struct("<I")
 
 
 def helpers() -> int:
@@ -66,18 +64,18 @@ class Crew:
 
     def share(self, tasks: Sequence[int]) -> None:
         """Give out tasks, MOST_TASKS at most; none come after them."""
-        os.write(self._entry, b"".join(map(_NUMBER.pack, tasks)))
+        os.write(self._entry, b"".join(map(NUMBER.pack, tasks)))
         self._dismiss()
 
     def tasks(self) -> Iterator[int]:
         """Those that the caller gets, or one of its threads; the others get other ones."""
-        return _drawn(self._pipe)
+        return every(self._pipe)
 
     def wait(self) -> None:
         """Wait until no helper is left; what nobody has begun is not begun any more."""
         self._dismiss()
         if self._pipe >= 0:
-            for _ in _drawn(self._pipe):
+            for _ in every(self._pipe):
                 pass
             os.close(self._pipe)
             self._pipe = -1
@@ -102,19 +100,3 @@ def called(module: str, inherited: Sequence[int], wanted: int) -> Iterator[Crew]
         yield crew
     finally:
         crew.wait()
-
-
-def drawn(pipe: int) -> Iterator[int]:
-    """The tasks that a helper gets; they end early when the process that it helps is gone."""
-    ours = select.poll()
-    ours.register(0, select.POLLIN)
-    for task in _drawn(pipe):
-        yield task
-        # Nothing is ever sent: that there is something to read means that it was closed.
-        if ours.poll(0):
-            return
-
-
-def _drawn(pipe: int) -> Iterator[int]:
-    while number := os.read(pipe, _NUMBER.size):
-        yield _NUMBER.unpack(number)[0]

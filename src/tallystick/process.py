@@ -178,9 +178,10 @@ def hand_over(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
 
 
 class Helper:
-    """A module of ours that runs in a Python process of its own, beside this one.
+    """A module of ours, its `main`, in a Python process of its own, beside this one.
 
-    Its stdin is open for as long as this process lives, and closed even if it is killed. Ctrl-C does not
+    It finds modules where this process does: searching for them anew would take a third of its start. Its
+    stdin is open for as long as this process lives, and closed even if it is killed. Ctrl-C does not
     reach it.
     """
 
@@ -188,7 +189,8 @@ class Helper:
         """Start it with some open descriptors; their numbers are its arguments."""
         try:
             self._child = subprocess.Popen(
-                [sys.executable, "-P", "-c", _HELP, module, *map(str, inherited)],
+                [sys.executable, "-S", "-P", "-c", _HELP, module, *map(str, inherited)],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

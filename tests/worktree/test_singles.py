@@ -7,10 +7,9 @@ import pytest
 
 from tallystick.digest import Digest
 from tallystick.worktree import Identity, Worktree
-from tallystick.worktree.columns import Files, Found, Identities
+from tallystick.worktree.columns import Files, Found, Identities, StatCache
 from tallystick.worktree.scan import Scan
 from tallystick.worktree.singles import joined, part, scan
-from tallystick.worktree.statcache import StatCache
 
 OLD = 1_000
 

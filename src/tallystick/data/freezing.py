@@ -40,11 +40,12 @@ def keep(
 
     With somebody's writer it is stored when they commit. Small files are read `jobs` at a time.
     """
-    scan = project.worktree.scan(path)
+    cache_name = pointer_path_of(path)
+    cache = project.worktree.load(cache_name)
+    scan = project.worktree.scan(path, cache, progress)
     if scan is None:
         return None
-    cache_name = pointer_path_of(path)
-    known = project.worktree.known(scan, project.worktree.load(cache_name), progress)
+    known = project.worktree.known(scan, cache, progress)
     identities = known.identities
     unstored = _unstored(project, scan, known)
     with nullcontext(writer) if writer is not None else project.store.writer() as writer:

@@ -103,11 +103,12 @@ def contents_of(scan: Scan, identities: Identities) -> set[bytes]:
 
 def look(project: Project, path: str, progress: Progress = silent) -> Held | None:
     """What stands at a path now; None when nothing does. Raises Refused for what can't be tracked."""
-    scan = project.worktree.scan(path)
+    cache_name = pointer_path_of(path)
+    cache = project.worktree.load(cache_name)
+    scan = project.worktree.scan(path, cache, progress)
     if scan is None:
         return None
-    cache_name = pointer_path_of(path)
-    known = project.worktree.known(scan, project.worktree.load(cache_name), progress)
+    known = project.worktree.known(scan, cache, progress)
     if known.digest is not None and not known.stale:
         return held_of(scan, known.identities, known.digest)
     identities = _hashed(scan, known, progress)
@@ -129,10 +130,9 @@ def identified(project: Project, path: str, progress: Progress = silent) -> Pres
 
 def looked(project: Project, path: str, progress: Progress = silent) -> tuple[Scan, Known] | None:
     """Every file at a path now, and what the stat cache knows of them; None when nothing is there."""
-    scan = project.worktree.scan(path)
-    if scan is None:
-        return None
-    return scan, project.worktree.known(scan, project.worktree.load(pointer_path_of(path)), progress)
+    cache = project.worktree.load(pointer_path_of(path))
+    scan = project.worktree.scan(path, cache, progress)
+    return None if scan is None else (scan, project.worktree.known(scan, cache, progress))
 
 
 def present_of(project: Project, scan: Scan, known: Known, progress: Progress = silent) -> Present:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tallystick import crew
 from tallystick.digest import Digest
 from tallystick.errors import TallyError
+from tallystick.helping import drawn
 from tallystick.progress import Progress
 from tallystick.store.directory import Directory
 from tallystick.store.index import PackName
@@ -202,7 +203,7 @@ def main() -> None:
     with mmap.mmap(descriptor, 0) as memory:
         board = Board(memory)
         sender: Sender | None = None
-        for number in crew.drawn(pipe):
+        for number in drawn(pipe):
             if sender is None:
                 local, remote, cache = board.folders()
                 sender = Sender(board, LocalStore(local), RemoteStore("", Directory(remote), cache))

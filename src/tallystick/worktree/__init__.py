@@ -17,13 +17,13 @@ from tallystick.worktree import aside, ignore, place, scan, singles, statcache
 from tallystick.worktree.aside import Aside
 from tallystick.worktree.block import SPOT, Lying
 from tallystick.worktree.clock import Clock
-from tallystick.worktree.columns import Column, Found, Identities, Identity
+from tallystick.worktree.columns import NOTHING, Column, Found, Identities, Identity, StatCache
 from tallystick.worktree.fresh import Contents
 from tallystick.worktree.links import StoreLinks
 from tallystick.worktree.place import Placed
 from tallystick.worktree.plan import Present
 from tallystick.worktree.scan import Scan
-from tallystick.worktree.statcache import NO_FINGERPRINT, Known, StatCache
+from tallystick.worktree.statcache import NO_FINGERPRINT, Known
 from tallystick.worktree.writing import Content, Stored, Verified
 
 __all__ = [
@@ -70,12 +70,15 @@ class Worktree:
         """The folder of this worktree's stat caches."""
         return self.home / "stat" / self.name
 
-    def scan(self, path: str) -> Scan | None:
-        """Look at a path; None if nothing is there, Refused for what can't be tracked."""
+    def scan(self, path: str, cache: StatCache = NOTHING, progress: Progress = silent) -> Scan | None:
+        """Look at a path; None if nothing is there, Refused for what can't be tracked.
+
+        With the cache that was saved for it a large folder is looked at by several processes.
+        """
         # A path object for each of ten thousand pointers would take longer than the looks at their files.
         folder = os.path.join(self.home, "stat", self.name)
         stamp = self.clock.before(folder, os.path.join(self.root, check_path(path)))
-        return scan.scan(self.root, path, stamp, self.ours)
+        return scan.scan(self.root, path, stamp, self.ours, cache, progress)
 
     def scan_files(self, paths: Iterable[str], *, others: bool = True) -> Scan:
         """Look at single files of any folders, relative to the root; whatever else is there is left out.

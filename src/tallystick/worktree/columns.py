@@ -9,18 +9,18 @@ from operator import lt
 from struct import iter_unpack
 from typing import NamedTuple, Self, TypeAlias, overload
 
+from tallystick import sight
 from tallystick.digest import Buffer, Digest
+from tallystick.frozen import dataclass
 
-Column: TypeAlias = "array[int]"
-"""One number of each file."""
+Column: TypeAlias = sight.Column
 
-LATEST = 2**63 - 1
-"""The latest time that a column holds; what is later counts as that, and so as younger than any look."""
+LATEST = sight.LATEST
 
-DIGEST, FINGERPRINT = 32, 16
+DIGEST, FINGERPRINT = 32, sight.FINGERPRINT
 """How many bytes they have."""
 
-_BLOCK = 4096
+_BLOCK, _NEAR = 4096, 16
 _MODE = {mode: ord(mode) for mode in "fxld"}
 _LETTER = {number: mode for mode, number in _MODE.items()}
 
@@ -104,6 +104,20 @@ class Files(Sequence[Found]):
         self.sizes[row], self.inodes[row] = found.size, found.inode
         self.mtimes[row], self.ctimes[row] = min(found.mtime, LATEST), min(found.ctime, LATEST)
 
+    def add(self, paths: Iterable[bytes], look: sight.Look) -> None:
+        """Take files in that were looked at together."""
+        self.paths.extend(paths)
+        self.modes += look.modes
+        for column, more in zip(self.numbers, look.numbers, strict=True):
+            column.extend(more)
+
+    def seen_again(self, look: sight.Look) -> "Files":
+        """The same paths with what the system says now."""
+        files = Files(self.paths, self._joined)
+        files.modes += look.modes
+        files.sizes, files.mtimes, files.ctimes, files.inodes = look.numbers
+        return files
+
     def extend(self, others: "Files", start: int, end: int) -> None:
         """Take some rows of others in."""
         self.paths.extend(others.paths[start:end])
@@ -136,17 +150,7 @@ class Files(Sequence[Found]):
 
     def matches(self, others: "Files") -> Iterator[tuple[int, int, int]]:
         """Runs of files that have the same paths here and there: their first rows, and how many."""
-        ours, theirs = self.paths, others.paths
-        here = there = 0
-        while here < len(ours) and there < len(theirs):
-            if ours[here] < theirs[there]:
-                here += 1
-            elif ours[here] > theirs[there]:
-                there += 1
-            else:
-                length = _common(ours, here, theirs, there)
-                yield here, there, length
-                here, there = here + length, there + length
+        return shared(self.paths, others.paths)
 
     def to_bytes(self) -> list[bytes]:
         """The modes and numbers as they lie in a file."""
@@ -271,6 +275,41 @@ class Identities(Mapping[bytes, Identity]):
 
     def __len__(self) -> int:
         return self.known.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class StatCache:
+    """Files as they were and who they were, when the look at them began, and the digest of all together."""
+
+    stamp: int
+    files: Files
+    identities: Identities
+    digest: Digest | None = None
+
+
+_NONE = Files()
+NOTHING = StatCache(0, _NONE, Identities(_NONE))
+
+
+def shared(ours: list[bytes], theirs: list[bytes]) -> Iterator[tuple[int, int, int]]:
+    """Runs of paths that stand in both of two sorted lists: where they begin here and there, and how long."""
+    here = there = 0
+    while here < len(ours) and there < len(theirs):
+        if ours[here] < theirs[there]:
+            here = _reached(ours, theirs[there], here + 1)
+        elif ours[here] > theirs[there]:
+            there = _reached(theirs, ours[here], there + 1)
+        else:
+            length = _common(ours, here, theirs, there)
+            yield here, there, length
+            here, there = here + length, there + length
+
+
+def _reached(paths: list[bytes], path: bytes, start: int) -> int:
+    """The first place from one on that does not come before a path, which mostly is not far."""
+    near = min(start + _NEAR, len(paths))
+    found = bisect_left(paths, path, start, near)
+    return found if found < near else bisect_left(paths, path, near)
 
 
 def _common(ours: list[bytes], here: int, theirs: list[bytes], there: int) -> int:

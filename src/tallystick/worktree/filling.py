@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from tallystick import memory
-from tallystick.crew import drawn
 from tallystick.digest import fingerprint, raw_digest
+from tallystick.helping import drawn
 from tallystick.worktree.block import NAME, STAT, Block, Run
 from tallystick.worktree.folders import Folders
 from tallystick.worktree.writing import NEW

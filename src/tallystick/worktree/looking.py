@@ -1,169 +1,103 @@
-"""Look whether many small files still have their fingerprints, on all cores; also what its helpers run."""
+"""Look on all cores at the files of a folder that are remembered, and read those that seem touched."""
 
 import mmap
-import os
-import struct
-import sys
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from struct import iter_unpack
 from typing import NamedTuple
 
 from tallystick import crew
-from tallystick.digest import fingerprint
-from tallystick.errors import Refused
+from tallystick.crew import Crew
+from tallystick.digest import Buffer
 from tallystick.progress import Progress
-from tallystick.worktree.columns import FINGERPRINT, Column
-from tallystick.worktree.folders import FOLDER, Folders
+from tallystick.sight import HEAD, TASK, UNREAD, Sight
+from tallystick.worktree.columns import Column, Files, StatCache
+from tallystick.worktree.walking import Run
 
-ENOUGH = 8000
-"""Starting a helper takes as long as looking at some thousands of files."""
+ENOUGH = 12_000
+"""While a helper starts, this process looks at some thousands of files."""
 
-UNSEEN, SAME, OTHER = range(3)
-"""What became of a file: nobody could look at it, it is as it was, it is another."""
-
-_MODULE = "tallystick.worktree.looking"
+_MODULE = "tallystick.sight"
 _TASK_FILES = 500
-_SIZE = array("H").itemsize
-_HEAD = struct.Struct("<QQ")
-_TASK = struct.Struct("<QQQQ")
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class Task(NamedTuple):
-    """Files that stand side by side: the number of the first, their paths, sizes and fingerprints."""
+class Told(NamedTuple):
+    """What was seen of the files that a cache remembers: a mode is 0 where nobody could look at a file.
 
-    first: int
-    paths: Sequence[bytes]
-    sizes: Column
-    known: bytes
-
-
-class Sight:
-    """Memory that several processes share: paths and fingerprints of files, and what was seen of each."""
-
-    def __init__(self, memory: mmap.mmap) -> None:
-        self._memory = memory
-        self.count, self.tasks = _HEAD.unpack_from(memory)
-        self._known = _HEAD.size + self.tasks * _TASK.size
-        self._sizes = self._known + self.count * FINGERPRINT
-        self._seen = self._sizes + self.count * _SIZE
-        self._text = self._seen + self.count
-
-    def task(self, number: int) -> Task:
-        """What a task consists of."""
-        first, count, begin, length = _TASK.unpack_from(self._memory, _HEAD.size + number * _TASK.size)
-        begin += self._text
-        paths = self._memory[begin : begin + length].split(b"\0")
-        known, at = self._known + first * FINGERPRINT, self._sizes + first * _SIZE
-        sizes = array("H", self._memory[at : at + count * _SIZE])
-        return Task(first, paths, sizes, self._memory[known : known + count * FINGERPRINT])
-
-    def note(self, first: int, seen: bytes) -> None:
-        """Say what became of files, from one on."""
-        self._memory[self._seen + first : self._seen + first + len(seen)] = seen
-
-    @property
-    def seen(self) -> bytes:
-        """What became of each file."""
-        return self._memory[self._seen : self._text]
-
-
-def see(top: bytes, paths: Sequence[bytes], sizes: Column, known: bytes, progress: Progress) -> bytes:
-    """Tell of each of the small files below a folder, sorted, whether it has the fingerprint it had.
-
-    `known` are those, in turn, and `sizes`, two bytes each, what the files had then and seem to have now.
-    What nobody could look at is the caller's to find out about.
+    `seen` says of each what it holds, read after the look at it: what it held, something else, or UNREAD.
     """
-    head, text = _drawn_up(paths)
-    mean = sum(sizes) // max(1, len(paths))
-    known += sizes.tobytes()
-    size = len(head) + len(known) + len(paths) + len(text)
-    with _opened(top) as folder, crew.shared_memory(size) as (descriptor, memory):
-        memory[: len(head)] = head
-        memory[len(head) : len(head) + len(known)] = known
-        memory[size - len(text) : size] = text
-        sight = Sight(memory)
-        _share_out(sight, folder, descriptor, progress, mean)
-        return sight.seen
+
+    cache: StatCache
+    files: Files
+    seen: bytes
+
+    def of(self, cache: StatCache) -> bytes:
+        """What was seen of the files of a cache: nothing, if it is not the one that was looked for."""
+        return self.seen if self.cache.files is cache.files else bytes([UNREAD]) * len(cache.files)
+
+
+def pays(cache: StatCache) -> bool:
+    """Whether so much is remembered that sharing it out takes less time."""
+    return len(cache.files) >= ENOUGH and crew.helpers() > 0
+
+
+class Looking:
+    """A look that others have begun, while the caller finds out which files there are."""
+
+    def __init__(self, cache: StatCache, crew: Crew, memory: mmap.mmap, top: int, most: int) -> None:
+        self._cache = cache
+        self._crew = crew
+        self._memory = memory
+        self._top = top
+        self._most = most
+
+    def told(self, wanted: Iterable[Run], progress: Progress) -> Told:
+        """Look at what nobody has begun with, as far as it is wanted; say what everybody saw."""
+        sight, left = Sight(self._memory), set[int]()
+        for start, end in wanted:
+            left.update(range(start // self._most, (end - 1) // self._most + 1))
+        shown = 0
+        for number in self._crew.tasks():
+            if number in left:
+                sight.do(number, self._top)
+            # They are drawn in order: all before are done, or will be at once.
+            done = min((number + 1) * self._most, sight.count)
+            progress.advance(done - shown)
+            shown = done
+        self._crew.wait()
+        progress.advance(sight.count - shown)
+        for number in sight.undone(left):
+            sight.do(number, self._top)
+        return Told(self._cache, self._cache.files.seen_again(sight.look), sight.seen)
 
 
 @contextmanager
-def _opened(top: bytes) -> Iterator[int]:
-    folder = os.open(top, FOLDER)
-    try:
-        yield folder
-    finally:
-        os.close(folder)
+def begun(top: int, cache: StatCache) -> Iterator[Looking]:
+    """Have helpers look at all that a cache remembers below an open folder."""
+    most = max(_TASK_FILES, len(cache.files) // (crew.MOST_TASKS - 1) + 1)
+    tasks = _drawn_up(cache.files.paths, most)
+    columns: list[Buffer | Column] = [cache.identities.fingerprints, *cache.files.numbers, cache.files.joined]
+    head = HEAD.pack(len(cache.files), len(tasks), cache.stamp) + b"".join(tasks)
+    begin = len(head) + Sight.BLANK * len(cache.files)
+    size = begin + sum(memoryview(column).nbytes for column in columns)
+    wanted = min(crew.helpers(), len(tasks) - 1)
+    with (
+        crew.shared_memory(size) as (descriptor, memory),
+        crew.called(_MODULE, (descriptor, top), wanted) as called,
+    ):
+        memory[: len(head)] = head
+        memory.seek(begin)
+        for column in columns:
+            memory.write(column)
+        called.share(range(len(tasks)))
+        yield Looking(cache, called, memory, top, most)
 
 
-def _drawn_up(paths: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """The tasks, and the text that they are parts of."""
-    most = max(_TASK_FILES, len(paths) // (crew.MOST_TASKS - 1) + 1)
-    tasks, texts, begin = [], [], 0
+def _drawn_up(paths: Sequence[bytes], most: int) -> list[bytes]:
+    """Tasks of so many files at most, that stand side by side."""
+    tasks, begin = [], 0
     for first in range(0, len(paths), most):
         some = paths[first : first + most]
-        texts.append(b"\0".join(some))
-        tasks.append(_TASK.pack(first, len(some), begin, len(texts[-1])))
-        begin += len(texts[-1])
-    return _HEAD.pack(len(paths), len(tasks)) + b"".join(tasks), b"".join(texts)
-
-
-def _share_out(sight: Sight, folder: int, memory: int, progress: Progress, mean: int) -> None:
-    """Do all tasks, with helpers."""
-    wanted, shown = min(crew.helpers(), sight.tasks - 1), 0
-    with (
-        Folders(folder) as folders,
-        crew.shared(range(sight.tasks), _MODULE, (memory, folder), wanted) as tasks,
-    ):
-        for number in tasks:
-            _do(sight, number, folders)
-            done = sight.count - sight.seen.count(UNSEEN)
-            progress.advance(done - shown, (done - shown) * mean)
-            shown = done
-    done = sight.count - sight.seen.count(UNSEEN)
-    progress.advance(done - shown, (done - shown) * mean)
-
-
-def _do(sight: Sight, number: int, folders: Folders) -> None:
-    """Do one task."""
-    task = sight.task(number)
-    sight.note(task.first, bytes(_looks(task, folders)))
-
-
-def _looks(task: Task, folders: Folders) -> Iterator[int]:
-    """What becomes of a task's files; this loop is what most of a look at touched files goes to."""
-    inside, folder = None, -1
-    known = iter_unpack(f"{FINGERPRINT}s", task.known)
-    for path, size, (before,) in zip(task.paths, task.sizes, known, strict=True):
-        parent, _, name = path.rpartition(b"/")
-        try:
-            if parent != inside:
-                inside, folder = None, folders.at(parent)
-                inside = parent
-            descriptor = os.open(name, _READ, dir_fd=folder)
-        except (OSError, Refused):
-            yield UNSEEN
-            continue
-        try:
-            # One more than it should have: a longer one shows, and room for any would take a while to get.
-            data = os.read(descriptor, size + 1)
-        except OSError:
-            yield UNSEEN
-            continue
-        finally:
-            os.close(descriptor)
-        if len(data) != size:
-            yield UNSEEN
-        else:
-            yield SAME if fingerprint(data) == before else OTHER
-
-
-def main() -> None:
-    """Help another process: take tasks from a pipe, until there are none or that process is gone."""
-    pipe, memory, top = map(int, sys.argv[1:])
-    with mmap.mmap(memory, 0) as view, Folders(top) as folders:
-        sight = Sight(view)
-        for number in crew.drawn(pipe):
-            _do(sight, number, folders)
+        length = sum(map(len, some)) + len(some) - 1
+        tasks.append(TASK.pack(first, len(some), begin, length))
+        begin += length + 1
+    return tasks

@@ -10,28 +10,25 @@ from tallystick.digest import Digest
 from tallystick.errors import Refused
 from tallystick.files import translated
 from tallystick.frozen import dataclass
-from tallystick.patterns import regex
+from tallystick.progress import Progress, silent
 from tallystick.records import tree
 from tallystick.records.tree import EMPTY, Entry
-from tallystick.worktree.columns import LATEST, Column, Files, Found, Identities, Identity
+from tallystick.worktree import looking
+from tallystick.worktree.columns import NOTHING, Files, Found, Identities, Identity, StatCache
 from tallystick.worktree.folders import Folders, shown
 from tallystick.worktree.links import StoreLinks
+from tallystick.worktree.looking import Told
+from tallystick.worktree.walking import Walk, kind
 
-_LEFT_OVER = regex(rb"\.tally-[0-9]+-[0-9a-f]{16}")
-"""Names of our own unfinished files (files.py), which a killed process may have left."""
-
-_POINTER = b".tally"
 _LINK = ord("l")
-
-_BATCH = 1024
-"""How many files are asked for at once: what the system says of one takes half a kilobyte."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
     """Everything at a tracked path, sorted; `links` holds the targets, `stamp` the time before the look.
 
-    Of files that are links to the store's, `stored` says where those lie.
+    Of files that are links to the store's, `stored` says where those lie; `told` is what was seen of files
+    that were remembered, where many were.
     """
 
     path: str
@@ -41,6 +38,7 @@ class Scan:
     stamp: int
     top: bytes
     stored: dict[bytes, bytes] = field(default_factory=dict)
+    told: Told | None = field(default=None, repr=False, compare=False)
 
     @property
     def size(self) -> int:
@@ -83,8 +81,17 @@ class Scan:
         return EMPTY if target is None else Digest.of(target)
 
 
-def scan(root: str | os.PathLike[str], path: str, stamp: int, ours: StoreLinks) -> Scan | None:
-    """Look at a path of a worktree; None when nothing is there. Links of `ours` count as files of the store.
+def scan(
+    root: str | os.PathLike[str],
+    path: str,
+    stamp: int,
+    ours: StoreLinks,
+    cache: StatCache = NOTHING,
+    progress: Progress = silent,
+) -> Scan | None:
+    """Look at a path of a worktree, of which a cache tells what was there; None when nothing is there now.
+
+    Links of `ours` count as files of the store.
 
     Raises Refused for what can't be tracked: links as such or out of the tree, devices, pipes, other git
     repositories, pointers inside.
@@ -104,12 +111,11 @@ def scan(root: str | os.PathLike[str], path: str, stamp: int, ours: StoreLinks) 
             if stat.S_ISLNK(status.st_mode):
                 ours.check(name, os.readlink(top))
             raise Refused(
-                f"`{shown(name)}` is {_kind(status.st_mode)}", hint="track files and folders themselves"
+                f"`{shown(name)}` is {kind(status.st_mode)}", hint="track files and folders themselves"
             )
-        folders.at(name)
-        files = _walk(top, name)
+        files, told = _walked(top, name, folders.at(name), cache, progress)
         links, stored = _links(files, top, name, ours)
-    return Scan(path, "tree", files, links, stamp, top, stored)
+    return Scan(path, "tree", files, links, stamp, top, stored, told)
 
 
 def check_target(path: bytes, target: bytes, tree: str) -> None:
@@ -130,23 +136,18 @@ def check_target(path: bytes, target: bytes, tree: str) -> None:
         )
 
 
-def _walk(top: bytes, name: bytes) -> Files:
-    """Every file below a folder."""
-    files = Files()
-    waiting = [b""]
-    while waiting:
-        prefix = waiting.pop()
-        try:
-            empty = _look_into(top, name, prefix, files, waiting)
-        except FileNotFoundError:
-            continue
-        except PermissionError as error:
-            place = os.path.join(name, prefix)
-            raise Refused(f"`{shown(place)}` can't be read: {error.strerror}") from error
-        if prefix and empty:
-            files.append(_empty_folder(top, prefix[:-1]))
-    files.sort()
-    return files
+def _walked(
+    top: bytes, name: bytes, folder: int, cache: StatCache, progress: Progress
+) -> tuple[Files, Told | None]:
+    """Every file below a folder; with helpers, where many are remembered, and what they saw of those."""
+    if not looking.pays(cache):
+        return Walk(top, name).files(), None
+    with looking.begun(folder, cache) as look:
+        walk = Walk(top, name, cache.files.paths)
+        progress.begin(f"looking at `{shown(name)}`", files=len(cache.files))
+        told = look.told(walk.runs(), progress)
+        progress.end()
+    return walk.files(told.files), told
 
 
 def _links(
@@ -172,119 +173,7 @@ def _links(
     return links, stored
 
 
-def _look_into(top: bytes, inside: bytes, prefix: bytes, files: Files, waiting: list[bytes]) -> bool:
-    """Add one folder's files, and its folders to those that wait; say whether nothing is in it."""
-    place = b"%s/%s" % (top, prefix)
-    names = os.listdir(place)
-    names.sort()
-    folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    folders: list[bytes] = []
-    try:
-        joined = b"\0".join(names)
-        if b".tally" in joined or b".git" in joined:
-            names = [each for each in names if _is_data(inside, prefix + each, folder)]
-        count = 0
-        for start in range(0, len(names), _BATCH):
-            batch, looks = _looked(names[start : start + _BATCH], folder)
-            count += len(batch)
-            _note(files, folders, inside, [prefix + each for each in batch], looks)
-    finally:
-        os.close(folder)
-    # The last is taken first.
-    waiting.extend(path + b"/" for path in reversed(folders))
-    return not count
-
-
-def _looked(names: list[bytes], folder: int) -> tuple[list[bytes], list[os.stat_result]]:
-    """What the system says of names in a folder, without those that are gone already."""
-    look = os.stat
-    try:
-        return names, [look(name, dir_fd=folder, follow_symlinks=False) for name in names]
-    except FileNotFoundError:
-        there = [(name, status) for name in names if (status := _look(name, folder))]
-        return [name for name, _ in there], [status for _, status in there]
-
-
-def _look(name: bytes, folder: int) -> os.stat_result | None:
-    try:
-        return os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-
-
-def _note(
-    files: Files, folders: list[bytes], inside: bytes, paths: list[bytes], looks: list[os.stat_result]
-) -> None:
-    """Put what the system says of many files into the columns; folders apart."""
-    modes = [look.st_mode for look in looks]
-    kinds = {mode: _mode(mode) for mode in set(modes)}
-    if not all(kinds.values()):
-        for path, mode in zip(paths, modes, strict=True):
-            if stat.S_ISDIR(mode):
-                folders.append(path)
-            elif not kinds[mode]:
-                raise Refused(f"`{shown(inside + b'/' + path)}` is {_kind(mode)}, which can't be tracked")
-        paths = [path for path, mode in zip(paths, modes, strict=True) if kinds[mode]]
-        looks = [look for look in looks if kinds[look.st_mode]]
-        modes = [look.st_mode for look in looks]
-    files.paths.extend(paths)
-    files.modes.extend(map(kinds.__getitem__, modes))
-    files.sizes.extend([look.st_size for look in looks])
-    _extend(files.mtimes, [look.st_mtime_ns for look in looks])
-    _extend(files.ctimes, [look.st_ctime_ns for look in looks])
-    files.inodes.extend([look.st_ino for look in looks])
-
-
-def _extend(column: Column, times: list[int]) -> None:
-    """Add times to a column."""
-    if times and max(times) > LATEST:
-        times = [min(each, LATEST) for each in times]
-    column.extend(times)
-
-
-def _mode(mode: int) -> int:
-    """A tree's mode; 0 for what no tree can hold, and for folders."""
-    if stat.S_ISREG(mode):
-        return ord("x" if mode & 0o100 else "f")
-    return _LINK if stat.S_ISLNK(mode) else 0
-
-
-def found_of(path: bytes, status: os.stat_result, mode: str | None = None) -> Found:
+def found_of(path: bytes, status: os.stat_result) -> Found:
     """A file as a look at it finds it."""
-    if mode is None:
-        mode = "x" if status.st_mode & 0o100 else "f"
+    mode = "x" if status.st_mode & 0o100 else "f"
     return Found(path, mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-
-def _empty_folder(top: bytes, path: bytes) -> Found:
-    status = os.lstat(b"%s/%s" % (top, path))
-    return found_of(path, status, "d")._replace(size=0)
-
-
-def _is_data(inside: bytes, path: bytes, folder: int) -> bool:
-    """Whether a name in a folder is not a file that we left unfinished.
-
-    Raises Refused for another repository or a pointer inside a tracked folder.
-    """
-    place, name = shown(inside + b"/" + path), path.rpartition(b"/")[2]
-    if name == b".git":
-        raise Refused(f"`{place}` belongs to another git repository", hint="track its parts one by one")
-    if name.endswith(_POINTER):
-        status = _look(name, folder)
-        if status is not None and stat.S_ISREG(status.st_mode):
-            raise Refused(
-                f"`{place}` is a pointer inside a folder", hint="what it tracks can't be tracked twice"
-            )
-    return _LEFT_OVER.fullmatch(name) is None
-
-
-def _kind(mode: int) -> str:
-    """What else a path can be."""
-    kinds = {
-        stat.S_IFLNK: "a symbolic link",
-        stat.S_IFIFO: "a named pipe",
-        stat.S_IFSOCK: "a socket",
-        stat.S_IFCHR: "a device",
-        stat.S_IFBLK: "a device",
-    }
-    return kinds.get(stat.S_IFMT(mode), "not a file")

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from tallystick.errors import Refused
-from tallystick.worktree.columns import DIGEST, FINGERPRINT, LATEST, Files, Identities
+from tallystick.worktree.columns import DIGEST, FINGERPRINT, LATEST, Files, Identities, StatCache
 from tallystick.worktree.folders import Folders
 from tallystick.worktree.scan import Scan
-from tallystick.worktree.statcache import StatCache
 
 MOST = 500_000
 """Files that are remembered at most, those of the last look among them."""

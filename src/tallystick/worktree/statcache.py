@@ -6,14 +6,11 @@ import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from functools import partial, reduce
-from itertools import compress, repeat
-from operator import ge, ne, not_, or_
+from itertools import compress
+from operator import ne
 from pathlib import Path
-from struct import iter_unpack
 
 from tallystick.digest import (
-    SMALL,
     Buffer,
     Digest,
     Passed,
@@ -25,9 +22,19 @@ from tallystick.digest import (
 from tallystick.files import temporary_name
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress
-from tallystick.worktree import looking
+from tallystick.sight import OTHER, UNREAD, differing
 from tallystick.worktree.block import Arrivals, split
-from tallystick.worktree.columns import DIGEST, FINGERPRINT, Column, Files, Found, Identities, Identity
+from tallystick.worktree.columns import (
+    DIGEST,
+    FINGERPRINT,
+    NOTHING,
+    Column,
+    Files,
+    Found,
+    Identities,
+    Identity,
+    StatCache,
+)
 from tallystick.worktree.place import Placed
 from tallystick.worktree.plan import Present
 from tallystick.worktree.scan import Scan
@@ -51,16 +58,6 @@ BATCH_FILES, BATCH_SIZE = 500, 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class StatCache:
-    """Files as they were and who they were, when the look at them began, and the digest of all together."""
-
-    stamp: int
-    files: Files
-    identities: Identities
-    digest: Digest | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
     """What a scan and a cache tell together: identities, the rows left to hash, whether to save anew.
 
@@ -73,10 +70,6 @@ class Known:
     stale: bool
     digest: Digest | None = None
     base: StatCache | None = None
-
-
-_NONE = Files()
-NOTHING = StatCache(0, _NONE, Identities(_NONE))
 
 
 def load(place: Path | str) -> StatCache:
@@ -232,9 +225,9 @@ def known(scan: Scan, cache: StatCache, progress: Progress) -> Known:
     """Tell which files are as the cache remembers them; those merely touched are read and recognised."""
     if scan.files.newest < cache.stamp and scan.files.are(cache.files):
         return Known(cache.identities, array("q"), False, cache.digest, cache)
-    identities, to_hash, doubtful, count = _paired(scan, cache)
+    identities, to_hash, doubtful, count, differs = _paired(scan, cache)
     _take_specials(scan, identities)
-    stale = bool(to_hash or doubtful) or not count == len(scan.files) == len(cache.files)
+    stale = bool(to_hash) or differs or not count == len(scan.files) == len(cache.files)
     to_hash = _readable(scan, to_hash)
     to_hash += _changed(scan, _readable(scan, doubtful), identities, progress)
     for row in to_hash:
@@ -246,24 +239,29 @@ def known(scan: Scan, cache: StatCache, progress: Progress) -> Known:
 
 def recalled(scan: Scan, cache: StatCache) -> Identities:
     """Who those files are that are exactly as the cache remembers them; nothing is read."""
-    identities, changed, doubtful, _ = _paired(scan, cache)
+    identities, changed, doubtful, _, _ = _paired(scan, cache)
     for row in (*changed, *doubtful):
         identities.known[row] = 0
     return identities
 
 
-def _paired(scan: Scan, cache: StatCache) -> tuple[Identities, Column, Column, int]:
-    """What the cache says of files, the rows that surely or perhaps changed, and how many it knows."""
+def _paired(scan: Scan, cache: StatCache) -> tuple[Identities, Column, Column, int, bool]:
+    """What the cache says of files, the rows that surely or perhaps changed, and how many it knows.
+
+    Last, whether any of these is not just as it was: it may have been read, and told to hold the same.
+    """
     identities = Identities(scan.files)
     to_hash, doubtful = array("q"), array("q")
+    seen = scan.told.of(cache) if scan.told else bytes([UNREAD]) * len(cache.files)
     count = first = 0
+    differs = False
     for here, there, length in scan.files.matches(cache.files):
         to_hash.extend(range(first, here))
         identities.take(here, cache.identities, there, length)
-        _compare(scan.files, here, cache, there, length, to_hash, doubtful)
+        differs |= _compare(scan.files, here, cache, there, length, seen, to_hash, doubtful)
         first, count = here + length, count + length
     to_hash.extend(range(first, len(scan.files)))
-    return identities, to_hash, doubtful, count
+    return identities, to_hash, doubtful, count, differs
 
 
 def _compare(
@@ -272,25 +270,26 @@ def _compare(
     cache: StatCache,
     there: int,
     length: int,
+    seen: bytes,
     to_hash: Column,
     doubtful: Column,
-) -> None:
-    """Sort the rows of a run that are not as they were: those of another size are surely changed."""
+) -> bool:
+    """Sort the rows of a run that are not as they were, by what was seen of them; say whether there are any.
+
+    Those of another size are surely changed.
+    """
     now = [column[here : here + length] for column in files.numbers]
     then = [column[there : there + length] for column in cache.files.numbers]
-    # A column that is the same as a whole need not be gone through.
-    reasons = [map(ne, new, old) for new, old in zip(now, then, strict=True) if new != old]
-    # As young as the look itself: a later write in the same tick of the clock would not have shown.
-    reasons += [map(ge, times, repeat(cache.stamp)) for times in now[1:3] if max(times) >= cache.stamp]
-    if not reasons:
-        return
-    rows = compress(range(length), reduce(partial(map, or_), reasons))
-    sizes, sizes_then = now[0], then[0]
-    if sizes == sizes_then:
-        doubtful.extend(map(here.__add__, rows))
-        return
-    for row in rows:
-        (to_hash if sizes[row] != sizes_then[row] else doubtful).append(here + row)
+    rows = array("q", differing(now, then, cache.stamp))
+    if not rows:
+        return False
+    said = bytes(map(seen[there : there + length].__getitem__, rows))
+    if now[0] != then[0]:
+        resized = map(ne, map(now[0].__getitem__, rows), map(then[0].__getitem__, rows))
+        said = bytes(OTHER if is_resized else each for is_resized, each in zip(resized, said, strict=True))
+    to_hash.extend(map(here.__add__, compress(rows, map(OTHER.__eq__, said))))
+    doubtful.extend(map(here.__add__, compress(rows, map(UNREAD.__eq__, said))))
+    return True
 
 
 def _take_specials(scan: Scan, identities: Identities) -> None:
@@ -316,7 +315,7 @@ def _changed(scan: Scan, doubtful: Column, identities: Identities, progress: Pro
     total = sum(map(sizes.__getitem__, doubtful))
     progress.begin("looking at touched files", files=len(doubtful), size=total)
     files = size = 0
-    for row in _unseen(scan, doubtful, identities, changed, progress):
+    for row in doubtful:
         tells = sizes[row] >= BATCH_SIZE
         passed = (lambda count: progress.advance(size=count)) if tells else unwatched
         if _fingerprint(scan.place(paths[row]), passed) != _fingerprint_of(identities, row):
@@ -328,34 +327,6 @@ def _changed(scan: Scan, doubtful: Column, identities: Identities, progress: Pro
     progress.advance(files, size)
     progress.end()
     return changed
-
-
-def _unseen(
-    scan: Scan, doubtful: Column, identities: Identities, changed: Column, progress: Progress
-) -> Iterable[int]:
-    """Those doubtful files that are few or large; the many small ones are looked at by all cores."""
-    if len(doubtful) < looking.ENOUGH:
-        return doubtful
-    sizes = scan.files.sizes
-    are_small = list(map(SMALL.__gt__, map(sizes.__getitem__, doubtful)))
-    small = array("q", compress(doubtful, are_small))
-    paths = list(map(scan.files.paths.__getitem__, small))
-    lengths = array("H", map(sizes.__getitem__, small))
-    seen = looking.see(scan.top, paths, lengths, _fingerprints(identities, small), progress)
-    if seen.count(looking.SAME) == len(doubtful):
-        return ()
-    changed.extend(compress(small, map(looking.OTHER.__eq__, seen)))
-    left = list(compress(doubtful, map(not_, are_small)))
-    left.extend(compress(small, map(looking.UNSEEN.__eq__, seen)))
-    return left
-
-
-def _fingerprints(identities: Identities, rows: Column) -> bytes:
-    """What some files had when they were last read."""
-    if rows and rows[-1] - rows[0] + 1 == len(rows):
-        return bytes(identities.fingerprints[rows[0] * FINGERPRINT : (rows[-1] + 1) * FINGERPRINT])
-    every = [name for (name,) in iter_unpack(f"{FINGERPRINT}s", identities.fingerprints)]
-    return b"".join(map(every.__getitem__, rows))
 
 
 def _fingerprint_of(identities: Identities, row: int) -> bytes:
