@@ -15,13 +15,19 @@ _OF_ONE_HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "conte
 
 
 class Counts:
-    """The requests since the last `clear`; `refuse` may answer one with a status instead of the server."""
+    """The requests since the last `clear`; `refuse` may answer one with a status instead of the server.
+
+    `spoil` may name what happens to one: the connection is cut before the server hears of it (`unheard`),
+    before its answer comes (`unanswered`) or in the middle of it (`cut`), or half of the answer looks like
+    all of it (`short`).
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.requests: list[str] = []
         self.at_once = self.most_at_once = 0
         self.refuse: Callable[[str], int] = lambda request: 0
+        self.spoil: Callable[[str], str] = lambda request: ""
 
     def clear(self) -> None:
         """Start counting anew."""
@@ -85,15 +91,24 @@ class _Proxy(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def answer(self) -> None:
-        body = self._body()
         request = _described(self.command, self.path)
+        how = self.counts.spoil(request)
+        if how == "unheard":
+            self.rfile.read(int(self.headers.get("Content-Length") or 0) // 2)
+            self.close_connection = True
+            return
+        body = self._body()
         with self.counts.during(request):
             status = self.counts.refuse(request)
             if status:
                 self._say(status, [], b"<Error><Code>SlowDown</Code><Message>slow down</Message></Error>")
                 return
             found = self._passed_on(body)
-            self._say(found.status, found.getheaders(), found.read(), found.getheader("Content-Length"))
+            data, length = found.read(), found.getheader("Content-Length")
+            self.close_connection |= bool(how)
+            if how != "unanswered":
+                told = data[: len(data) // 2] if how == "short" else data
+                self._say(found.status, found.getheaders(), told, length, cut=how == "cut")
 
     def _passed_on(self, body: bytes) -> http.client.HTTPResponse:
         self.upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
@@ -115,7 +130,13 @@ class _Proxy(BaseHTTPRequestHandler):
         return b"".join(pieces)
 
     def _say(
-        self, status: int, headers: list[tuple[str, str]], data: bytes, length: str | None = None
+        self,
+        status: int,
+        headers: list[tuple[str, str]],
+        data: bytes,
+        length: str | None = None,
+        *,
+        cut: bool = False,
     ) -> None:
         self.send_response_only(status)
         for name, value in headers:
@@ -124,7 +145,7 @@ class _Proxy(BaseHTTPRequestHandler):
         is_head = self.command == "HEAD" and length is not None
         self.send_header("Content-Length", length if is_head else str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        self.wfile.write(data[: len(data) // 2] if cut else data)
 
     def log_message(self, *args: object) -> None:
         pass

@@ -25,6 +25,10 @@ class Backend(Protocol):
     def create(self) -> None:
         """Make the place itself; fine if it exists, Refused if it holds something else."""
 
+    def heed(self, busy: Callable[[], None]) -> None:
+        """Tell whenever the place says that it is busy, where that is not raised as RemoteBusy each time."""
+        del busy
+
     @abstractmethod
     def put_new(self, name: str, data: Buffer) -> bool:
         """Write a file, durable on return; False, and nothing written, if the name is taken."""

@@ -32,7 +32,11 @@ def backend_of(url: str, options: Mapping[str, str]) -> Backend:
     with _library(scheme):
         module = importlib.import_module(f"tallystick.store.{name}")
         backend: Backend = module.open_backend(url, options)
-    return Paced(backend) if name == _OTHERS else backend
+    if name != _OTHERS:
+        return backend
+    paced = Paced(backend)
+    backend.heed(paced.pace.slower)
+    return paced
 
 
 @contextmanager

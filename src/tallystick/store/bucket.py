@@ -1,7 +1,7 @@
 """A remote store in a bucket, or wherever else fsspec reaches: the only importer of fsspec."""
 
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, TypeGuard
 from urllib.parse import unquote, urlsplit
@@ -80,6 +80,17 @@ class Bucket(Backend):
 
     def create(self) -> None:
         """Make nothing: a bucket must exist."""
+
+    def heed(self, busy: Callable[[], None]) -> None:
+        """Tell of each answer to slow down: before it raises, the S3 library asks again up to ten times."""
+
+        def hear(response: tuple[Any, Mapping[str, Any]] | None, **_: Any) -> None:
+            if response is not None and response[1].get("Error", {}).get("Code") in _BUSY:
+                busy()
+
+        if self._scheme == "s3":
+            with self._translated(MARKER):
+                self._fs.connect().meta.events.register("needs-retry.s3", hear)
 
     def put_new(self, name: str, data: Buffer) -> bool:
         """Write a file; False if the name is taken."""

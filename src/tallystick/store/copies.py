@@ -81,10 +81,12 @@ class Copies:
         # A sound copy is no proof that others can read what is there: at least its size has to fit.
         if copy is not None and size in (None, len(copy)):
             yield memoryview(copy)
-        data = backend.get(path)
-        if Digest.of(data) == digest_in(path, _SUFFIX):
-            self.keep(data)
-        yield data
+        # What is damaged may have been so on its way: once more (rule V3).
+        for _ in range(2):
+            data = backend.get(path)
+            if Digest.of(data) == digest_in(path, _SUFFIX):
+                self.keep(data)
+            yield data
 
     def _forget_all_but(self, paths: Collection[str]) -> None:
         """Delete copies of indexes that the remote has no longer."""

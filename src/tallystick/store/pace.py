@@ -13,7 +13,9 @@ from tallystick.store.backend import Backend
 
 R = TypeVar("R")
 
-_MOST = 64
+MOST = 64
+"""Requests that are under way at most."""
+
 _TRIES = 8
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 15.0
 """Seconds."""
@@ -22,7 +24,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.2, 15.0
 class Pace:
     """How many requests may be under way."""
 
-    def __init__(self, most: int = _MOST) -> None:
+    def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._allowed = float(most)
         self._under_way = 0
