@@ -306,11 +306,15 @@ def _stored(project: Project, path: str, entry: Entry, place: Path, shared: Hash
 def _lying(project: Project, wanted: Sequence[Entry]) -> Lying:
     """Where small blobs lie in packs, uncompressed."""
     sources: list[Path] = []
-    spots: dict[bytes, bytes] = {}
-    for packs, found in project.store.spots({entry.digest for entry in wanted if entry.mode in "fx"}):
+    # By the entries' own digests: those that an index is read into would be a million objects more.
+    spots: dict[bytes, bytes] = dict.fromkeys((entry.digest for entry in wanted if entry.mode in "fx"), b"")
+    for packs, found in project.store.spots(set(spots)):
         first, pack = len(sources), SPOT.pack
-        spots |= {digest: pack(offset, size, first + number) for digest, number, offset, size in found}
+        for digest, number, offset, size in found:
+            spots[digest] = pack(offset, size, first + number)
         sources += packs
+    for digest in [digest for digest, spot in spots.items() if not spot]:
+        del spots[digest]
     return Lying(tuple(sources), spots)
 
 

@@ -205,7 +205,7 @@ class LocalStore:
             raise self._set_aside_whole(digest, path)
 
     def spots(
-        self, digests: Set[Digest]
+        self, digests: Set[bytes]
     ) -> Iterator[tuple[list[Path], Iterator[tuple[bytes, int, int, int]]]]:
         """Packs, and the blobs that lie in them as they are: digest, which of the packs, offset and size.
 

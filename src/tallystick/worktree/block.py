@@ -150,8 +150,8 @@ class Plan:
         texts, begins, ends = list[bytes](), list[int](), list[int]()
         length = 0
         # Of those that lie in packs: what lies elsewhere is large, and is not written by tasks.
-        spots = SPOT.iter_unpack(b"".join(self._spots))
-        packed = [size for _, size, source in spots if source != _NO_SOURCE]
+        spots = SPOT.iter_unpack(self._spots)
+        packed = array("I", (size for _, size, source in spots if source != _NO_SOURCE))
         self._mean = sum(packed) // max(1, len(packed))
         most = max(min(TASK_FILES, TASK_SIZE // (self._mean + 1)), len(files) // (MOST_TASKS - 1)) + 1
         for run in _runs(files, most):
@@ -166,7 +166,7 @@ class Plan:
                 self._tasks.append(_TASK.pack(first, number))
                 first = number
         self._text = b"".join(texts)
-        starts = [_position(self._spots[begins[_TASK.unpack(task)[0]]]) for task in self._tasks]
+        starts = [_position(self._spots, begins[_TASK.unpack(task)[0]]) for task in self._tasks]
         self.order = sorted(range(len(self._tasks)), key=starts.__getitem__)
         """All tasks, in the order in which their bytes lie."""
 
@@ -185,7 +185,7 @@ class Plan:
             names = b"".join([entry.digest + unseen for entry in files[row : row + _ROWS]])
             start = at.names + row * NAME.size
             memory[start : start + len(names)] = names
-        memory[at.spots : at.modes] = b"".join(self._spots)
+        memory[at.spots : at.modes] = self._spots
         memory[at.modes : at.done] = bytes([entry.mode == "x" for entry in files])
         memory[at.runs : at.tasks] = b"".join(self._runs)
         memory[at.tasks : at.text] = b"".join(self._tasks)
@@ -228,18 +228,22 @@ def _runs(files: Sequence[Entry], most: int) -> Iterator[Run]:
         row += len(names)
 
 
-def _spots(files: Sequence[Entry], lying: Lying) -> list[bytes]:
+def _spots(files: Sequence[Entry], lying: Lying) -> bytes:
     """Where the bytes of each file lie; nowhere if they are not as many as they should be."""
-    spots = [lying.spots.get(entry.digest, _NOWHERE) for entry in files]
-    sizes = [size for _, size, _ in SPOT.iter_unpack(b"".join(spots))]
-    wanted = [entry.size for entry in files]
-    if sizes != wanted:
-        for row, (size, right) in enumerate(zip(sizes, wanted, strict=True)):
-            if size != right:
-                spots[row] = _NOWHERE
-    return spots
+    rows, find = bytearray(), lying.spots.get
+    for first in range(0, len(files), _ROWS):
+        some = files[first : first + _ROWS]
+        spots = [find(entry.digest, _NOWHERE) for entry in some]
+        sizes = [size for _, size, _ in SPOT.iter_unpack(b"".join(spots))]
+        wanted = [entry.size for entry in some]
+        if sizes != wanted:
+            for row, (size, right) in enumerate(zip(sizes, wanted, strict=True)):
+                if size != right:
+                    spots[row] = _NOWHERE
+        rows += b"".join(spots)
+    return bytes(rows)
 
 
-def _position(spot: bytes) -> tuple[int, int]:
-    offset, _, source = SPOT.unpack(spot)
+def _position(spots: bytes, row: int) -> tuple[int, int]:
+    offset, _, source = SPOT.unpack_from(spots, row * SPOT.size)
     return source, offset
