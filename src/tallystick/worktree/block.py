@@ -35,16 +35,17 @@ _RUN = struct.Struct("<QQQ")
 _TASK = struct.Struct("<QQ")
 
 
-def split(names: bytes) -> tuple[bytes, bytes]:
+def split(names: bytes) -> tuple[bytearray, bytearray]:
     """The digests and the fingerprints in rows of both; word by word, so that no row becomes an object."""
-    words = array("Q", names)
-    count, width, every = len(names) // NAME.size, NAME.size // 8, []
-    for first, after in ((0, 4), (4, width)):
-        column = array("Q", bytes(count * 8 * (after - first)))
-        for word in range(first, after):
-            column[word - first :: after - first] = words[word::width]
-        every.append(column.tobytes())
-    return every[0], every[1]
+    words, width = memoryview(names).cast("Q"), NAME.size // 8
+    count = len(names) // NAME.size
+    digests, fingerprints = bytearray(32 * count), bytearray(16 * count)
+    for first, column in ((0, digests), (4, fingerprints)):
+        step = len(column) // max(1, 8 * count)
+        view = memoryview(column).cast("Q")
+        for word in range(step):
+            view[word::step] = words[first + word :: width]
+    return digests, fingerprints
 
 
 class Lying(NamedTuple):

@@ -220,10 +220,10 @@ class Identities(Mapping[bytes, Identity]):
 
     @classmethod
     def of_all(cls, files: Files, digests: Buffer, fingerprints: Buffer) -> "Identities":
-        """The identities of all files, column by column."""
-        made = cls(files)
-        made.digests[:], made.fingerprints[:] = digests, fingerprints
-        made.known = bytearray(b"\1") * len(files)
+        """The identities of all files, column by column; what is a `bytearray` is not copied."""
+        made = cls(Files())
+        made.files, made.known = files, bytearray(b"\1") * len(files)
+        made.digests, made.fingerprints = _own(digests), _own(fingerprints)
         return made
 
     @classmethod
@@ -322,6 +322,11 @@ def _common(ours: list[bytes], here: int, theirs: list[bytes], there: int) -> in
         else:
             step //= 8
     return length
+
+
+def _own(column: Buffer) -> bytearray:
+    """A column that may be written to."""
+    return column if isinstance(column, bytearray) else bytearray(column)
 
 
 def _swapped(column: Column) -> Column:
