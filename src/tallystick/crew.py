@@ -30,17 +30,28 @@ def _cores() -> int:
 @contextmanager
 def shared_memory(size: int) -> Iterator[tuple[int, mmap.mmap]]:
     """Memory that helpers can map too, by its descriptor."""
+    with memory_file() as descriptor, mapped(descriptor, size) as memory:
+        yield descriptor, memory
+
+
+@contextmanager
+def memory_file() -> Iterator[int]:
+    """The descriptor of such memory, for helpers that are started before its size is known."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("tally", os.MFD_CLOEXEC)
     else:
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
     try:
-        os.truncate(descriptor, max(size, 1))
-        with mmap.mmap(descriptor, 0) as memory:
-            yield descriptor, memory
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def mapped(descriptor: int, size: int) -> mmap.mmap:
+    """Give it its size, before there are tasks for whoever maps it too."""
+    os.truncate(descriptor, max(size, 1))
+    return mmap.mmap(descriptor, 0)
 
 
 @contextmanager

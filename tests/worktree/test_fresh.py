@@ -57,6 +57,49 @@ def test_only_what_lies_nowhere_is_asked_for(worktree: Worktree, packed: Lying) 
 
 
 @pytest.mark.usefixtures("helpers")
+def test_helpers_start_while_it_is_found_out_where_all_lies(
+    worktree: Worktree, packed: Lying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(fresh, "ENOUGH", 1)
+    monkeypatch.setattr(crew, "helpers", lambda: 1)
+
+    def start(module: str, inherited: Sequence[int]) -> Helper:
+        started.append(module)
+        return Helper(module, inherited)
+
+    monkeypatch.setattr(crew, "Helper", start)
+
+    def lying() -> Lying:
+        assert started == [fresh._MODULE]
+        return packed
+
+    worktree.place("data", "tree", entries(MANY), Source(MANY), lying=lying)
+    assert seen(worktree, "data") == entries(MANY)
+
+
+def test_no_helper_is_left_when_nobody_knows_where_all_lies(
+    worktree: Worktree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Helper] = []
+    monkeypatch.setattr(fresh, "ENOUGH", 1)
+    monkeypatch.setattr(crew, "helpers", lambda: 1)
+
+    def start(module: str, inherited: Sequence[int]) -> Helper:
+        started.append(Helper(module, inherited))
+        return started[0]
+
+    monkeypatch.setattr(crew, "Helper", start)
+
+    def lying() -> Lying:
+        raise ObjectCorrupt("the index is damaged")
+
+    with pytest.raises(ObjectCorrupt, match="the index"):
+        worktree.place("data", "tree", entries(MANY), Source(MANY), lying=lying)
+    assert started[0]._child.returncode is not None
+    assert not (worktree.root / "data" / "a").exists()
+
+
 def test_no_byte_that_was_altered_where_it_lies_is_placed(worktree: Worktree, packed: Lying) -> None:
     data = bytearray(packed.sources[0].read_bytes())
     data[-1] ^= 1

@@ -129,7 +129,11 @@ def _write(folder: int, name: bytes, mode: int, data: memoryview) -> bytes:
 def main() -> None:
     """Help another process: take tasks from a pipe, until there are none or that process is gone."""
     pipe, memory, stage = map(int, sys.argv[1:])
-    with mmap.mmap(memory, 0) as view, Folders(stage) as staged:
-        filler = Filler(Block(view), staged)
+    with contextlib.ExitStack() as held, Folders(stage) as staged:
+        filler: Filler | None = None
         for task in drawn(pipe):
+            if filler is None:
+                # Before the first task nobody knows how large it is.
+                view = held.enter_context(mmap.mmap(memory, 0))
+                filler = Filler(Block(view), staged)
             filler.fill(task)

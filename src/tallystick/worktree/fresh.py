@@ -26,21 +26,32 @@ _BATCH_FILES, _BATCH_SIZE = 500, 64 << 20
 
 
 def build(
-    stage: int, entries: Sequence[Entry], contents: Contents, lying: Lying, progress: Progress
+    stage: int,
+    entries: Sequence[Entry],
+    contents: Contents,
+    lying: Callable[[], Lying],
+    progress: Progress,
 ) -> tuple[Arrivals, list[tuple[Entry, Content]]]:
     """Write all folders and files; say what is known of the files, and what links are to hold."""
     files = [entry for entry in entries if entry.mode in "fx"]
-    plan = Plan(files, lying)
-    with _folders(stage, entries) as staged, crew.shared_memory(plan.size) as (descriptor, memory):
-        block, order, packed = plan.write(memory), plan.order, bool(lying.spots)
-        # All of it is in the block now, and of a million files it is much.
-        del plan, lying
-        if packed:
-            _fill(block, order, staged, (descriptor, stage), progress)
-        links = _finish(block, entries, files, staged, contents, progress)
-        paths = b"\0".join([entry.path for entry in files])
-        modes = "".join([entry.mode for entry in files]).encode()
-        return Arrivals(*block.columns, paths, modes), links
+    wanted = crew.helpers() if len(files) >= ENOUGH else 0
+    with (
+        _folders(stage, entries) as staged,
+        crew.memory_file() as descriptor,
+        # They start while it is found out what there is to do.
+        crew.called(_MODULE, (descriptor, stage), wanted) as helpers,
+    ):
+        plan = Plan(files, lying())
+        with crew.mapped(descriptor, plan.size) as memory:
+            block, order = plan.write(memory), plan.order
+            # All of it is in the block now, and of a million files it is much.
+            del plan
+            if block.sources:
+                _fill(block, order, staged, helpers, progress)
+            links = _finish(block, entries, files, staged, contents, progress)
+            paths = b"\0".join([entry.path for entry in files])
+            modes = "".join([entry.mode for entry in files]).encode()
+            return Arrivals(*block.columns, paths, modes), links
 
 
 @contextmanager
@@ -62,19 +73,19 @@ def _folders(stage: int, entries: Iterable[Entry]) -> Iterator[Folders]:
 
 
 def _fill(
-    block: Block, order: Sequence[int], staged: Folders, inherited: tuple[int, int], progress: Progress
+    block: Block, order: Sequence[int], staged: Folders, helpers: crew.Crew, progress: Progress
 ) -> None:
-    """Write what lies in packs, with helpers where that is much."""
-    wanted = min(crew.helpers(), len(order) - 1) if block.count >= ENOUGH else 0
+    """Write what lies in packs, together with the helpers; none is left at the end."""
     filler, shown = Filler(block, staged), 0
     try:
-        with crew.shared(order, _MODULE, inherited, wanted) as tasks:
-            for task in tasks:
-                filler.fill(task)
-                done = block.done.count(1)
-                progress.advance(done - shown, (done - shown) * block.mean)
-                shown = done
+        helpers.share(order)
+        for task in helpers.tasks():
+            filler.fill(task)
+            done = block.done.count(1)
+            progress.advance(done - shown, (done - shown) * block.mean)
+            shown = done
     finally:
+        helpers.wait()
         filler.close()
     done = block.done.count(1)
     progress.advance(done - shown, (done - shown) * block.mean)

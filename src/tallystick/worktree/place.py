@@ -219,7 +219,7 @@ def _write_fresh(
     """Build a whole tree aside, then give it its name, even when interrupted: what is done is kept."""
     os.mkdir(TREE, dir_fd=stage)
     try:
-        rows, links = build(stage, entries, source.contents, source.lying(), order.progress)
+        rows, links = build(stage, entries, source.contents, source.lying, order.progress)
         with Folders(stage) as staged:
             for entry, content in links:
                 folder, name = staged.around(b"%s/%s" % (TREE, entry.path))
