@@ -141,3 +141,25 @@ def test_diff_names_the_receipts_that_were_edited(edited: Repo, tally: Tally) ->
     said = f"was edited by hand, so what it says is not what ran: `tally show {run}` has that"
     assert f"`receipts/copy.json` of the worktree {said}" in tally("diff").out
     assert said in tally("diff", run).out
+
+
+def test_the_run_is_named_as_the_maker_of_what_another_stage_reads(edited: Repo, tally: Tally) -> None:
+    before = _run_of(tally, "copy")
+    tally("run", "--single", "-f", "again")
+    made = json.loads(edited.read("receipts/again.json"))["produced_by"]["copy"]
+    assert made.startswith(f"blake3:{before}")
+
+
+def test_plots_of_an_edited_receipt_say_so_and_it_is_not_exported(edited: Repo, tally: Tally) -> None:
+    before = _run_of(tally, "copy")
+    said = f"`receipts/copy.json` was edited by hand, so what it says is not what ran: `tally show {before}`"
+    assert said in tally("plots", code=1).out  # there is nothing to draw
+    refused = tally("export", "mlflow", "copy", "--uri", "http://127.0.0.1:1", code=12).err
+    assert f"receipts/copy.json: it was edited by hand: its run is {before}" in refused
+
+
+def test_a_frozen_stage_is_checked_for_it_too(edited: Repo, tally: Tally) -> None:
+    edited.write("tally.yaml", PIPELINE.replace("trace: none", "trace: none, frozen: true", 1))
+    said = tally("check", code=1).out
+    assert f"was edited by hand: its run is {_run_of(tally, 'copy')}" in said
+    assert "hint: take it back from git" in said

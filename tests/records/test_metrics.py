@@ -35,8 +35,13 @@ def test_numbers_are_kept_and_everything_else_left_out(file: str, data: bytes) -
     ],
 )
 def test_a_metric_that_is_no_number_is_an_error_naming_it(file: str, data: bytes) -> None:
-    with pytest.raises(BadRecord, match="metric"):
+    with pytest.raises(BadRecord, match="metric `a` is"):
         read(data, file)
+
+
+def test_a_list_of_what_is_no_number_is_an_error() -> None:
+    with pytest.raises(BadRecord, match="a metric is NaN"):
+        read(b'{"a": [NaN]}', "m.json")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tallystick.runs.pipelines import Step, load
 from tallystick.runs.reach import reached
 from tallystick.runs.reasons import LOCAL_REASONS
 from tallystick.runs.receipts import recorded
-from tallystick.runs.staleness import stale
+from tallystick.runs.staleness import edited, stale
 from tallystick.store import RemoteStore
 
 SHOWN = 3
@@ -168,12 +168,16 @@ def _receipt(project: Project, step: Step, surroundings: Surroundings) -> Iterat
     """Why a stage's receipt does not fit what is committed."""
     try:
         reasons = stale(project, step, surroundings, placed=False)
+        last = recorded(project, step) if step.stage.frozen else None
+        if last is not None:  # never out of date, and yet not to be believed
+            reasons = tuple(edited(project, step, last, surroundings))
     except BadRecord as error:
         yield Problem("pipeline", step.address, error.message, error.hint)
         return
     for reason in reasons:
         if reason.kind not in LOCAL_REASONS:
-            yield Problem("receipt", step.address, reason.what, reason.hint or f"tally run {step.address}")
+            remedy = "take it back from git" if step.stage.frozen else f"tally run {step.address}"
+            yield Problem("receipt", step.address, reason.what, reason.hint or remedy)
 
 
 def _undeclared(project: Project, step: Step) -> Iterator[Problem]:

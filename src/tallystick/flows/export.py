@@ -15,6 +15,7 @@ from tallystick.records.secrets import Redactor
 from tallystick.records.series import Step
 from tallystick.runs import ledger
 from tallystick.runs.attachments import Attachment, attachments, opened
+from tallystick.runs.edited import refuse_edited_here
 from tallystick.runs.pipelines import load
 from tallystick.runs.receipts import recorded
 from tallystick.trackers.content import Content
@@ -109,6 +110,7 @@ def _meant(project: Project, target: str, folder: str) -> tuple[Digest, Receipt]
             present = recorded(project, step)
             if present is None:
                 raise Refused(f"stage `{address}` has no receipt", hint="name one of its runs: `tally log`")
+            refuse_edited_here(project, present)
             return present.id, present.receipt
     if not ledger.seems_run(target):
         raise Refused(f"`{target}` is no run and no stage", hint="see `tally log`")

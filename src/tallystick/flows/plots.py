@@ -11,6 +11,7 @@ from tallystick.records.receipt import Receipt
 from tallystick.records.stage import PARAMS
 from tallystick.runs import ledger
 from tallystick.runs.drawings import Drawings, options
+from tallystick.runs.edited import told_of_edited
 from tallystick.runs.ledger import Damaged, Run
 from tallystick.runs.naming import METRICS, flat
 from tallystick.runs.pipelines import Graph, load
@@ -108,7 +109,10 @@ def _chosen(
             paths.append(path)
     if stages or not targets:
         wanted = list(stages) or list(graph.steps)
-        found = _present(project, graph, wanted) if last is None else _newest(project, wanted, last, notes)
+        if last is None:
+            found = _present(project, graph, wanted, notes)
+        else:
+            found = _newest(project, wanted, last, notes)
         runs.update((run.id, run) for run in found)
     return list(runs.values()), paths
 
@@ -117,12 +121,11 @@ def _is_run(project: Project, target: str) -> bool:
     return ledger.seems_run(target) and ledger.knows(project, target)
 
 
-def _present(project: Project, graph: Graph, stages: Sequence[str]) -> Iterator[Run]:
-    """The receipts that the worktree holds."""
-    for address in stages:
-        found = recorded(project, graph.steps[address])
-        if found is not None:
-            yield Run(found.id, found.receipt)
+def _present(project: Project, graph: Graph, stages: Sequence[str], notes: list[str]) -> list[Run]:
+    """The receipts that the worktree holds, with a note on each that is not what ran."""
+    found = [one for address in stages if (one := recorded(project, graph.steps[address])) is not None]
+    notes += told_of_edited(project, found)
+    return [Run(one.id, one.receipt) for one in found]
 
 
 def _newest(project: Project, stages: Sequence[str], last: int, notes: list[str]) -> list[Run]:

@@ -15,10 +15,10 @@ from tallystick.project import Project
 from tallystick.records.depedit import with_deps
 from tallystick.records.receipt import Artifact, Receipt
 from tallystick.runs import ledger
+from tallystick.runs.edited import produced_by
 from tallystick.runs.inputs import dep_now
 from tallystick.runs.ledger import Damaged
 from tallystick.runs.pipelines import Step, beside, files_of, load, read_file
-from tallystick.runs.receipts import producers
 from tallystick.runs.writing import write_record
 from tallystick.tracing.accesses import Undeclared
 
@@ -98,7 +98,7 @@ def declare(
     return Declared(
         declared,
         (*deps, *still),
-        producers(project, graph, declared),
+        produced_by(project, graph, declared),
         replace(touched, reads=tuple(path for path in touched.reads if path not in known)),
         (f"`{step.source}`: `{step.address}` now depends on {', '.join(f'`{path}`' for path in new)}",),
     )

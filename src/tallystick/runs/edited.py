@@ -8,7 +8,8 @@ from tallystick.digest import Digest
 from tallystick.errors import BadRecord
 from tallystick.project import Project
 from tallystick.runs import ledger
-from tallystick.runs.receipts import Recorded
+from tallystick.runs.pipelines import Graph, Step
+from tallystick.runs.receipts import Recorded, producers
 
 BEFORE, AFTER = 60.0, 86400.0
 """Seconds around a run between which it came into the ledger: clocks differ, and `seconds` may be edited."""
@@ -38,6 +39,13 @@ def originals(project: Project, recorded: Sequence[Recorded]) -> dict[Digest, Di
     return found
 
 
+def produced_by(project: Project, graph: Graph, step: Step) -> dict[str, str]:
+    """For each dep that another stage makes, the id of its run, whatever somebody wrote into its receipt."""
+    made = producers(project, graph, step)
+    edited = originals(project, list({one.id: one for one in made.values()}.values()))
+    return {path: str(edited.get(one.id, one.id)) for path, one in made.items()}
+
+
 def told_of_edited(project: Project, recorded: Sequence[Recorded], place: str = "") -> Iterator[str]:
     """A remark for each receipt that was edited by hand; `place` says which of several states has it."""
     edited = originals(project, recorded)
@@ -62,6 +70,14 @@ def refuse_edited(project: Project, recorded: Mapping[str, Recorded], treeish: s
                 f"{treeish[:10]}:{each.step.receipt_path}",
                 hint=f"repeat what really ran: tally repro {run.short}",
             )
+
+
+def refuse_edited_here(project: Project, recorded: Recorded) -> None:
+    """Raise BadRecord for a receipt of the worktree that was edited by hand."""
+    run = originals(project, [recorded]).get(recorded.id)
+    if run is not None:
+        what = f"it was edited by hand: its run is {run.short}"
+        raise BadRecord(what, recorded.step.receipt_path, hint=f"name the run instead: {run.short}")
 
 
 def _runs(project: Project, near: Sequence[Digest], stage: str, started: str) -> Iterator[Digest]:

@@ -16,6 +16,7 @@ from tallystick.records.pointer import SUFFIX
 from tallystick.records.provenance import Code, Feature
 from tallystick.records.receipt import Artifact
 from tallystick.runs.accounts import refuse_secrets
+from tallystick.runs.edited import produced_by
 from tallystick.runs.features import features_now
 from tallystick.runs.images import image_now
 from tallystick.runs.inputs import (
@@ -28,7 +29,6 @@ from tallystick.runs.inputs import (
 )
 from tallystick.runs.pipelines import Graph, Step
 from tallystick.runs.readiness import absent
-from tallystick.runs.receipts import producers
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def gather(
         params=params,
         variables=variables,
         environment=environment_now(project, step, surroundings),
-        produced_by=producers(project, graph, step),
+        produced_by=produced_by(project, graph, step),
         unadded=tuple(_unadded(project, deps)),
         features=features_now(project, step),
         container=image_now(project, step, surroundings, progress),

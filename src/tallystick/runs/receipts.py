@@ -44,8 +44,8 @@ def recorded_as(step: Step, data: bytes, source: str) -> Recorded:
     return Recorded(step, Digest.of(data), receipts.parse(data, source))
 
 
-def producers(project: Project, graph: Graph, step: Step) -> Mapping[str, str]:
-    """For each dep that another stage makes, the id of the receipt that tells from what."""
+def producers(project: Project, graph: Graph, step: Step) -> Mapping[str, Recorded]:
+    """For each dep that another stage makes, the receipt that tells from what."""
     found = {}
     above: dict[str, str | None] = {}
     for path in step.deps:
@@ -55,5 +55,5 @@ def producers(project: Project, graph: Graph, step: Step) -> Mapping[str, str]:
         maker = graph.makers.get(path) or above[folder]
         made = recorded(project, graph.steps[maker]) if maker is not None else None
         if made is not None:
-            found[path] = str(made.id)
+            found[path] = made
     return found

@@ -45,7 +45,7 @@ def stale(
     if last is None:
         return (Reason("receipt", "", "missing: it has never run"),)
     return (
-        *_edited(project, step, last, surroundings),
+        *edited(project, step, last, surroundings),
         *_always(step),
         *_command(step, last),
         *_deps(project, step, last, surroundings, placed),
@@ -77,7 +77,8 @@ def _always(step: Step) -> Iterator[Reason]:
         yield Reason("always", "", "runs (`always_changed`)")
 
 
-def _edited(project: Project, step: Step, last: Recorded, surroundings: Surroundings) -> Iterator[Reason]:
+def edited(project: Project, step: Step, last: Recorded, surroundings: Surroundings) -> Iterator[Reason]:
+    """That a receipt isn't what its run left."""
     run = surroundings.noted.original(project, last)
     if run is not None:
         yield Reason("receipt", step.receipt_path, f"was edited by hand: its run is {run.short}")
