@@ -84,10 +84,13 @@ def test_push_fetch_and_pull_say_how_much(data: Repo, tally: Tally, tmp_path: Pa
     assert "to `origin`, which has all 4 blobs of 2 paths" in tally("push").out
     again = timeless(tally("push"))
     assert again[0] == "`origin` has everything already: 4 blobs of 2 paths"
-    assert re.fullmatch(r"Total: 4 blobs, \d+ B; 0 B sent in a moment", again[1])
+    assert again[1] == "Total: 3 files, 10 B; 0 B sent in a moment"
     clone = data.clone(tmp_path / "clone").path
     assert tally("fetch", "--dry-run", cwd=clone).out.startswith("Would fetch 4 blobs")
-    assert tally("fetch", "data", cwd=clone).out.startswith("Fetched 3 blobs (")
+    part = tally("fetch", "data/1", cwd=clone).out.splitlines()
+    assert part[0].startswith("Fetched 2 blobs (")
+    assert part[1].startswith("Total: 1 file, ")
+    assert tally("fetch", "data", cwd=clone).out.startswith("Fetched 1 blob (")
     pulled = tally("pull", cwd=clone).out.splitlines()
     assert pulled[0].startswith("Fetched 1 blob (")
     assert pulled[1:3] == ["placed  data  (2 files written)", "placed  labels.csv  (1 file written)"]
@@ -98,7 +101,7 @@ def test_push_fetch_and_pull_say_how_much(data: Repo, tally: Tally, tmp_path: Pa
     ]
     assert timeless(tally("fetch", cwd=clone)) == [
         "The local store has everything of 2 paths already",
-        "Total: 0 blobs, 0 B; 0 B received in a moment",
+        "Total: 3 files, 10 B; 0 B received in a moment",
     ]
     assert tally("pull", "--json", cwd=clone).json()["fetched"]["blobs"] == 0
 

@@ -72,5 +72,5 @@ def _total(result: Fetched) -> render.Total | None:
     return (
         None
         if result.dry_run or not result.paths
-        else render.Total(result.blobs, "blob", result.size, result.received, "received")
+        else render.Total(result.files, "file", result.files_size, result.received, "received")
     )

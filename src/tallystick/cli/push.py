@@ -81,4 +81,6 @@ def _lines(result: Pushed) -> Iterator[str]:
 def _total(result: Pushed) -> render.Total | None:
     if result.dry_run or not (result.paths or result.sent_blobs):
         return None
-    return render.Total(result.blobs, "blob", result.size, result.sent_bytes, "sent")
+    if not result.paths:
+        return render.Total(result.blobs, "blob", result.size, result.sent_bytes, "sent")
+    return render.Total(result.files, "file", result.files_size, result.sent_bytes, "sent")

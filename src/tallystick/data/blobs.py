@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
+from typing import NamedTuple
 
 from tallystick.data.tracked import Selected, entries_of, tree_text
 from tallystick.digest import Digest
@@ -33,6 +34,26 @@ class Brought:
 
     def __add__(self, other: "Brought") -> "Brought":
         return Brought(self.blobs + other.blobs, self.size + other.size, self.received + other.received)
+
+
+class Extent(NamedTuple):
+    """How many files something is, and how many bytes these have."""
+
+    files: int
+    size: int
+
+
+def extent(project: Project, selected: Iterable[Selected]) -> Extent:
+    """How much selections are, as pointers say; of parts of a tree its text must be in the local store."""
+    files = size = 0
+    for one in selected:
+        pointer = one.tracked.pointer
+        if one.parts:
+            sizes = [entry.size for entry in wanted_entries(project, one) if entry.mode != "d"]
+            files, size = files + len(sizes), size + sum(sizes)
+        else:
+            files, size = files + (1 if pointer.files is None else pointer.files), size + pointer.size
+    return Extent(files, size)
 
 
 def wanted_entries(project: Project, selected: Selected) -> list[Entry]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tallystick.data.blobs import JOBS, Brought, bring, bring_held, lacking
+from tallystick.data.blobs import JOBS, bring, bring_held, extent, lacking
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
@@ -11,7 +11,10 @@ from tallystick.runs.reach import Reached, reached
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What the local store has of so many paths, and what came for it."""
+    """What the local store has of so many paths, and what came for it.
+
+    `files` and `files_size` are those of the paths, whether they came or were here.
+    """
 
     paths: int
     blobs: int
@@ -19,6 +22,8 @@ class Fetched:
     received: int
     dry_run: bool
     notes: tuple[str, ...] = ()
+    files: int = 0
+    files_size: int = 0
 
 
 def fetch(
@@ -38,7 +43,10 @@ def fetch(
         return Fetched(len(asked.selected), missing.blobs, missing.size, 0, True, asked.notes)
     brought = bring(project, asked.selected, remote=remote, jobs=jobs, progress=progress)
     brought += bring_held(project, asked.kept, remote=remote, jobs=jobs, progress=progress)
-    return _summary(asked, brought)
+    blobs, size, received = brought.blobs, brought.size, brought.received
+    return Fetched(
+        len(asked.selected), blobs, size, received, False, asked.notes, *extent(project, asked.selected)
+    )
 
 
 def _asked_for(project: Project, targets: Sequence[str], revs: Sequence[str]) -> Reached:
@@ -49,7 +57,3 @@ def _asked_for(project: Project, targets: Sequence[str], revs: Sequence[str]) ->
     for other in rest:
         first |= other
     return first
-
-
-def _summary(asked: Reached, brought: Brought) -> Fetched:
-    return Fetched(len(asked.selected), brought.blobs, brought.size, brought.received, False, asked.notes)

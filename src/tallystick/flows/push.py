@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tallystick.data.blobs import JOBS, LOCAL, bring_lists, nowhere, wanted_blobs, wanted_digests
+from tallystick.data.blobs import JOBS, LOCAL, bring_lists, extent, nowhere, wanted_blobs, wanted_digests
 from tallystick.data.tracked import Selected
 from tallystick.digest import Digest
 from tallystick.errors import GitFailed, ObjectMissing, RemoteUnreachable
@@ -21,7 +21,7 @@ from tallystick.store import RemoteStore, transfer
 class Pushed:
     """What the remote holds of so many paths and runs, and what of it this push sent.
 
-    `ledger` is the git remote that it was taken to.
+    `ledger` is the git remote that it was taken to; `files` and `files_size` are those of the paths.
     """
 
     remote: str
@@ -35,6 +35,8 @@ class Pushed:
     dry_run: bool
     notes: tuple[str, ...] = ()
     runs: int = 0
+    files: int = 0
+    files_size: int = 0
 
 
 def push(
@@ -71,6 +73,7 @@ def push(
         ahead.went(made, sent)
     taken = _send_ledger(project, git_remote, ahead)
     all_sent = ahead.sent if ahead else sent
+    whole = extent(project, asked.selected)
     return Pushed(
         remote=store.name,
         paths=len(asked.selected),
@@ -83,6 +86,8 @@ def push(
         dry_run=False,
         notes=(*asked.notes, *(ahead.notes() if ahead else ())),
         runs=ahead.runs if ahead else 0,
+        files=whole.files,
+        files_size=whole.size,
     )
 
 
