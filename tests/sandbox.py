@@ -95,6 +95,22 @@ class Repo:
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
         return self.git("rev-parse", "HEAD")
 
+    @classmethod
+    def made(cls, path: Path, files: Mapping[str, str]) -> "Repo":
+        """Return a new repository whose one commit holds these files."""
+        path.mkdir()
+        repo = cls(path)
+        repo.git("init", "--quiet")
+        for name, content in files.items():
+            repo.write(name, content)
+        repo.commit()
+        return repo
+
+    def submodule(self, other: "Repo", place: str) -> "Repo":
+        """Make another repository a submodule; return its checkout at the place."""
+        self.git("submodule", "--quiet", "add", str(other.path), place)
+        return Repo(self.path / place)
+
     def clone(self, destination: Path) -> "Repo":
         """Return a fresh clone: only what git holds is in it."""
         self.git("clone", "--quiet", str(self.path), str(destination))

@@ -16,13 +16,7 @@ stages:
 
 @pytest.fixture
 def nested(bare: Stages, tmp_path: Path) -> Stages:
-    other = Repo(tmp_path / "other")
-    other.path.mkdir()
-    other.git("init", "--quiet")
-    other.write("part.txt", "1\n")
-    other.write("sub/more.txt", "2\n")
-    other.commit()
-    bare.repo.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.path), "lib")
+    bare.repo.submodule(Repo.made(tmp_path / "other", {"part.txt": "1\n", "sub/more.txt": "2\n"}), "lib")
     bare.pipeline(PIPELINE)
     bare.repo.commit("With a submodule")
     return bare

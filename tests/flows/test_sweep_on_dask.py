@@ -165,13 +165,9 @@ def _folder(run: str) -> str:
 def test_workers_have_the_files_of_submodules_whose_repositories_they_cannot_reach(
     afar: Afar, cluster: Cluster, tmp_path: Path
 ) -> None:
-    other = Repo(tmp_path / "other")
-    other.path.mkdir()
-    other.git("init", "--quiet")
-    other.write("part.txt", "committed\n")
-    commit = other.commit()
-    allowed = ("-c", "protocol.file.allow=always")
-    afar.repo.git(*allowed, "submodule", "--quiet", "add", str(other.path), "lib")
+    other = Repo.made(tmp_path / "other", {"part.txt": "committed\n"})
+    commit = other.git("rev-parse", "HEAD")
+    afar.repo.submodule(other, "lib")
     afar.pipeline(STAGES.replace("[join.sh, data]", "[join.sh, data, lib/part.txt, lib/new.txt]"))
     afar.repo.write("join.sh", JOIN + "cat lib/part.txt lib/new.txt >> joined/all.txt\n")
     afar.repo.commit("With a submodule")

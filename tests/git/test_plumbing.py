@@ -68,10 +68,9 @@ def test_listing_sees_new_files_and_crosses_folders_but_neither_ignored_nor_dele
 
 
 def test_other_repositories_inside_are_not_listed_as_files(repo: Repo, git: Git, tmp_path: Path) -> None:
-    repo.clone(tmp_path / "other")
     repo.git("init", "--quiet", "inner")
     repo.write("inner/x", "1")
-    repo.git("submodule", "--quiet", "add", str(tmp_path / "other"), "sub")
+    repo.submodule(repo.clone(tmp_path / "other"), "sub")
     assert git.list_files() == [".gitmodules", "README.md"]
 
 

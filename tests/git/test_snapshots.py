@@ -154,17 +154,10 @@ def test_the_caller_may_leave_out_more(repo: Repo, git: Git) -> None:
 
 
 def test_submodules_are_told_by_the_commits_checked_out_in_them(repo: Repo, git: Git, tmp_path: Path) -> None:
-    other = Repo(tmp_path / "other")
-    other.path.mkdir()
-    other.git("init", "--quiet")
-    other.write("lib.py", "1")
-    other.commit()
-    repo.git(
-        "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.path), "vendor/a lib"
-    )
+    other = Repo.made(tmp_path / "other", {"lib.py": "1"})
+    inner = repo.submodule(other, "vendor/a lib")
     repo.commit("With a submodule")
     assert git.snapshot().submodules == {"vendor/a lib": other.git("rev-parse", "HEAD")}
-    inner = Repo(repo.path / "vendor/a lib")
     inner.write("__pycache__/lib.cpython-311.pyc", "compiled")
     assert git.snapshot().tree == git.tree_of("HEAD")
     inner.write("lib.py", "2")
@@ -177,20 +170,13 @@ def test_submodules_are_told_by_the_commits_checked_out_in_them(repo: Repo, git:
 def test_what_is_uncommitted_in_submodules_is_in_it_file_by_file(
     repo: Repo, git: Git, tmp_path: Path
 ) -> None:
-    allowed = ("-c", "protocol.file.allow=always")
-    inmost, other = Repo(tmp_path / "inmost"), Repo(tmp_path / "other")
-    for made in (inmost, other):
-        made.path.mkdir()
-        made.git("init", "--quiet")
-        made.write("lib.py", "1")
-        made.write("gone.py", "1")
-        made.commit()
-    other.git(*allowed, "submodule", "--quiet", "add", str(inmost.path), "deep")
+    files = {"lib.py": "1", "gone.py": "1"}
+    other = Repo.made(tmp_path / "other", files)
+    other.submodule(Repo.made(tmp_path / "inmost", files), "deep")
     other.commit("Nested")
-    repo.git(*allowed, "submodule", "--quiet", "add", str(other.path), "vendor/a lib")
-    repo.git(*allowed, "submodule", "--quiet", "update", "--init", "--recursive")
+    inner = repo.submodule(other, "vendor/a lib")
+    repo.git("submodule", "--quiet", "update", "--init", "--recursive")
     repo.commit("With submodules")
-    inner = Repo(repo.path / "vendor/a lib")
     inner.write("new.py", "1")
     inner.write("__pycache__/lib.cpython-311.pyc", "compiled")
     inner.write("deep/lib.py", "2")

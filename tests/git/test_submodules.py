@@ -12,16 +12,9 @@ from tests.sandbox import Repo
 @pytest.fixture
 def inner(repo: Repo, tmp_path: Path) -> Repo:
     """A submodule at `vendor/a lib`, with one file and another that is new."""
-    other = Repo(tmp_path / "other")
-    other.path.mkdir()
-    other.git("init", "--quiet")
-    other.write("pkg/lib.py", "1")
-    other.write("data.tally", "no pointer of ours")
-    other.commit()
-    allowed = ("-c", "protocol.file.allow=always")
-    repo.git(*allowed, "submodule", "--quiet", "add", str(other.path), "vendor/a lib")
+    other = Repo.made(tmp_path / "other", {"pkg/lib.py": "1", "data.tally": "no pointer of ours"})
+    found = repo.submodule(other, "vendor/a lib")
     repo.commit("With a submodule")
-    found = Repo(repo.path / "vendor/a lib")
     found.write("pkg/new.py", "2")
     return found
 
