@@ -114,6 +114,8 @@ def _mlflow() -> list[dict[str, str]]:
 def _wandb() -> list[dict[str, str]]:
     """The run that is active, or those that this process has finished; else the latest folder tells."""
     active = sys.modules["wandb"].run
+    if getattr(active, "disabled", False) is True:
+        return []  # it stands for a run, and nothing is kept of it
     runs = [active] if active is not None else [each for each in gc.get_objects() if _is_wandb_run(each)]
     told = [{"kind": "wandb", "id": str(run.id), "uri": _wandb_uri(run)} for run in runs]
     return told or _latest_of_wandb()
