@@ -243,8 +243,11 @@ def test_lost_indexes_are_made_again(local: LocalStore) -> None:
 )
 def test_a_damaged_index_is_as_good_as_none(local: LocalStore, change: Callable[[bytes], bytes]) -> None:
     fill(local, SMALL)
-    rewrite(only(list(local.packs.glob("*.idx"))), change)
+    index = only(list(local.packs.glob("*.idx")))
+    whole = index.read_bytes()
+    rewrite(index, change)
     assert dict(again(local).read_many(SMALL)) == SMALL
+    assert index.read_bytes() == whole, "it is made again in its place"
 
 
 def test_an_index_without_its_pack_names_nothing(local: LocalStore) -> None:

@@ -147,7 +147,8 @@ class Packs:
         """Index packs; where the index can't be written, what it says still holds."""
         data = assemble(packs, {})
         with suppress(TallyError):
-            write_atomic(self.folder / f"{Digest.of(data).hex()}{_INDEX}", data, 0o444)
+            # The packs are durable, and tell what is in them: an index that the power takes is made again.
+            write_atomic(self.folder / f"{Digest.of(data).hex()}{_INDEX}", data, 0o444, lasting=False)
         return Index(data)
 
 
