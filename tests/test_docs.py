@@ -15,6 +15,8 @@ from tests.source import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/*.md")])
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
+ANCHOR = re.compile(r"\]\(([^)#\s:]*)#([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 CODES = re.compile(r"^\| (\d+) \|", re.MULTILINE)
 # Code, in a block or between backticks, and a call of the program within it.
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
@@ -39,6 +41,19 @@ def test_every_exit_code_is_documented_and_every_documented_one_exists() -> None
 def test_links_inside_the_documents_lead_somewhere(document: Path) -> None:
     targets = LINK.findall(document.read_text("utf-8"))
     assert not [target for target in targets if not (document.parent / target).exists()]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_to_a_heading_find_it(document: Path) -> None:
+    wanted = ANCHOR.findall(CODE.sub("", document.read_text("utf-8")))
+    targets = [(document.parent / name if name else document, anchor) for name, anchor in wanted]
+    assert not [f"{page.name}#{anchor}" for page, anchor in targets if anchor not in _anchors(page)]
+
+
+def _anchors(document: Path) -> set[str]:
+    """What a page's headings are called in links."""
+    text = re.sub(r"^```.*?^```", "", document.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in HEADING.findall(text)}
 
 
 def test_the_page_of_commands_is_what_their_help_says() -> None:
