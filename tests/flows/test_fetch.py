@@ -103,7 +103,10 @@ def test_another_remote_helps_out_where_the_first_is_down(
 ) -> None:
     remote.rename(tmp_path / "backup")
     tally("remote", "add", "backup", str(tmp_path / "backup"), cwd=clone.path)
-    assert fetched(clone).blobs == 4
+    ran = tally("fetch", cwd=clone.path)
+    assert ran.out.startswith("Fetched 4 blobs")
+    assert f"note: `{remote}` " in ran.err
+    assert "`backup` is asked instead" in ran.err
 
 
 def test_a_remote_that_is_named_is_the_only_one_asked(

@@ -56,6 +56,14 @@ def test_packs_that_were_swapped_are_noticed(full: RemoteStore, tmp_path: Path) 
     assert dict(clone.read_many(SMALL)) == SMALL
 
 
+def test_a_pack_that_was_cut_off_is_named_with_what_is_missing(full: RemoteStore, tmp_path: Path) -> None:
+    one, _ = small_packs(full)
+    written(one, one.read_bytes()[:-1])
+    with pytest.raises(ObjectMissing) as caught:
+        transfer.fetch([unmeddled(full, tmp_path / "fresh")], LocalStore(tmp_path / "clone"), SMALL)
+    assert [place for place in caught.value.places if place.endswith(f"{one.name} (damaged)")]
+
+
 def test_an_index_under_another_ones_name_holds_nothing(full: RemoteStore, tmp_path: Path) -> None:
     indexes = sorted(Path(full.url, "index").iterdir())
     for path in indexes[1:]:

@@ -56,6 +56,22 @@ def test_a_folder_that_holds_other_things_is_not_made_a_store(tmp_path: Path) ->
     assert set(files_below(tmp_path)) == {"letters/to-anna.txt"}
 
 
+def test_a_store_whose_marker_was_lost_or_damaged_is_made_one_again(
+    shelf: RemoteStore, local: LocalStore, tmp_path: Path
+) -> None:
+    content = blobs(3)
+    fill(local, content)
+    transfer.push(local, shelf, content, repository="r")
+    marker = folder_of(shelf) / MARKER
+    marker.unlink()
+    marker.write_text("{")
+    with pytest.raises(BadRecord) as caught:
+        RemoteStore.open(shelf.url, {}, tmp_path / "again")
+    assert "delete that file" in (caught.value.hint or "")
+    marker.unlink()
+    assert RemoteStore.create(shelf.url, {}, tmp_path / "again").missing(content) == set()
+
+
 def test_a_folder_that_is_no_store_or_not_there_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name in ("empty", "nowhere"):

@@ -161,8 +161,9 @@ def _bring(
             missing, paths(), [LOCAL], hint="name a remote: `tally remote add origin <directory or URL>`"
         )
     unopened: list[TallyError] = []
+    remotes = _remotes(project, remote, unopened, progress)
     try:
-        return _fetched(project, _remotes(project, remote, unopened), missing, jobs, progress)
+        return _fetched(project, remotes, missing, jobs, progress)
     except ObjectMissing as error:
         if unopened:
             raise unopened[0] from error
@@ -208,10 +209,12 @@ def _fetched(
     return Brought(fetched.blobs, fetched.size, fetched.received_bytes)
 
 
-def _remotes(project: Project, remote: str | None, unopened: list[TallyError]) -> Iterator[RemoteStore]:
+def _remotes(
+    project: Project, remote: str | None, unopened: list[TallyError], progress: Progress
+) -> Iterator[RemoteStore]:
     """The remote that is meant; if none was named, after it all others, opened only when they are needed.
 
-    One that can't be opened must not hide what another has: it is noted, and passed over.
+    One that can't be opened must not hide what another has: it is noted, and passed over, and the user told.
     """
     first = remote or project.config.default_remote
     try:
@@ -221,7 +224,10 @@ def _remotes(project: Project, remote: str | None, unopened: list[TallyError]) -
     for name in project.config.remotes if remote is None else ():
         if name != first:
             with contextlib.suppress(RemoteUnreachable, Refused, BadRecord):
-                yield open_remote(project, name)
+                other = open_remote(project, name)
+                if unopened:
+                    progress.say(f"note: {unopened[0].message}; `{name}` is asked instead")
+                yield other
 
 
 def _damaged(error: ObjectCorrupt, blobs: Mapping[Digest, str]) -> ObjectCorrupt:

@@ -104,7 +104,11 @@ def render_format(store: StoreFormat) -> bytes:
 
 def parse_format(data: bytes | str, source: str = FORMAT_FILE) -> StoreFormat:
     """Read `tally-store.json`; raise BadRecord for a later version, or a chunker that this one lacks."""
-    fields = top(load_json(data, source, FORMAT_LIMIT), source, "store of tally")
+    try:
+        fields = top(load_json(data, source, FORMAT_LIMIT), source, "store of tally")
+    except BadRecord as error:
+        hint = "delete that file; `tally remote add --force <name> <place>` writes it anew, the data stays"
+        raise BadRecord(error.reason, error.source, error.line, hint) from error
     version = fields.integer("tally-store", least=1)
     if version > VERSION:
         raise BadRecord(

@@ -18,6 +18,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_PARTS = {"packs", "index", "roots"}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _AT_ONCE = 2 << 20
 """Bytes after which the disk is told to begin with them."""
@@ -35,7 +36,8 @@ class Directory(Backend):
         with self._translated():
             self.root.mkdir(parents=True, exist_ok=True)
             names = [name for name in os.listdir(self.root) if not name.startswith(TEMPORARY)]
-        if names and MARKER not in names:
+        # Where packs, indexes and roots are, there was a store, and its marker was lost.
+        if names and MARKER not in names and not _PARTS.issubset(names):
             raise Refused(
                 f"`{self.root}` holds other things and is no Tallystick store",
                 hint="choose an empty folder, or one that does not exist",

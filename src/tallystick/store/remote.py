@@ -57,6 +57,7 @@ class RemoteStore:
         self._indexes = Copies(cache / "index")
         self._catalogue: Catalogue | None = None
         self._packs: dict[Digest, int] = {}
+        self._misfits: set[Digest] = set()
 
     @classmethod
     def create(cls, url: str, options: Mapping[str, str], cache: Path, *, name: str = "") -> "RemoteStore":
@@ -115,6 +116,7 @@ class RemoteStore:
         # Indexes first: a pack is there before the index that names it, so none of these can look lost.
         listed = self._indexes.listing(self.backend)
         self._packs = self.pack_sizes()
+        self._misfits.clear()
         return listed
 
     def _loaded(self, listed: Mapping[str, int]) -> Catalogue:
@@ -141,8 +143,11 @@ class RemoteStore:
 
     @property
     def damaged(self) -> list[str]:
-        """Indexes that do not hash to their names; what they alone name counts as missing."""
-        return self._indexes.damaged
+        """Indexes that do not hash to their names, and packs of another size than indexes say.
+
+        What only they have counts as missing.
+        """
+        return [*self._indexes.damaged, *(f"{self.url}/{pack_path(pack)}" for pack in sorted(self._misfits))]
 
     def creates_exclusively(self) -> bool | None:
         """Find out, by trying, whether the remote refuses to write a name twice (rule L2).
@@ -165,7 +170,10 @@ class RemoteStore:
 
     def has_pack(self, pack: PackName) -> bool:
         """Whether a pack was there, whole, at the last refresh."""
-        return self._packs.get(pack.digest) == pack.size
+        size = self._packs.get(pack.digest)
+        if size is not None and size != pack.size:
+            self._misfits.add(pack.digest)
+        return size == pack.size
 
     def listed(self, pack: Digest) -> PackName | None:
         """A pack with its size, if it was there at the last refresh."""
