@@ -151,3 +151,26 @@ def test_a_text_that_is_almost_plain_is_given_up_soon() -> None:
     assert yamlplain.read("a: [" + "x, " * 300_000) is None
     assert yamlplain.read("a: {" + "x: y, " * 200_000) is None
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "end", ["", "    - last  # of them\n", "    - x: 1\n", "  b: 2\n", "- out\n", "    more\n", "      - x\n"]
+)
+def test_a_long_list_of_plain_items_means_what_pyyaml_says(end: str) -> None:
+    words = [f"d/f{number}.csv" for number in range(yamlplain.MANY)] + [
+        "-5",
+        "1e3",
+        "null",
+        "yes",
+        "a-",
+    ]
+    items = "".join(f"    - {word}\n" for word in words)
+    text = f"a:\n  deps:\n    - first one\n{items}{end}"
+    found = yamlplain.read(text)
+    try:
+        meant = by_pyyaml(text)
+    except BadRecord:
+        assert found is None
+    else:
+        assert found is None or with_lines(found) == meant
+    assert (found is None) == (end in ("- out\n", "    more\n", "      - x\n"))

@@ -37,7 +37,8 @@ class Files:
         """What a receipt says of each, by its path."""
         files = self.scan.files
         digests = map(Digest, chain.from_iterable(iter_unpack("32s", self.identities.digests)))
-        told = zip(map(os.fsdecode, files.paths), digests, files.sizes, files.modes, strict=True)
+        names = os.fsdecode(files.joined).split("\0") if len(files) else []
+        told = zip(names, digests, files.sizes, files.modes, strict=True)
         return {
             path: Artifact(path, "file", digest, size, mode == _EXECUTABLE)
             for path, digest, size, mode in told

@@ -132,8 +132,10 @@ class Fields:
             return
         if not isinstance(value, list):
             self.bad(f"`{key}` must be a list", key)
-        for position, item in enumerate(value):
-            yield item, line_of(value, position) or line_of(self.value, key)
+        own = line_of(self.value, key)
+        lines = getattr(value, "lines", None) or [None] * len(value)
+        for item, line in zip(value, lines, strict=True):
+            yield item, line or own
 
     def each(self, key: str) -> Iterator["Fields"]:
         """The items of a list of mappings."""

@@ -134,7 +134,7 @@ def _row(artifact: Artifact) -> str:
     if artifact.executable or not is_plain(artifact.path):
         return row(_artifact_values(artifact))
     return (
-        f'    {{\n      "digest": "{artifact.digest}",\n      "kind": "{artifact.kind}",\n'
+        f'    {{\n      "digest": "blake3:{artifact.digest.hex()}",\n      "kind": "{artifact.kind}",\n'
         f'      "path": "{artifact.path}",\n      "size": {artifact.size}\n    }}'
     )
 

@@ -1,6 +1,7 @@
 """Reads YAML as most pipelines and parameters are written, line by line; leaves all else to PyYAML."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -19,6 +20,9 @@ class Row(list[Any]):
     lines: list[int]
 
 
+MANY = 50
+"""So many plain items of a list, one a line, are read in one go."""
+
 _LETTERS = "[\n\x20-\x7e\xa0-\u1fff\u3000-\ud7ff]*"
 """No letter that YAML takes for the end of a line, or refuses."""
 
@@ -32,24 +36,29 @@ _ROW = rf"\[ *+(?:{_WORD}(?: *+, *+{_WORD})*+)? *+\]"
 _TABLE = rf"\{{ *+(?:{_PAIR}(?: *+, *+{_PAIR})*+)? *+\}}"
 _VALUE = rf"{_QUOTED}|{_ROW}|{_TABLE}|{_PLAIN}"
 
+_ITEMS = rf"^( *)- {_WORD}\n(?:\1- {_WORD}\n){{{MANY - 1},}}"
 _LINE = rf"( *)(- +)?(?:({_KEY}):(?= |$)(?: +({_VALUE}))?|({_VALUE}))?(?: +#.*| *)"
 _ENTRY = rf"({_KEY}): +({_WORD})"
 
 
 @cache
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
     """Compiled for the first text: it takes some milliseconds, and many commands read no YAML."""
-    return re.compile(pattern)
+    return re.compile(pattern, flags)
 
 
 class _Line(NamedTuple):
-    """A line that says something: where it begins, if it is an item of a list, and what it says."""
+    """A line that says something: where it begins, if it is an item of a list, and what it says.
+
+    Or many items of a list, one behind the other.
+    """
 
     indent: int
     dash: int
     key: str | None
     value: str | None
     number: int
+    words: tuple[str, ...] = ()
 
 
 _END = _Line(-1, 0, None, None, 0)
@@ -71,9 +80,22 @@ def read(text: str) -> Table | None:
 
 
 def _lines(text: str) -> list[_Line]:
-    found = []
+    found: list[_Line] = []
+    at, number = 0, 1
+    for items in _compiled(_ITEMS, re.MULTILINE).finditer(text):
+        before = text[at : items.start()]
+        found += _each_line(before, number)
+        number += before.count("\n")
+        words = tuple(_compiled(_WORD).findall(items[0].replace("- ", "")))
+        found.append(_Line(len(items[1]), 2, None, None, number, words))
+        at, number = items.end(), number + len(words)
+    return [*found, *_each_line(text[at:], number), _END]
+
+
+def _each_line(text: str, first: int) -> Iterator[_Line]:
+    """The lines of a part of the text, by the number of the first."""
     match = _compiled(_LINE).fullmatch
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(text.split("\n"), first):
         if line.lstrip(" ")[:1] in ("", "#"):
             continue
         seen = match(line)
@@ -82,8 +104,7 @@ def _lines(text: str) -> list[_Line]:
         indent, dash, key, value, item = seen.groups()
         if key is None and (dash is None or item is None):
             raise ValueError
-        found.append(_Line(len(indent), len(dash or ""), key, item if key is None else value, number))
-    return [*found, _END]
+        yield _Line(len(indent), len(dash or ""), key, item if key is None else value, number)
 
 
 def _mapping(lines: list[_Line], at: int, column: int, depth: int) -> tuple[Table, int]:
@@ -132,6 +153,11 @@ def _sequence(lines: list[_Line], at: int, column: int, depth: int) -> tuple[Row
     row.lines = []
     line = lines[at]
     while line.indent == column and line.dash:
+        if line.words:
+            row.lines.extend(range(line.number, line.number + len(line.words)))
+            row.extend(map(resolve, line.words))
+            line = lines[at := at + 1]
+            continue
         row.lines.append(line.number)
         if line.key is None:
             row.append(_scalar(line.value or "", line.number))

@@ -53,11 +53,13 @@ def gather(
 
     An image that isn't here is pulled, which may take a while.
     """
-    # What was looked at before is looked at again: now it counts, and then what runs will write.
+    # What was looked at a while ago is looked at again: now it counts, and then what runs will write.
+    # Whatever changes behind the look that counts is found to have changed once the command is over.
+    surroundings.noted.expire()
+    deps = _deps(project, graph, step, surroundings)
     surroundings.noted.untouched = False
     params, variables = params_now(project, step, surroundings), variables_now(step, surroundings)
     refuse_secrets([step], params, variables, surroundings.variables)
-    deps = _deps(project, graph, step, surroundings)
     inputs = Inputs(
         code=_code(project, graph, surroundings),
         deps=deps,
@@ -106,8 +108,10 @@ def _tracked(project: Project, deps: Sequence[Artifact]) -> Iterator[tuple[Artif
             owners[folder], names[folder] = owner_of(pointers, dep.path), _names(project, folder)
         own = pointers.at(dep.path) if name + SUFFIX in names[folder] else None
         nearest = own or owners[folder]
+        if nearest is None and dep.kind == "file":
+            continue
         # Only a folder has something below it, and to look there costs a process of git's.
-        inside = pointers.below(dep.path) if nearest is None and dep.kind == "tree" else ()
+        inside = pointers.below(dep.path) if nearest is None else ()
         below = [one for one in inside if isinstance(one, Tracked)]
         yield from ((dep, tracked) for tracked in ([nearest] if nearest else below))
 

@@ -2,13 +2,16 @@
 
 import os
 import stat
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from time import time_ns
+from itertools import compress
+from time import monotonic, time_ns
 
 from tallystick.data.singles import files_now
 from tallystick.digest import Digest
 from tallystick.envs.captured import Captured
 from tallystick.envs.interpreter import decisive_words, interpreter_of, programs_in
+from tallystick.frozen import dataclass
 from tallystick.project import Project
 from tallystick.project.grants import Allowed
 from tallystick.records import environment as environments
@@ -18,12 +21,37 @@ from tallystick.runs.edited import originals
 from tallystick.runs.pipelines import Step, read_file
 from tallystick.runs.receipts import Recorded, recorded_as
 from tallystick.runs.seen import corrected, recalled
+from tallystick.worktree import StatCache
 
 SETTLED = 100_000_000
 """Nanoseconds after which a file can't change any more without other times: clocks of file systems tick."""
 
+FRESH = 1.0
+"""Seconds for which a look counts as one just before a stage begins."""
+
+MANY = 500
+"""So many files are looked at again in one go."""
+
 Signature = tuple[int, ...]
 """What the system says of a file, the nanoseconds of its last change among it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """Many files that were looked at in one go, in columns, and what they held."""
+
+    cache: StatCache
+    artifacts: Mapping[str, Artifact]
+
+    def at(self, path: str) -> tuple[Signature, Artifact] | None:
+        """One of them, unless it was as young as the look itself."""
+        files, name = self.cache.files, os.fsencode(path)
+        row = bisect_left(files.paths, name)
+        if row == len(files) or files.paths[row] != name:
+            return None
+        signature = (files.modes[row], *(column[row] for column in files.numbers))
+        young = max(signature[2], signature[3]) >= self.cache.stamp
+        return None if young else (signature, self.artifacts[path])
 
 
 class Noted:
@@ -35,12 +63,18 @@ class Noted:
         self._params: dict[str, tuple[bytes, params_record.Values]] = {}
         self._texts: dict[str, tuple[Signature, bytes]] = {}
         self._files: dict[str, tuple[Signature, Artifact]] = {}
+        self._together: _Together | None = None
+        self._looked = -FRESH
         self._recorded: dict[str, tuple[Signature, Recorded]] = {}
         self._originals: dict[Digest, Digest | None] = {}
         self.seen: dict[str, str] | None = None
         self.interpreters: dict[tuple[str, ...], str | None] = {}
         self.untouched = False
         """Whether no stage was begun since all files were looked at: then that look is good enough."""
+
+    def expire(self) -> None:
+        """Forget that nothing was begun since the last look, unless that look is only just over."""
+        self.untouched = self.untouched and monotonic() - self._looked < FRESH
 
     def granted(self, project: Project, command: str) -> bool:
         """Whether a command may run; what was allowed when the first was asked for counts."""
@@ -134,24 +168,47 @@ class Noted:
 
         What is no regular file is looked at by `other`.
         """
-        found: dict[str, Artifact | None] = {}
+        paths = list(paths)
+        found: dict[str, Artifact | None] = dict(self._unchanged(project, paths))
         unknown: list[str] = []
         root = str(project.git.root)
         for path in paths:
-            known = self._files.get(path)
+            known = None if path in found else self._noted(path)
             if known is not None and (self.untouched or known[0] == _signature(f"{root}/{path}")):
                 found[path] = known[1]
-            else:
+            elif path not in found:
                 unknown.append(path)
         if unknown:
             found.update(self.look(project, unknown))
             found.update({path: other(project, path) for path in unknown if path not in found})
         return found
 
+    def _noted(self, path: str) -> tuple[Signature, Artifact] | None:
+        """What a file was when it was looked at."""
+        known = self._files.get(path)
+        return self._together.at(path) if known is None and self._together is not None else known
+
+    def _unchanged(self, project: Project, paths: Sequence[str]) -> dict[str, Artifact]:
+        """Those of many files that are as they were when they were looked at together."""
+        together = self._together
+        if together is None or len(paths) < MANY:
+            return {}
+        if self.untouched:
+            return {path: together.artifacts[path] for path in paths if path in together.artifacts}
+        scan = project.worktree.scan_files(paths)
+        same = project.worktree.recalled_files(scan, together.cache).known
+        names = map(os.fsdecode, compress(scan.files.paths, same))
+        return {path: together.artifacts[path] for path in names}
+
     def look(self, project: Project, paths: Iterable[str]) -> dict[str, Artifact]:
         """The files among some paths, noted where they can't change any more without showing it."""
+        self._looked = monotonic()
         files = files_now(project, paths)
         seen, artifacts = files.scan.files, files.artifacts()
+        if len(seen) >= MANY:
+            self._together = _Together(StatCache(files.scan.stamp, seen, files.identities), artifacts)
+            self._files.clear()
+            return artifacts
         for artifact, *told in zip(artifacts.values(), seen.modes, *seen.numbers, strict=True):
             _mode, _size, mtime, ctime, _inode = told
             if max(mtime, ctime) < files.scan.stamp:

@@ -1,6 +1,5 @@
 """Whether stages can run at all: what they read is there, and what they write is free."""
 
-import os
 import posixpath
 from collections.abc import Collection, Sequence
 
@@ -10,6 +9,7 @@ from tallystick.project import Project
 from tallystick.runs.contained import require_observable
 from tallystick.runs.features import features_now
 from tallystick.runs.inputs import artifact_pointed
+from tallystick.runs.listing import missing
 from tallystick.runs.pipelines import Graph, Step
 
 
@@ -20,8 +20,9 @@ def require(project: Project, graph: Graph, steps: Sequence[Step]) -> None:
     """
     root = str(project.git.root)
     for step in steps:
-        for path in step.deps:
-            if not os.path.exists(f"{root}/{path}") and not _is_made(graph, path, step):
+        gone = missing(root, step.deps)
+        for path in step.deps if gone else ():
+            if path in gone and not _is_made(graph, path, step):
                 raise absent(project, graph, step, path)
 
     committed = project.git.tracked([out.path for step in steps for out in step.outs if out.cache])

@@ -340,8 +340,9 @@ def environment_ref(captured: Captured | None, container: Resolved | None = None
 def _changed(project: Project, deps: tuple[Artifact, ...], surroundings: Surroundings) -> tuple[str, ...]:
     """The deps that are no longer what they were before the command ran."""
     after = surroundings.noted.artifacts(project, [before.path for before in deps], dep_now)
+    pairs = ((before, after[before.path]) for before in deps)
     return tuple(
-        before.path for before in deps if (now := after[before.path]) is None or not same(before, now)
+        before.path for before, now in pairs if now is not before and (now is None or not same(before, now))
     )
 
 

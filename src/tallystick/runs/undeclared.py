@@ -12,6 +12,7 @@ from tallystick.errors import BadRecord
 from tallystick.paths import check_path
 from tallystick.project import SHARED_CONFIG, Project
 from tallystick.runs.declaring import held_still
+from tallystick.runs.listing import links
 from tallystick.runs.pipelines import RECEIPTS, Step
 from tallystick.tracing import landlock
 from tallystick.tracing.accesses import Access, Scope, Undeclared, inside, undeclared, within
@@ -19,9 +20,6 @@ from tallystick.tracing.tracer import Tracer, observing
 
 ENVIRONMENT_DEPTH = 2
 """How deep in the project such folders are looked for."""
-
-LISTED = 500
-"""So many paths in one folder are worth a list of all that lies in it."""
 
 SHOWN = 3
 """How many paths a note names."""
@@ -151,24 +149,10 @@ def _counts(scope: Scope, path: str) -> bool:
 
 def _targets(root: str, paths: Iterable[str]) -> Iterator[str]:
     """Where links among some paths lead to in the project: a system tracer sees only that."""
-    for path in _links(root, paths):
+    for path in links(root, paths):
         target = inside(os.path.realpath(f"{root}/{path}"), root)
         if target is not None:
             yield target
-
-
-def _links(root: str, paths: Iterable[str]) -> Iterator[str]:
-    """Those of some paths that are links; a folder that many of them lie in is listed once."""
-    folders: dict[str, list[str]] = {}
-    for path in paths:
-        folders.setdefault(posixpath.dirname(path), []).append(path)
-    for folder, some in folders.items():
-        if len(some) < LISTED:
-            yield from (path for path in some if os.path.islink(f"{root}/{path}"))
-            continue
-        with suppress(OSError), os.scandir(f"{root}/{folder}") as entries:
-            links = {entry.name for entry in entries if entry.is_symlink()}
-            yield from (path for path in some if posixpath.basename(path) in links)
 
 
 def _environments(root: str, folder: str, depth: int) -> Iterator[str]:

@@ -86,11 +86,15 @@ class Worktree:
         With `others` those in other repositories count, as submodules are.
         """
         stamp = self.clock.before(self.cache, os.fspath(self.root))
-        return singles.scan(self.root, map(os.fsencode, paths), stamp, others=others)
+        # A path holds no zero byte, and to encode each by itself takes a third as long as to look at it.
+        joined = os.fsencode("\0".join(paths))
+        return singles.scan(self.root, joined.split(b"\0") if joined else (), stamp, others=others)
 
-    def recalled_files(self, seen: Scan) -> Identities:
-        """Who those of such files are that were not even touched; nothing is read."""
-        return statcache.recalled(seen, singles.part(statcache.load(self._singles), seen.files))
+    def recalled_files(self, seen: Scan, cache: StatCache | None = None) -> Identities:
+        """Who those of such files are that nobody touched since they were remembered; nothing is read."""
+        if cache is None:
+            cache = singles.part(statcache.load(self._singles), seen.files)
+        return statcache.recalled(seen, cache)
 
     def known_files(self, seen: Scan, progress: Progress = silent) -> Known:
         """Tell which of such files are known; the rest is to be hashed, and all to be kept."""

@@ -4,10 +4,10 @@ import os
 import stat
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import compress, groupby
 
 from tallystick.errors import Refused
-from tallystick.worktree.columns import DIGEST, FINGERPRINT, LATEST, Files, Identities, StatCache
+from tallystick.worktree.columns import DIGEST, FINGERPRINT, LATEST, Column, Files, Identities, StatCache
 from tallystick.worktree.folders import Folders
 from tallystick.worktree.scan import Scan
 
@@ -31,16 +31,30 @@ def scan(root: str | os.PathLike[str], paths: Iterable[bytes], stamp: int, *, ot
                 descriptor = folders.at(folder)
             except (OSError, Refused):
                 continue
-            cut = len(folder) + 1 if folder else 0
-            for path in inside:
-                try:
-                    look = os.stat(path[cut:], dir_fd=descriptor, follow_symlinks=False)
-                except OSError:
-                    continue
-                if stat.S_ISREG(look.st_mode) and look.st_dev == device:
-                    kept.append(path)
-                    looks.append(look)
+            there, told = _looked(list(inside), len(folder) + 1 if folder else 0, descriptor)
+            fit = [look.st_dev == device and stat.S_ISREG(look.st_mode) for look in told]
+            if not all(fit):
+                there, told = list(compress(there, fit)), list(compress(told, fit))
+            kept += there
+            looks += told
     return Scan("files", "tree", _columns(kept, looks), {}, stamp, os.fsencode(root))
+
+
+def _looked(paths: list[bytes], cut: int, folder: int) -> tuple[list[bytes], list[os.stat_result]]:
+    """What the system says of files in a folder, without those that are not there; paths are cut to names."""
+    look = os.stat
+    try:
+        return paths, [look(path[cut:], dir_fd=folder, follow_symlinks=False) for path in paths]
+    except OSError:
+        found = [(path, status) for path in paths if (status := _look(path[cut:], folder))]
+        return [path for path, _ in found], [status for _, status in found]
+
+
+def _look(name: bytes, folder: int) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return None
 
 
 def part(cache: StatCache, files: Files) -> StatCache:
@@ -118,7 +132,12 @@ def _columns(paths: list[bytes], looks: list[os.stat_result]) -> Files:
     files = Files(paths)
     files.modes.extend([_EXECUTABLE if look.st_mode & 0o100 else _PLAIN for look in looks])
     files.sizes.extend([look.st_size for look in looks])
-    files.mtimes.extend([min(look.st_mtime_ns, LATEST) for look in looks])
-    files.ctimes.extend([min(look.st_ctime_ns, LATEST) for look in looks])
+    _extend(files.mtimes, [look.st_mtime_ns for look in looks])
+    _extend(files.ctimes, [look.st_ctime_ns for look in looks])
     files.inodes.extend([look.st_ino for look in looks])
     return files
+
+
+def _extend(column: Column, times: list[int]) -> None:
+    """Add times to a column."""
+    column.extend([min(each, LATEST) for each in times] if max(times, default=0) > LATEST else times)
