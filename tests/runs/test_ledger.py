@@ -14,7 +14,7 @@ from tallystick.project import Project, open_project
 from tallystick.records.provenance import Code, EnvironmentRef, Hardware
 from tallystick.records.receipt import Receipt
 from tallystick.records.verdict import Verdict
-from tallystick.runs import ledger
+from tallystick.runs import importing, ledger
 from tallystick.runs.ledger import REF, Damaged, Run
 from tests.sandbox import Repo
 
@@ -47,6 +47,16 @@ def verdict_of(number: int) -> Verdict:
     return Verdict(
         "identical", "HEAD", None, (), f"2026-01-01T00:00:{number:02}Z", "3.11", "here", None, "tally 0"
     )
+
+
+def test_a_receipt_too_large_for_the_importer_is_kept_like_any_other(
+    opened: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = receipt_of(opened, 1), receipt_of(opened, 2)
+    first = ledger.append(opened, small)
+    monkeypatch.setattr(importing, "LARGE", 10)
+    second = ledger.append(opened, large)
+    assert list(ledger.runs(opened)) == [Run(second, large), Run(first, small)]
 
 
 def ids(project: Project) -> list[Digest]:

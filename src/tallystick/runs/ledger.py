@@ -14,6 +14,7 @@ from tallystick.records import receipt as receipts
 from tallystick.records import verdict as verdicts
 from tallystick.records.receipt import Receipt
 from tallystick.records.verdict import Verdict
+from tallystick.runs.importing import file, tree
 
 REF = "refs/tally/ledger"
 THEIRS = "refs/tally/remotes/{}/ledger"
@@ -80,7 +81,7 @@ def append(project: Project, receipt: Receipt, text: bytes | None = None) -> Dig
     _commit(
         project,
         f"run {identity.hex()}",
-        [_file(f"{folder}/receipt.json", data), _tree(f"{folder}/code", receipt.code.tree)],
+        [file(project, f"{folder}/receipt.json", data), tree(f"{folder}/code", receipt.code.tree)],
     )
     return identity
 
@@ -89,7 +90,7 @@ def append_verdict(project: Project, verdict: Verdict) -> Digest:
     """Keep a verdict, and return its id."""
     data = verdicts.render(verdict)
     identity = Digest.of(data)
-    _commit(project, f"verdict {identity.hex()}", [_file(_verdict_path(identity), data)])
+    _commit(project, f"verdict {identity.hex()}", [file(project, _verdict_path(identity), data)])
     return identity
 
 
@@ -337,16 +338,6 @@ def _receipt_path(identity: Digest) -> str:
 
 def _verdict_path(identity: Digest) -> str:
     return f"verdicts/{identity.hex()[:2]}/{identity.hex()}.json"
-
-
-def _file(path: str, data: bytes) -> bytes:
-    """A fast-import command that adds a file."""
-    return b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(data), data)
-
-
-def _tree(path: str, tree: str) -> bytes:
-    """A fast-import command that adds a folder which git has already."""
-    return b"M 040000 %s %s\n" % (tree.encode(), path.encode())
 
 
 def _locked(project: Project) -> AbstractContextManager[int]:
