@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick.digest import PIECE, Digest, fingerprint, hash_file, hash_stream
+from tallystick.digest import PIECE, Digest, each_in, fingerprint, hash_file, hash_stream
 from tallystick.errors import BadRecord
 
 EMPTY = "blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
@@ -48,3 +48,9 @@ def test_a_stream_read_in_pieces_hashes_like_its_bytes(size: int, tmp_path) -> N
     hashed = hash_file(str(file))
     assert hashed == hash_stream(io.BytesIO(data))
     assert (hashed.digest, hashed.fingerprint, hashed.size) == (Digest.of(data), fingerprint(data), size)
+
+
+@pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 600])
+def test_digests_side_by_side_are_told_one_by_one(count: int) -> None:
+    each = [number.to_bytes(32, "little") for number in range(count)]
+    assert list(each_in(bytearray(b"".join(each)))) == each

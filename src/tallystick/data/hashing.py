@@ -35,7 +35,7 @@ class Held:
     files: int | None
     executable: bool
     list_entries: Callable[[], Iterable[Entry]] = field(compare=False)
-    list_contents: Callable[[], Iterable[bytes]] = field(compare=False)
+    list_contents: Callable[[], set[bytes]] = field(compare=False)
     list_paths: Callable[[], Sequence[bytes]] = field(compare=False)
     stored: int = field(default=0, compare=False)
     """Bytes that were read and stored for it just now."""
@@ -48,7 +48,7 @@ class Held:
     @property
     def blobs(self) -> set[bytes]:
         """Everything that has to be stored of it."""
-        every = set(self.list_contents())
+        every = self.list_contents()
         every.add(self.digest)
         return every
 
@@ -70,7 +70,7 @@ def held(path: str, kind: Kind, entries: Iterable[Entry], stored: int = 0) -> He
         None if is_file else sum(entry.mode != "d" for entry in every),
         is_file and every[0].mode == "x",
         lambda: every,
-        lambda: [entry.digest for entry in every if entry.mode != "d"],
+        lambda: {entry.digest for entry in every if entry.mode != "d"},
         lambda: [entry.path for entry in every],
         stored,
     )

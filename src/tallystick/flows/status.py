@@ -169,7 +169,9 @@ def _told(project: Project, looked: Sequence[_Looked], store: RemoteStore | None
 
 
 def _union(sets: Iterable[Iterable[bytes] | None]) -> set[bytes]:
-    return set().union(*(digests for digests in sets if digests))
+    every = [digests for digests in sets if digests]
+    # Mostly there is one large folder, and a copy would take a while.
+    return every[0] if len(every) == 1 and isinstance(every[0], set) else set().union(*every)
 
 
 def _needed(project: Project, tracked: Tracked | Malformed, seen: Seen | None) -> Set[bytes] | None:

@@ -6,10 +6,10 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from itertools import chain, compress
+from itertools import compress
 from typing import NamedTuple
 
-from tallystick.digest import Buffer, Digest, Name
+from tallystick.digest import Buffer, Digest, Name, each_in
 from tallystick.errors import BadRecord
 from tallystick.store.pack import RAW, Entry, is_possible
 
@@ -22,7 +22,6 @@ CHUNK = struct.Struct("<32sI")
 _NUMBER = struct.Struct("<I")
 _PLACED = struct.Struct("<I16s")
 _DIGEST = 32
-_EACH = struct.Struct("32s")
 _START = struct.Struct(">Q")
 _LATER = "the index's format is not known to this version of tally"
 _ROWS = 1 << 16
@@ -88,8 +87,8 @@ class Index:
         return self.count
 
     def digests(self) -> Iterator[bytes]:
-        """All blobs in packs, sorted; one by one, as a list of a million takes ninety megabytes."""
-        return chain.from_iterable(_EACH.iter_unpack(self._data[self._digests : self._places]))
+        """All blobs in packs, sorted."""
+        return each_in(self._data[self._digests : self._places])
 
     def digest(self, row: int) -> bytes:
         """The blob of a row."""

@@ -72,7 +72,8 @@ class LocalStore:
 
     def missing(self, digests: Iterable[Name]) -> set[Name]:
         """Which of these blobs are not here."""
-        wanted = self._packs.catalogue.lacking(set(digests))
+        # Of a hundred thousand a copy takes a while, and none is needed: what is lacking is a set of its own.
+        wanted = self._packs.catalogue.lacking(digests if isinstance(digests, set) else set(digests))
         if len(wanted) > _LIST_FROM:
             wanted -= self.whole()
         else:

@@ -4,13 +4,12 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, compress, islice
+from itertools import compress, islice
 from operator import lt
-from struct import iter_unpack
 from typing import NamedTuple, Self, TypeAlias, overload
 
 from tallystick import sight
-from tallystick.digest import Buffer, Digest
+from tallystick.digest import Buffer, Digest, each_in
 from tallystick.frozen import dataclass
 
 Column: TypeAlias = sight.Column
@@ -261,7 +260,7 @@ class Identities(Mapping[bytes, Identity]):
 
     def contents(self) -> set[bytes]:
         """All digests that are known, bare: to make a Digest of each would take the longest."""
-        every: Iterator[bytes] = chain.from_iterable(iter_unpack(f"{DIGEST}s", self.digests))
+        every = each_in(self.digests)
         return set(every if 0 not in self.known else compress(every, self.known))
 
     def __getitem__(self, path: bytes) -> Identity:
@@ -321,7 +320,7 @@ def _common(ours: list[bytes], here: int, theirs: list[bytes], there: int) -> in
     length, step = 1, _BLOCK
     while step:
         one = ours[here + length : here + length + step]
-        if one and one == theirs[there + length : there + length + step]:
+        if one and one == theirs[there + length : there + length + len(one)]:
             length += len(one)
         else:
             step //= 8
