@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial, reduce
 from itertools import compress, groupby, repeat
-from operator import ge, ne, or_
+from operator import ge, itemgetter, ne, or_
 from struct import iter_unpack
 from typing import NamedTuple, TypeAlias
 
@@ -44,6 +44,7 @@ _TYPES = "qqqQ"
 _NUMBER = 8
 _LOOK = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_UNNOTED: int = getattr(os, "O_NOATIME", 0)
 
 
 class Look(NamedTuple):
@@ -213,7 +214,7 @@ def _fingerprints(top: int, paths: Iterable[bytes], sizes: Iterable[int]) -> Ite
 
 def _fingerprint(name: bytes, folder: int, size: int) -> bytes:
     try:
-        descriptor = os.open(name, _READ, dir_fd=folder)
+        descriptor = _begun(name, folder)
     except OSError:
         return b""
     try:
@@ -226,11 +227,18 @@ def _fingerprint(name: bytes, folder: int, size: int) -> bytes:
     return fingerprint(data) if len(data) == size else b""
 
 
+def _begun(name: bytes, folder: int) -> int:
+    """Open a file without noting that it was read, which would take as long as reading it, where we may."""
+    try:
+        return os.open(name, _READ | _UNNOTED, dir_fd=folder)
+    except PermissionError:
+        return os.open(name, _READ, dir_fd=folder)
+
+
 def _by_folder(top: int, paths: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
     """The names of files, folder by folder, each folder open; -1, in which nothing is, if it can't be."""
-    for parent, inside in groupby(paths, _parent):
-        cut = len(parent) + 1 if parent else 0
-        names = [path[cut:] for path in inside]
+    for parent, inside in groupby([path.rpartition(b"/") for path in paths], itemgetter(0)):
+        names = [name for _, _, name in inside]
         try:
             folder = _opened(top, parent)
         except OSError:
@@ -240,10 +248,6 @@ def _by_folder(top: int, paths: Iterable[bytes]) -> Iterator[tuple[int, list[byt
             yield folder, names
         finally:
             os.close(folder)
-
-
-def _parent(path: bytes) -> bytes:
-    return path.rpartition(b"/")[0]
 
 
 def _opened(top: int, path: bytes) -> int:

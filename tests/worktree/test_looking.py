@@ -321,6 +321,30 @@ def test_what_was_seen_counts_only_for_the_cache_that_was_looked_for(worktree: W
     assert not any(one.told.of(worktree.load(POINTER)))
 
 
+@pytest.mark.usefixtures("shared")
+def test_a_look_does_not_count_as_a_read(worktree: Worktree, touched: Path) -> None:
+    for path in touched.glob("a/f*"):
+        os.utime(path, ns=(1, path.stat().st_mtime_ns))
+    assert not look(worktree).to_hash
+    assert {path.stat().st_atime_ns for path in touched.glob("a/f*")} == {1}
+
+
+@pytest.mark.usefixtures("shared", "touched")
+def test_files_of_others_are_read_all_the_same(worktree: Worktree, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: bytes, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if flags & sight._UNNOTED:
+            raise PermissionError("not yours")
+        return os_open(path, flags, mode, dir_fd=dir_fd)
+
+    os_open = os.open
+    monkeypatch.setattr(os, "open", refuse)
+    cache = worktree.load(POINTER)
+    found = worktree.scan("data", cache)
+    assert found is not None
+    assert found.told is not None
+    assert found.told.seen.count(sight.SAME) > len(FILES)
+
+
 def test_no_link_leads_a_shared_look_out_of_the_folder(worktree: Worktree, touched: Path) -> None:
     outside = worktree.root / "outside"
     make(outside, {f"f{number:02}": b"%d" % number * number for number in range(20)})

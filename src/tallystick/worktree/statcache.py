@@ -22,7 +22,7 @@ from tallystick.digest import (
 from tallystick.files import temporary_name
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress
-from tallystick.sight import OTHER, UNREAD, differing
+from tallystick.sight import OTHER, SAME, UNREAD, differing
 from tallystick.worktree.block import Arrivals, split
 from tallystick.worktree.columns import (
     DIGEST,
@@ -278,12 +278,15 @@ def _compare(
 
     Those of another size are surely changed.
     """
+    seen = seen[there : there + length]
+    if seen.count(SAME) == length:
+        return True
     now = [column[here : here + length] for column in files.numbers]
     then = [column[there : there + length] for column in cache.files.numbers]
     rows = array("q", differing(now, then, cache.stamp))
     if not rows:
         return False
-    said = bytes(map(seen[there : there + length].__getitem__, rows))
+    said = bytes(map(seen.__getitem__, rows))
     if now[0] != then[0]:
         resized = map(ne, map(now[0].__getitem__, rows), map(then[0].__getitem__, rows))
         said = bytes(OTHER if is_resized else each for is_resized, each in zip(resized, said, strict=True))
