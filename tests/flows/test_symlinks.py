@@ -107,6 +107,13 @@ def test_another_version_takes_the_link_s_place_and_the_store_keeps_both(linked:
     assert stored(linked).read_bytes() == BIG
 
 
+def test_what_stops_being_tracked_is_a_file_again(linked: Repo, tally: Tally) -> None:
+    tally("remove", "data", "model.bin")
+    for file, data in ((linked.path / "model.bin", BIG), (linked.path / "data/deep/big", OTHER)):
+        assert not file.is_symlink()
+        assert file.read_bytes() == data
+
+
 @pytest.mark.slow
 def test_what_is_no_longer_tracked_takes_only_the_link_along(linked: Repo, tally: Tally) -> None:
     linked.git("rm", "-q", "data.tally")

@@ -3,6 +3,7 @@
 import posixpath
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tallystick.data.placing import check_losses, take_away, to_take_away, worktree_lock
 from tallystick.data.tracked import Tracked, pointers_of, select
@@ -50,6 +51,8 @@ def remove(
         if not force:
             check_losses(orders)
         deleted = {order.path: take_away(project, order, force=force).removed for order in orders}
+        for one in tracked if not delete else ():
+            _unlink_from_store(project, one.path)
         _forget(project, tracked, stage=stage)
     return Removed(
         tuple(_removed(one, deleted.get(one.path, 0)) for one in tracked),
@@ -67,6 +70,15 @@ def _whole(project: Project, targets: Sequence[str]) -> list[Tracked]:
                 hint=f"delete what you don't want in it, then `tally add {shlex.quote(one.tracked.path)}`",
             )
     return [one.tracked for one in selected]
+
+
+def _unlink_from_store(project: Project, path: str) -> None:
+    """Put copies in the place of links to the store: git would see them next, and keep them as links."""
+    with suppress(Refused):
+        scan = project.worktree.scan(path)
+        if scan is not None and scan.stored:
+            linked = [found for found in scan.files if found.path in scan.stored]
+            project.worktree.unprotect(path, linked)
 
 
 def _forget(project: Project, tracked: Sequence[Tracked], *, stage: bool) -> None:
