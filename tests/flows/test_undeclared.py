@@ -181,7 +181,8 @@ def test_enforced_a_stage_can_only_read_what_it_declares(hasty: Stages) -> None:
     hasty.pipeline(PIPELINE + "    trace: enforce\n")
     failed = hasty.tally("run", code=18)
     assert "it was denied `features.py`, which it doesn't declare" in failed.err
-    hasty.tally("run", "--declare", code=18)
+    told = hasty.tally("run", "--declare", code=18).err
+    assert "`tally.yaml`: `train` now depends on `features.py`" in told
     assert hasty.states("--declare") == {"train": "succeeded"}
     receipt = hasty.receipt("train")
     assert (receipt["trace"], receipt["undeclared"]) == ("enforce", [])

@@ -12,7 +12,7 @@ from tallystick.records.stage import Stage
 from tallystick.runs.accounts import refuse_new_secrets
 from tallystick.runs.aside import give_back_leftovers
 from tallystick.runs.attending import Attendance, Orders, StageRun, attend_all
-from tallystick.runs.declaring import with_last_findings
+from tallystick.runs.declaring import grown, with_last_findings
 from tallystick.runs.editing import with_params, with_stage
 from tallystick.runs.inputs import Surroundings, params_now
 from tallystick.runs.interrupted import write_down
@@ -79,6 +79,7 @@ def run(
     edits = _edited(project, request)
     graph = load(project, edits)
     steps = chosen(graph, _targets(request), request.folder, request.reach)
+    declared = {step.address: step.deps for step in steps}
     if request.declare:
         edits = with_last_findings(project, steps, edits)
         graph = load(project, edits)
@@ -98,6 +99,9 @@ def run(
     _require_params(project, graph, request, surroundings)
     for path, text in edits.items():
         write_record(project, path, text)
+    for step in steps:
+        if new := [path for path in step.deps if path not in declared[step.address]]:
+            progress.say(grown(step, new))
     return _ran(attend_all(attendance, steps))
 
 

@@ -100,8 +100,13 @@ def declare(
         (*deps, *still),
         produced_by(project, graph, declared),
         replace(touched, reads=tuple(path for path in touched.reads if path not in known)),
-        (f"`{step.source}`: `{step.address}` now depends on {', '.join(f'`{path}`' for path in new)}",),
+        (grown(step, new),),
     )
+
+
+def grown(step: Step, new: Sequence[str]) -> str:
+    """A sentence on deps that were added to a stage."""
+    return f"`{step.source}`: `{step.address}` now depends on {', '.join(f'`{path}`' for path in new)}"
 
 
 def add_deps(project: Project, step: Step, paths: Sequence[str]) -> None:
