@@ -101,6 +101,13 @@ def test_a_name_that_no_run_has_is_an_error_that_knows_better(varied: Stages) ->
     assert "there are, for example" in varied.tally("log", "--where", "xyz > 0.5", code=3).err
 
 
+def test_a_name_is_an_error_too_where_runs_have_no_values_at_all(bare: Stages) -> None:
+    assert bare.tally("log", "--where", "accuracy > 0.5").out == "No runs.\n"
+    bare.pipeline("stages: {make: {cmd: touch out, outs: [out]}}")
+    bare.tally("run")
+    assert "no run has anything called `accuracy`" in bare.tally("log", "--where", "accuracy > 1", code=3).err
+
+
 def test_what_makes_no_sense_is_a_wrong_command_line(project: Repo, tally: Tally) -> None:
     for words in (
         ("--where", "accuracy >"),

@@ -83,16 +83,18 @@ class _Names:
     def __init__(self, asked: Iterable[str]) -> None:
         self._unknown = [name for name in dict.fromkeys(asked) if name not in FACTS]
         self._known: dict[str, None] = {}
+        self._looked = False
 
     def look(self, values: Values) -> None:
         """Note which of the names a run has, and what it has instead."""
+        self._looked = True
         if self._unknown:
             self._unknown = [name for name in self._unknown if not values.has(name)]
             self._known.update(dict.fromkeys(values.names()))
 
     def check(self) -> None:
         """Raise Refused for a name that none of all runs has, if there are any."""
-        if self._unknown and self._known:
+        if self._unknown and self._looked:
             name = self._unknown[0]
             raise Refused(f"no run has anything called `{name}`", hint=instead(name, [*self._known, *FACTS]))
 
