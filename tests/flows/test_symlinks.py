@@ -323,3 +323,9 @@ def test_a_repetition_and_a_failed_stage_leave_links_and_store_alone(linked: Rep
     linked.write("tally.yaml", (linked.path / "tally.yaml").read_text().replace("cat ", "exit 1; cat "))
     tally("run", "--trust", code=18)
     assert (linked.path / "both.bin").samefile(stored(linked))
+
+
+def test_the_doctor_says_what_placing_does(linked: Repo, tally: Tally) -> None:
+    assert "makes a link" in tally("doctor", code=None).out
+    tally("config", "--local", "store.link", "hardlink")
+    assert "a second name" in tally("doctor", code=None).out

@@ -120,10 +120,7 @@ def _store(project: Project) -> Finding:
             "local store", "bad", f"`{home}` can't be written", f"see who owns it: `ls -ld {home}`"
         )
     free = shutil.disk_usage(home).free
-    placing = (
-        "shares its blocks" if _shares(home, project.git.root) else "copies it: it takes its space twice"
-    )
-    found = f"{free / (1 << 30):.1f} GiB free; placing a large file in the worktree {placing}"
+    found = f"{free / (1 << 30):.1f} GiB free; placing a large file in the worktree {_placing(project)}"
     if free < LITTLE_SPACE:
         return Finding("local store", "warning", found, "free some space")
     return Finding("local store", "good", found)
@@ -139,8 +136,18 @@ def _quarantine(project: Project) -> Iterator[Finding]:
             "quarantine",
             "warning",
             f"{files}, {size:.1f} MiB, that were damaged lie in `{project.store.quarantine}`",
-            "find out why (a failing disk, a broken remote); then they may be deleted",
+            "find out why (a failing disk, a broken remote, an edit under `store.link`); then delete them",
         )
+
+
+def _placing(project: Project) -> str:
+    """What placing a large file does."""
+    if project.store.links:
+        return "makes a link to it"
+    if project.store.shares:
+        return "gives it a second name, where the file system can"
+    shares = _shares(project.home, project.git.root)
+    return "shares its blocks" if shares else "copies it: it takes its space twice"
 
 
 def _shares(store: Path, worktree: Path) -> bool:
