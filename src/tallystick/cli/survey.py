@@ -13,7 +13,7 @@ from tallystick.cli import render
 from tallystick.cli.context import Context
 from tallystick.cli.prompt import with_grant
 from tallystick.cli.reports import report_places, write_texts
-from tallystick.cli.surveys import summary, survey_junit, survey_page, why
+from tallystick.cli.surveypage import summary, survey_junit, survey_page, why
 from tallystick.cli.text import ago_text, style, table
 from tallystick.cli.verdicts import outcome_text
 from tallystick.errors import WrongUsage
