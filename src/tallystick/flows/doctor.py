@@ -120,7 +120,7 @@ def _store(project: Project) -> Finding:
             "local store", "bad", f"`{home}` can't be written", f"see who owns it: `ls -ld {home}`"
         )
     free = shutil.disk_usage(home).free
-    found = f"{free / (1 << 30):.1f} GiB free; placing a large file in the worktree {_placing(project)}"
+    found = f"{free / (1 << 30):.1f} GiB free; placing a large file in the worktree {_placing(project, home)}"
     if free < LITTLE_SPACE:
         return Finding("local store", "warning", found, "free some space")
     return Finding("local store", "good", found)
@@ -140,13 +140,13 @@ def _quarantine(project: Project) -> Iterator[Finding]:
         )
 
 
-def _placing(project: Project) -> str:
+def _placing(project: Project, home: Path) -> str:
     """What placing a large file does."""
     if project.store.links:
         return "makes a link to it"
     if project.store.shares:
         return "gives it a second name, where the file system can"
-    shares = _shares(project.home, project.git.root)
+    shares = _shares(home, project.git.root)
     return "shares its blocks" if shares else "copies it: it takes its space twice"
 
 
