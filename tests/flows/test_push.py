@@ -1,15 +1,19 @@
 """Make blobs durable at a remote."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tallystick.data import blobs
 from tallystick.data.tracked import blobs_of, tracked_at
 from tallystick.digest import Digest
 from tallystick.errors import ObjectMissing, Refused, RemoteUnreachable
 from tallystick.flows.push import Pushed, push
 from tallystick.project import open_remote
+from tallystick.records import tombstone
+from tallystick.store.remote import pack_path
 from tests.project.house import opened
 from tests.sandbox import Repo, Tally
 
@@ -180,3 +184,140 @@ def test_logs_and_locks_of_receipts_are_pushed(data: Repo, tally: Tally) -> None
     assert not open_remote(opened(data)).missing([Digest.of(b"hi\n")])
     data.write("receipts/one.json", "{broken")
     assert "receipts/one.json" in pushed(data).notes[0]
+
+
+@pytest.fixture
+def grown(data: Repo, tally: Tally) -> Repo:
+    """A pushed project whose folder has changed since: one file is new, one another, one is gone."""
+    pushed(data)
+    for name in ("2", "3", "4"):
+        data.write(f"data/{name}", name * 9)
+    tally("add", "data")
+    data.commit()
+    pushed(data)
+    data.write("data/2", "another")
+    data.write("data/5", "five")
+    (data.path / "data/3").unlink()
+    tally("add", "data")
+    data.commit()
+    return data
+
+
+def note(repo: Repo) -> Path:
+    return repo.path / ".git/tally/remotes/origin/settled"
+
+
+def looks_all_up(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Push; say whether every blob was looked up."""
+    looked: list[object] = []
+
+    def noticed(*arguments: object) -> set[bytes]:
+        looked.append(arguments)
+        return blobs.wanted_digests(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("tallystick.flows.push.wanted_digests", noticed)
+    pushed(repo)
+    return bool(looked)
+
+
+def test_a_push_looks_up_only_what_lists_name_beyond_those_of_the_last(
+    grown: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not looks_all_up(grown, monkeypatch)
+    assert lacking(grown) == set()
+    again = pushed(grown)
+    assert (again.sent_blobs, again.packs) == (0, 0)
+
+
+def test_without_the_note_of_the_last_push_the_next_one_does_and_says_the_same(
+    grown: Repo, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(grown.path, other, symlinks=True)
+    shelf = Path(open_remote(opened(grown)).url)
+    shutil.copytree(shelf, tmp_path / "shelf")
+    with_note = pushed(grown)
+    shutil.rmtree(shelf)
+    shutil.copytree(tmp_path / "shelf", shelf)
+    without = Repo(other)
+    note(without).unlink()
+    assert pushed(without) == with_note
+    assert lacking(without) == set()
+
+
+@pytest.mark.parametrize("folder", ["packs", "index"])
+def test_if_the_remote_lost_something_since_the_last_push_all_is_looked_up(
+    grown: Repo, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    shelf = Path(open_remote(opened(grown)).url, folder)
+    next(path for path in shelf.rglob("*") if path.is_file()).unlink()
+    assert looks_all_up(grown, monkeypatch)
+    assert lacking(grown) == set()
+
+
+def test_if_a_collection_condemned_a_pack_since_the_last_push_its_blobs_are_sent_anew(
+    grown: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_remote(opened(grown))
+    condemned = tuple(store.pack_sizes())
+    store.backend.put_new(
+        "tombstones/one.json",
+        tombstone.render(tombstone.Tombstone("2026-01-01T00:00:00.000000Z", condemned)),
+    )
+    assert looks_all_up(grown, monkeypatch)
+    for pack in condemned:
+        store.backend.delete(pack_path(pack))
+    assert lacking(grown) == set()
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b'{"lists": 1}', b"\xff"])
+def test_a_torn_note_of_the_last_push_counts_for_nothing(
+    grown: Repo, monkeypatch: pytest.MonkeyPatch, text: bytes
+) -> None:
+    note(grown).write_bytes(text)
+    assert looks_all_up(grown, monkeypatch)
+    assert lacking(grown) == set()
+
+
+def test_a_day_after_all_was_looked_up_it_is_again(grown: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = note(grown).read_text()
+    looked = json.loads(text)["looked"]
+    note(grown).write_text(
+        text.replace(f'"looked": "{looked}"', '"looked": "roots/20200101T000000000000Z-a"')
+    )
+    assert looks_all_up(grown, monkeypatch)
+
+
+def test_blobs_that_are_named_twice_are_counted_once(grown: Repo, tally: Tally) -> None:
+    pushed(grown)
+    grown.write("data/6", "five")
+    grown.write("data/7", "seven")
+    grown.write("data/8", "seven")
+    tally("add", "data")
+    result = pushed(grown)
+    assert lacking(grown) == set()
+    note(grown).unlink()
+    assert pushed(grown).blobs == result.blobs
+    assert result.sent_blobs == 2
+
+
+def test_what_else_has_changed_since_the_last_push_is_sent(grown: Repo, tally: Tally) -> None:
+    grown.write("labels", "c")
+    grown.write("more/1", "more")
+    tally("add", "labels", "more")
+    grown.commit()
+    pushed(grown)
+    assert lacking(grown) == set()
+
+
+def test_a_new_blob_that_is_nowhere_is_named_with_its_path(grown: Repo) -> None:
+    project = opened(grown)
+    (tracked,) = [one for one in tracked_at(project, grown.git("rev-parse", "HEAD")) if one.path == "data"]
+    kept = project.store.read(tracked.pointer.digest)
+    before = project.store.read(Digest.parse(json.loads(note(grown).read_text())["lists"]["data"]))
+    shutil.rmtree(project.store.packs)
+    with opened(grown).store.writer() as writer:
+        for text in (kept, before):
+            writer.put(Digest.of(text), text)
+    with pytest.raises(ObjectMissing, match="`data/"):
+        pushed(grown)

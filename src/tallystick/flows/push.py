@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from tallystick.data.beyond import beyond
 from tallystick.data.blobs import JOBS, LOCAL, bring_lists, extent, nowhere, wanted_blobs, wanted_digests
-from tallystick.data.tracked import Selected
+from tallystick.data.tracked import Selected, Tracked
 from tallystick.digest import Digest
 from tallystick.errors import GitFailed, ObjectMissing, RemoteUnreachable
 from tallystick.frozen import dataclass
@@ -15,6 +16,10 @@ from tallystick.runs.ahead import Ahead
 from tallystick.runs.reach import Reached, history, reached, remember_pushed
 from tallystick.runs.unsent import Unsent
 from tallystick.store import RemoteStore, transfer
+from tallystick.store.settled import Covered
+
+_FEW = 256
+"""So many lists of files a push may go on from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ def push(
     load = _load(project, asked, past, made, head)
     if dry_run:
         return _planned(project, store, asked, load, made.runs)
-    sent = _settled(project, store, load) or _sent(project, store, load, jobs, progress)
+    sent = _made_durable(project, store, load, jobs, progress)
     if not targets:
         remember_pushed(project, store.name, head)
     if ahead:
@@ -108,6 +113,19 @@ class _Load:
         wanted |= self.kept.keys()
         return wanted
 
+    def lists(self) -> list[Tracked]:
+        """The folders among what must be there."""
+        return [one.tracked for one in self.needed if one.tracked.pointer.kind == "tree"]
+
+    def covered(self) -> Covered | None:
+        """What a later push may go on from; None where that would be more than a few lists of files."""
+        lists = {one.path: one.pointer.digest for one in self.lists()}
+        if self.offered or not 0 < len(lists) == len(self.lists()) <= _FEW:
+            return None
+        rest = self.roots.difference(lists.values())
+        files = sum(one.pointer.files or 0 for one in self.lists())
+        return Covered(lists, Digest.of(b"".join(sorted(rest))), files + len(lists) + len(rest))
+
     def paths(self, project: Project) -> dict[Digest, str]:
         """Those that must be there, each with a path that needs it."""
         return wanted_blobs(project, self.needed)
@@ -148,6 +166,14 @@ def _held(project: Project, blobs: Mapping[Digest, str]) -> dict[Digest, str]:
     return {digest: path for digest, path in blobs.items() if digest not in absent}
 
 
+def _made_durable(
+    project: Project, store: RemoteStore, load: _Load, jobs: int, progress: Progress
+) -> transfer.Pushed:
+    """Make sure that the remote has all of it, by the shortest way that the last push allows."""
+    sent = _settled(project, store, load) or _gone_on(project, store, load, jobs, progress)
+    return sent or _sent(project, store, load, jobs, progress)
+
+
 def _sent(
     project: Project, store: RemoteStore, load: _Load, jobs: int, progress: Progress
 ) -> transfer.Pushed:
@@ -158,6 +184,39 @@ def _sent(
             project.store,
             store,
             load.blobs(project),
+            repository=project.config.repository or "",
+            commits=load.commits,
+            roots=load.roots,
+            lasting=load.lasting,
+            covered=load.covered(),
+            jobs=jobs,
+            progress=progress,
+        )
+    except ObjectMissing as error:
+        raise nowhere(error.digests, load.paths(project), error.places) from error
+
+
+def _gone_on(
+    project: Project, store: RemoteStore, load: _Load, jobs: int, progress: Progress
+) -> transfer.Pushed | None:
+    """Send what the last push had not, where only lists of files changed since; None if it takes more."""
+    last, covered = transfer.last_push(store), load.covered()
+    if last is None or last.covered is None or covered is None or not last.goes_on():
+        return None
+    if covered.rest != last.covered.rest or covered.lists.keys() != last.covered.lists.keys():
+        return None
+    bring_lists(project, load.needed, jobs=jobs, progress=progress)
+    new = beyond(project, load.lists(), last.covered.lists)
+    if new is None or last.blobs + new.blobs != covered.blobs:
+        return None
+    try:
+        return transfer.go_on(
+            project.store,
+            store,
+            last,
+            new.digests,
+            last.size + new.size,
+            covered,
             repository=project.config.repository or "",
             commits=load.commits,
             roots=load.roots,

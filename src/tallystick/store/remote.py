@@ -29,7 +29,7 @@ from tallystick.store.glance import FEW, LARGE, Glance, Held, Thrift
 from tallystick.store.index import Index, PackName, Place
 from tallystick.store.journal import Journal
 from tallystick.store.pack import TRAILER, decode, read_table, read_trailer
-from tallystick.store.settled import Settled, recall, remember
+from tallystick.store.settled import Settled, recall
 
 _PACKS, _ROOTS, _TOMBSTONES = "packs/", "roots/", "tombstones/"
 
@@ -316,15 +316,14 @@ class RemoteStore:
             self._put(name, data)
         return name
 
-    def settle(self, key: str, root: str, packs: Iterable[Digest], blobs: int, size: int) -> None:
-        """Note that all blobs of a push are there, in these packs."""
-        sizes = {pack.hex(): self._packs[pack] for pack in packs}
-        remember(self.cache, key, Settled(root, dict(self._indexes.sizes), sizes, blobs, size))
+    def holdings(self, packs: Iterable[Digest]) -> tuple[dict[str, int], dict[str, int]]:
+        """The sound indexes of the last look and some of the packs, with their sizes."""
+        return dict(self._indexes.sizes), {pack.hex(): self._packs[pack] for pack in packs}
 
-    def settled(self, key: str) -> Settled | None:
+    def settled(self, push: str) -> Settled | None:
         """The note of a push, if all that it relies on is still there: asked of the remote (rule C6)."""
-        note = recall(self.cache, key)
-        if note is None or not note.is_recent() or self.backend.size(note.root) is None:
+        note = recall(self.cache)
+        if note is None or note.push != push or not note.is_recent() or self.backend.size(note.root) is None:
             return None
         # In the order of any push: its root, the tombstones, then what is there; and indexes before packs.
         condemned = {pack.hex() for pack in self.condemned()}
@@ -333,6 +332,11 @@ class RemoteStore:
         sizes = {pack.hex(): size for pack, size in self.pack_sizes().items()}
         is_whole = condemned.isdisjoint(note.packs) and note.packs.items() <= sizes.items()
         return note if is_whole else None
+
+    def has_all(self, note: Settled) -> bool:
+        """Whether all that a push left was there, sound, at the last refresh."""
+        sizes = {pack.hex(): size for pack, size in self._packs.items()}
+        return note.indexes.items() <= self._indexes.sizes.items() and note.packs.items() <= sizes.items()
 
     def condemned(self) -> set[Digest]:
         """Ask the remote which packs a collection is about to delete."""

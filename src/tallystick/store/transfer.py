@@ -21,7 +21,7 @@ from tallystick.store.parallel import ordered
 from tallystick.store.quarantine import LIMIT, Damaged, Quarantine
 from tallystick.store.remote import RemoteStore, pack_path
 from tallystick.store.sending import Sent, send
-from tallystick.store.settled import key_of
+from tallystick.store.settled import Covered, Settled, key_of, recall, remember
 from tallystick.store.writer import Writer
 
 JOBS = 8
@@ -61,13 +61,15 @@ def push(
     commits: Sequence[str] = (),
     roots: Iterable[Digest] | None = None,
     lasting: Iterable[Digest] | None = None,
+    covered: Covered | None = None,
     jobs: int = JOBS,
     progress: Progress = silent,
 ) -> Pushed:
     """Make blobs durable at a remote: packs, index, root record, in this order.
 
     `roots` are those of the blobs that the rest is reached from (what pointers name); all without it.
-    `lasting` are those of them that the next push has too, if nothing has changed by then.
+    `lasting` are those of them that the next push has too, if nothing has changed by then. `covered` says
+    what all is reached from in a way that the next push may go on from.
     Raises ObjectMissing, before anything is sent, naming the blobs that neither side has.
     """
     wanted = digests if isinstance(digests, set) else set(digests)
@@ -88,7 +90,10 @@ def push(
                 # All is durable and found; what is merely untidy must not make a push fail.
                 remote.join_indexes()
             key = key_of(repository, commits, named if lasting is None else lasting)
-            remote.settle(key, root, relied, len(wanted), size)
+            is_exact = covered is not None and covered.blobs == len(wanted)
+            held = remote.holdings(relied)
+            note = Settled(key, root, root, *held, len(wanted), size, covered if is_exact else None)
+            remember(remote.cache, note)
             break
     else:
         raise RemoteUnreachable(
@@ -96,6 +101,49 @@ def push(
             hint="wait for its collection to end, then push again",
         )
     return Pushed(len(wanted), size, sent.blobs, sent.bytes, sent.packs)
+
+
+def go_on(
+    local: LocalStore,
+    remote: RemoteStore,
+    last: Settled,
+    digests: set[bytes],
+    size: int,
+    covered: Covered,
+    *,
+    repository: str,
+    commits: Sequence[str],
+    roots: Iterable[Digest],
+    lasting: Iterable[Digest],
+    jobs: int = JOBS,
+    progress: Progress = silent,
+) -> Pushed | None:
+    """Push the blobs that the last push had not, without looking up the others; in all they have this size.
+
+    None if the remote has not all that it had, or has some of these already, so that nobody knows how many
+    there are: then `push` has to look all up.
+    """
+    remote.refresh()
+    if not remote.has_all(last) or len(remote.lacks(digests)) < len(digests):
+        return None
+    sent = Sent()
+    relied = send(local, remote, digests, sent, jobs, progress)[0]
+    relied |= {Digest(bytes.fromhex(pack)) for pack in last.packs}
+    root = remote.put_root(repository, commits, roots, relied)
+    # In the same order as any push.
+    if relied & remote.condemned() or not relied <= remote.pack_sizes().keys():
+        return None
+    with suppress(RemoteUnreachable):
+        remote.join_indexes()
+    key = key_of(repository, commits, lasting)
+    held = remote.holdings(relied)
+    remember(remote.cache, Settled(key, root, last.looked, *held, covered.blobs, size, covered))
+    return Pushed(covered.blobs, size, sent.blobs, sent.bytes, sent.packs)
+
+
+def last_push(remote: RemoteStore) -> Settled | None:
+    """The note of the last push from here, whichever it was: a hint at what is there, and no proof."""
+    return recall(remote.cache)
 
 
 def settled(
