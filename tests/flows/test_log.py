@@ -151,3 +151,8 @@ def test_runs_are_found_by_an_index_that_may_be_damaged_or_gone(varied: Stages) 
     varied.repo.write("params.json", '{"rate": 0.7}')
     varied.tally("run", code=18)
     assert [run["run"] for run in varied.tally(*wanted).json()["runs"]][1:] == [run["run"] for run in found]
+
+
+def test_a_stage_that_never_ran_is_named(done: Stages) -> None:
+    assert "No runs.\nnote: no run is of `trian`; without a name" in done.tally("log", "trian").out
+    assert "note" not in done.tally("log", "--failed", "train").out

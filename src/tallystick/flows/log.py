@@ -101,6 +101,10 @@ def log(
     more = limit is not None and len(found) > limit
     found = found[:limit]
     notes += [*_unsure(found), *_empty(found, columns)]
+    if stages and not (found or failed or where):
+        notes.append(
+            f"no run is of {', '.join(f'`{stage}`' for stage in stages)}; without a name all are shown"
+        )
     return Log(
         tuple(found),
         _differing(found, [each.params for each in found], asked),
