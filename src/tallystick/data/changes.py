@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from typing import Literal
 
 from tallystick.data.hashing import Held, look
-from tallystick.data.tracked import Tracked, entries_of
+from tallystick.data.tracked import Tracked, tree_text
 from tallystick.errors import ObjectsError, Refused
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
 from tallystick.project import Project
+from tallystick.records import tree
 from tallystick.records.tree import Entry
 
 
@@ -75,9 +76,12 @@ def _changes(project: Project, tracked: Tracked, held: Held) -> Changes | None:
     if held.kind != "tree" or tracked.pointer.kind != "tree":
         return None
     try:
-        return changes(entries_of(project, tracked), held.entries)
+        before = tree_text(project, tracked)
     except ObjectsError:
         return None
+    # Mostly few files differ; all entries of two lists of a million would take most of a gigabyte.
+    found = tree.difference(before, held.text, tracked.path)
+    return changes(tree.parse(before, tracked.path), held.entries) if found is None else changes(*found)
 
 
 def _names(paths: Iterable[bytes]) -> tuple[str, ...]:

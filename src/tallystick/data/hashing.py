@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import Literal
 
 from tallystick.data.tracked import pointer_path_of
-from tallystick.digest import Digest, Passed, hash_file, unwatched
+from tallystick.digest import Buffer, Digest, Passed, hash_file, unwatched
 from tallystick.files import translated
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
@@ -35,6 +35,7 @@ class Held:
     files: int | None
     executable: bool
     list_entries: Callable[[], Iterable[Entry]] = field(compare=False)
+    list_text: Callable[[], Buffer] = field(compare=False)
     list_contents: Callable[[], set[bytes]] = field(compare=False)
     list_paths: Callable[[], Sequence[bytes]] = field(compare=False)
     stored: int = field(default=0, compare=False)
@@ -44,6 +45,11 @@ class Held:
     def entries(self) -> tuple[Entry, ...]:
         """A file as one entry with an empty path, or all entries of a folder."""
         return tuple(self.list_entries())
+
+    @property
+    def text(self) -> bytes:
+        """A folder's list of files, as it is stored."""
+        return bytes(self.list_text())
 
     @property
     def blobs(self) -> set[bytes]:
@@ -70,6 +76,7 @@ def held(path: str, kind: Kind, entries: Iterable[Entry], stored: int = 0) -> He
         None if is_file else sum(entry.mode != "d" for entry in every),
         is_file and every[0].mode == "x",
         lambda: every,
+        lambda: tree.render(every),
         lambda: {entry.digest for entry in every if entry.mode != "d"},
         lambda: [entry.path for entry in every],
         stored,
@@ -87,6 +94,7 @@ def held_of(scan: Scan, identities: Identities, digest: Digest, stored: int = 0)
         None if is_file else len(scan.files) - scan.files.modes.count(b"d"),
         is_file and scan.files[0].mode == "x",
         lambda: scan.entries(identities),
+        lambda: scan.text(identities),
         lambda: contents_of(scan, identities),
         lambda: scan.files.paths,
         stored,
