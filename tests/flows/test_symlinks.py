@@ -79,6 +79,7 @@ def test_checkout_places_links(linked: Repo, tally: Tally, *, whole: bool) -> No
     assert tally("status", "--json").json()["clean"]
 
 
+@pytest.mark.slow
 def test_a_clone_pulls_links_to_a_store_of_its_own(
     linked: Repo, tally: Tally, remote: Path, tmp_path: Path
 ) -> None:
@@ -262,6 +263,7 @@ def test_a_link_that_git_brings_gains_its_author_nothing(linked: Repo, tally: Ta
     assert not (folder.parent.parent / "ab").exists()
 
 
+@pytest.mark.slow
 def test_a_tree_can_t_bring_a_link_into_the_store(linked: Repo, tally: Tally) -> None:
     name = stored(linked).name
     (linked.path / "data/deep/x").symlink_to(f"../.git/tally/objects/{name[:2]}/{name}")
@@ -285,6 +287,7 @@ def test_an_executable_gets_bytes_of_its_own(linked: Repo, tally: Tally) -> None
     assert not (linked.path / "tool").is_symlink()
 
 
+@pytest.mark.slow
 def test_a_link_becomes_an_executable_of_its_own_when_the_pointer_says_so(linked: Repo, tally: Tally) -> None:
     pointer = linked.path / "model.bin.tally"
     pointer.write_text(pointer.read_text() + "executable: true\n")
@@ -325,6 +328,7 @@ def test_a_repetition_and_a_failed_stage_leave_links_and_store_alone(linked: Rep
     assert (linked.path / "both.bin").samefile(stored(linked))
 
 
+@pytest.mark.slow
 def test_the_doctor_says_what_placing_does(linked: Repo, tally: Tally) -> None:
     assert "makes a link" in tally("doctor", code=None).out
     tally("config", "--local", "store.link", "hardlink")
