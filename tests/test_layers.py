@@ -33,6 +33,7 @@ FLOORS = (
         "process",
         "progress",
         "sight",
+        "unnoted",
     },
     {"errors"},
 )

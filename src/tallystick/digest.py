@@ -14,6 +14,7 @@ import xxhash
 from tallystick import direct, memory
 from tallystick.errors import BadRecord
 from tallystick.frozen import dataclass
+from tallystick.unnoted import opened
 
 Buffer = bytes | bytearray | memoryview
 
@@ -220,7 +221,7 @@ class _Identifying:
 
 def hash_file(path: str | bytes, passed: Passed = unwatched) -> Hashed:
     """Hash a file's bytes; `passed` hears of those of a large one."""
-    source = os.open(path, _READ)
+    source = opened(path, _READ)
     try:
         # Most files are small: a file object, and a buffer for each, would cost more than reading it.
         start = os.read(source, SMALL)
@@ -235,7 +236,7 @@ def hash_file(path: str | bytes, passed: Passed = unwatched) -> Hashed:
 
 def fingerprint_file(path: str | bytes, passed: Passed = unwatched) -> bytes:
     """The change fingerprint of a file's bytes, without the time that its identity would take."""
-    source = os.open(path, _READ)
+    source = opened(path, _READ)
     try:
         start = os.read(source, SMALL)
         if len(start) < SMALL:

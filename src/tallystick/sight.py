@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeAlias
 from xxhash import xxh3_128_digest as fingerprint
 
 from tallystick.helping import drawn
+from tallystick.unnoted import opened
 
 Column: TypeAlias = "array[int]"
 """One number of each file."""
@@ -44,7 +45,6 @@ _TYPES = "qqqQ"
 _NUMBER = 8
 _LOOK = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_UNNOTED: int = getattr(os, "O_NOATIME", 0)
 
 
 class Look(NamedTuple):
@@ -214,7 +214,7 @@ def _fingerprints(top: int, paths: Iterable[bytes], sizes: Iterable[int]) -> Ite
 
 def _fingerprint(name: bytes, folder: int, size: int) -> bytes:
     try:
-        descriptor = _begun(name, folder)
+        descriptor = opened(name, _READ, folder)
     except OSError:
         return b""
     try:
@@ -227,20 +227,12 @@ def _fingerprint(name: bytes, folder: int, size: int) -> bytes:
     return fingerprint(data) if len(data) == size else b""
 
 
-def _begun(name: bytes, folder: int) -> int:
-    """Open a file without noting that it was read, which would take as long as reading it, where we may."""
-    try:
-        return os.open(name, _READ | _UNNOTED, dir_fd=folder)
-    except PermissionError:
-        return os.open(name, _READ, dir_fd=folder)
-
-
 def _by_folder(top: int, paths: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
     """The names of files, folder by folder, each folder open; -1, in which nothing is, if it can't be."""
     for parent, inside in groupby([path.rpartition(b"/") for path in paths], itemgetter(0)):
         names = [name for _, _, name in inside]
         try:
-            folder = _opened(top, parent)
+            folder = _entered(top, parent)
         except OSError:
             yield -1, names
             continue
@@ -250,7 +242,7 @@ def _by_folder(top: int, paths: Iterable[bytes]) -> Iterator[tuple[int, list[byt
             os.close(folder)
 
 
-def _opened(top: int, path: bytes) -> int:
+def _entered(top: int, path: bytes) -> int:
     """Open a folder below another, each part of the path without following a link."""
     here = os.dup(top)
     for part in path.split(b"/") if path else ():

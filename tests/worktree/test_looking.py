@@ -302,7 +302,7 @@ def test_files_that_vanish_while_they_are_looked_at_are_left_out(
 def test_what_nobody_could_look_at_is_looked_at_by_the_walk(
     worktree: Worktree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sight, "_opened", lambda _top, _path: os.open("/nowhere", os.O_RDONLY))
+    monkeypatch.setattr(sight, "_entered", lambda _top, _path: os.open("/nowhere", os.O_RDONLY))
     cache = worktree.load(POINTER)
     one, other = both(worktree, cache)
     assert one == other
@@ -327,22 +327,6 @@ def test_a_look_does_not_count_as_a_read(worktree: Worktree, touched: Path) -> N
         os.utime(path, ns=(1, path.stat().st_mtime_ns))
     assert not look(worktree).to_hash
     assert {path.stat().st_atime_ns for path in touched.glob("a/f*")} == {1}
-
-
-@pytest.mark.usefixtures("shared", "touched")
-def test_files_of_others_are_read_all_the_same(worktree: Worktree, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: bytes, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        if flags & sight._UNNOTED:
-            raise PermissionError("not yours")
-        return os_open(path, flags, mode, dir_fd=dir_fd)
-
-    os_open = os.open
-    monkeypatch.setattr(os, "open", refuse)
-    cache = worktree.load(POINTER)
-    found = worktree.scan("data", cache)
-    assert found is not None
-    assert found.told is not None
-    assert found.told.seen.count(sight.SAME) > len(FILES)
 
 
 def test_no_link_leads_a_shared_look_out_of_the_folder(worktree: Worktree, touched: Path) -> None:

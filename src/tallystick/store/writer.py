@@ -25,6 +25,7 @@ from tallystick.store.index import PackName
 from tallystick.store.pack import LARGE, MAGIC, PACK_SIZE, RAW, ROW, close
 from tallystick.store.parallel import ordered
 from tallystick.store.shelf import Shelf
+from tallystick.unnoted import opened
 
 _BATCH = 4 << 20
 """Bytes of small blobs gathered before they are handed to the disk."""
@@ -349,7 +350,7 @@ def _write_all(descriptor: int, data: Buffer, path: Path) -> None:
 def _open(path: bytes | str) -> int:
     """Open a user's file for reading, never through a link."""
     try:
-        return os.open(path, _READ)
+        return opened(path, _READ)
     except OSError:
         with translated(os.fsdecode(path)):
             raise
@@ -364,7 +365,7 @@ def _read_small(file: Looked) -> tuple[bytes, bytes | None]:
 def _read_still(path: bytes, before: list[int]) -> bytes | None:
     """A small file's bytes; None if it doesn't look as it did before, or can't be read (rule C8)."""
     try:
-        source = os.open(path, _READ)
+        source = opened(path, _READ)
         try:
             size, mtime, ctime, inode = before
             data = os.read(source, size + 1)

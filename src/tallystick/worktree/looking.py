@@ -13,7 +13,7 @@ from tallystick.sight import HEAD, TASK, UNREAD, Sight
 from tallystick.worktree.columns import Column, Files, StatCache
 from tallystick.worktree.walking import Run
 
-ENOUGH = 12_000
+ENOUGH = 10_000
 """While a helper starts, this process looks at some thousands of files."""
 
 _MODULE = "tallystick.sight"
