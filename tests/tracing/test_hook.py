@@ -222,3 +222,20 @@ for name in "ab":
 """
     found = trace(root, [sys.executable, "-c", code], Scope(str(root), reads=("data/a",), makes=("data/b",)))
     assert found == Undeclared(("data/c",), ("data/a",))
+
+
+def test_what_was_only_read_before_is_noted_when_it_is_written(root: Path) -> None:
+    (root / "declared").write_text("1")
+    code = "open('declared').close(); open('declared').close(); open('declared', 'a').close()"
+    found = trace(root, [sys.executable, "-c", code], Scope(str(root), reads=("declared",)))
+    assert found == Undeclared((), ("declared",))
+
+
+def test_a_path_that_was_declared_where_a_process_began_may_not_be_so_elsewhere(root: Path) -> None:
+    (root / "other").mkdir()
+    for name in ("d", "other/d"):
+        (root / name).mkdir()
+        (root / name / "x").write_text("1")
+    code = "import os; open('d/x').close(); open('d/x').close(); os.chdir('other'); open('d/x').close()"
+    found = trace(root, [sys.executable, "-c", code], Scope(str(root), reads=("d",)))
+    assert found == Undeclared(("other/d/x",), ())

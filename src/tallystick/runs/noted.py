@@ -202,7 +202,8 @@ class Noted:
 
     def look(self, project: Project, paths: Iterable[str]) -> dict[str, Artifact]:
         """The files among some paths, noted where they can't change any more without showing it."""
-        self._looked = monotonic()
+        if not self.untouched:
+            self._looked = monotonic()
         files = files_now(project, paths)
         seen, artifacts = files.scan.files, files.artifacts()
         if len(seen) >= MANY:
