@@ -100,7 +100,8 @@ def run(
     for path, text in edits.items():
         write_record(project, path, text)
     for step in steps:
-        if new := [path for path in step.deps if path not in declared[step.address]]:
+        before = frozenset(declared[step.address])
+        if new := [path for path in step.deps if path not in before]:
             progress.say(grown(step, new))
     return _ran(attend_all(attendance, steps))
 
