@@ -271,15 +271,16 @@ def test_a_large_tree_is_read_and_written_in_a_fraction_of_a_second(folder: str)
     st.lists(entries, max_size=6, unique_by=lambda item: item.path),
     st.lists(entries, max_size=6, unique_by=lambda item: item.path),
     st.lists(entries, max_size=6, unique_by=lambda item: item.path),
+    st.booleans(),
 )
 def test_the_difference_of_two_trees_is_what_only_one_of_them_lists(
-    both: list[Entry], first: list[Entry], second: list[Entry]
+    both: list[Entry], first: list[Entry], second: list[Entry], in_order: bool
 ) -> None:
     one = {item.path: item for item in (*both, *first)}
     two = {item.path: item for item in (*both, *second)}
     assume(not _nested([*one]) and not _nested([*two]))
     before, after = render(one.values()), render(two.values())
-    found = tree.difference(before, after)
+    found = tree.difference(before, after, in_order=in_order)
     if found is None:
         assert b"%" in before + after
     else:
@@ -290,16 +291,18 @@ def test_the_difference_of_two_trees_is_what_only_one_of_them_lists(
         )
 
 
+@pytest.mark.parametrize("in_order", [True, False])
 @pytest.mark.parametrize("kept", [slice(0), slice(1, None), slice(0, 400), slice(0, None, 2), slice(None)])
 def test_the_difference_of_large_trees_is_told_piece_by_piece(
-    kept: slice, monkeypatch: pytest.MonkeyPatch
+    kept: slice, in_order: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tree, "_PIECE", 1000)
+    monkeypatch.setattr(tree, "_STRETCH", 200)
     every = [Entry("f", DIGEST, number, b"%03d" % number) for number in range(500)]
     changed = [item._replace(size=item.size + item.size % 3 // 2) for item in every]
     some = every[kept]
     for one, two in ((some, changed), (changed, some), (every, changed)):
-        found = tree.difference(render(one), render(two))
+        found = tree.difference(render(one), render(two), in_order=in_order)
         assert found == ([item for item in one if item not in two], [item for item in two if item not in one])
 
 
@@ -309,6 +312,17 @@ def test_the_difference_to_what_is_not_sorted_is_still_what_only_one_lists() -> 
     assert found is not None
     assert [[item.path for item in items] for items in found] == [[b"c"], []]
     assert tree.difference(lines[0][:-1], lines[0]) is None
+
+
+def test_the_order_of_what_two_trees_both_say_is_read_only_if_it_matters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tree, "_STRETCH", 1)
+    lines = b"f blake3:%s 1 b\nf blake3:%s 1 a\n" % (HEX, HEX)
+    more = b"f blake3:%s 1 c\n" % HEX
+    assert tree.difference(lines, lines + more, in_order=False) == ([], parse(more))
+    with pytest.raises(BadRecord):
+        tree.difference(lines, lines + more)
 
 
 @pytest.mark.parametrize(

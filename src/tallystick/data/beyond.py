@@ -43,7 +43,8 @@ def _one(project: Project, tracked: Tracked, before: Digest | None) -> Beyond | 
     if old is None:
         return None
     new = tree_text(project, tracked)
-    found = tree.difference(old, new, tracked.path)
+    # Which paths there are, and in which order, is nothing to a push.
+    found = tree.difference(old, new, tracked.path, in_order=False)
     if found is None:
         return None
     gone, came = ([entry for entry in entries if entry.mode != "d"] for entries in found)

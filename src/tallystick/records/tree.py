@@ -35,6 +35,9 @@ _BLOCK = 4096
 _PIECE = 1 << 20
 """How many bytes are read at once."""
 
+_STRETCH = 1 << 12
+"""How many bytes are passed over at once where two trees say the same."""
+
 _PLAIN_BYTES = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~@=+,# /\n"
 _STARTS = (b".", b"/", b"\n", b" ", b"con", b"prn", b"aux", b"nul", b"com", b"lpt", b"git~")
 _ENDS = (b"./", b".\n", b" /", b" \n")
@@ -111,11 +114,11 @@ def parse(data: bytes, source: str = "") -> list[Entry]:
     return entries
 
 
-def _pieces(data: bytes) -> Iterator[tuple[int, int]]:
+def _pieces(data: bytes, size: int = _PIECE) -> Iterator[tuple[int, int]]:
     """Where to cut a text between lines: what is made of all of a large one at once takes much memory."""
     start = 0
     while start < len(data):
-        end = data.find(b"\n", start + _PIECE) + 1 or len(data)
+        end = data.find(b"\n", start + size) + 1 or len(data)
         yield start, end
         start = end
 
@@ -139,17 +142,22 @@ def _entries(data: bytes, start: int, end: int, before: int, source: str) -> Ite
     return map(tuple.__new__, repeat(Entry), zip(modes, digests, sizes, paths, strict=True))
 
 
-def difference(before: bytes, after: bytes, source: str = "") -> tuple[list[Entry], list[Entry]] | None:
+def difference(
+    before: bytes, after: bytes, source: str = "", *, in_order: bool = True
+) -> tuple[list[Entry], list[Entry]] | None:
     """The entries that only one of two trees' texts has: the first's, the second's.
 
-    What both say is not read, but for its order. None if that takes reading both; raises BadRecord for an
-    entry of one alone that is none.
+    What both say is not read, but for its order, and not even for that unless it matters whether all is
+    `in_order`. None if that takes reading both; raises BadRecord for an entry of one alone that is none.
     """
     if b"%" in before or b"%" in after or before[-1:] not in (b"\n", b""):
         return None
     gone, came = set[bytes](), set[bytes]()
     done, last = 0, b""
-    for start, end in _pieces(after):
+    for start, end in _pieces(after, _PIECE if in_order else _STRETCH):
+        if not in_order and before.startswith(after[start:end], done):
+            done += end - start
+            continue
         new = after[start:end].split(b"\n")
         rest = new.pop()
         paths = [last, *map(_path_in, new)]
@@ -157,7 +165,9 @@ def difference(before: bytes, after: bytes, source: str = "") -> tuple[list[Entr
             parse(after, source)
             return None
         last = paths[-1]
-        until = _line_after(last, before, done)
+        until = done + end - start
+        if not before.endswith(b" %s\n" % last, done, until):
+            until = _line_after(last, before, done)
         old = before[done:until].split(b"\n")
         old.pop()
         if old != new:
