@@ -264,3 +264,27 @@ def test_a_change_beside_what_a_switch_writes_is_not_lost(known: Repo) -> None:
     with pytest.raises(WouldLoseChanges, match="data/2"):
         went(known, "HEAD~1")
     assert files(known) == {**SECOND, "data/2": "changed"}
+
+
+def test_edited_files_come_back_without_an_entry_for_each_of_the_others(
+    known: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known.write("data/2", "changed")
+    known.write("data/new", "nobody has it")
+    (known.path / "data/3").chmod(0o755)
+    monkeypatch.setattr(placing, "wanted_entries", None)
+    (first, *_) = checkout(opened(known), None, ["data"], force=True).paths
+    assert (first.path, first.written, first.removed) == ("data", 1, 1)
+    assert files(known) == SECOND
+    assert not (known.path / "data/3").stat().st_mode & 0o111
+    project = opened(known)
+    (tracked,) = tracked_in_worktree(project, ["data"])
+    assert project.worktree.load("data.tally").digest == tracked.pointer.digest
+
+
+def test_a_folder_with_a_name_that_no_list_holds_is_set_right_all_the_same(known: Repo) -> None:
+    known.write("data/odd:name", "nobody has it")
+    with pytest.raises(WouldLoseChanges, match="odd:name"):
+        went(known)
+    went(known, force=True)
+    assert files(known) == SECOND

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from tallystick.data.blobs import wanted_entries
-from tallystick.data.hashing import identified, looked, present_of
+from tallystick.data.hashing import identified, look, looked, present_of
 from tallystick.data.tracked import Selected, Tracked, pointer_path_of, tree_text
 from tallystick.digest import Digest, Hashed
-from tallystick.errors import ObjectCorrupt, ObjectsError, Refused, WouldLoseChanges
+from tallystick.errors import BadRecord, ObjectCorrupt, ObjectsError, Refused, WouldLoseChanges
 from tallystick.files import lock as locked
 from tallystick.frozen import dataclass
 from tallystick.progress import Progress, silent
@@ -55,8 +55,8 @@ class PlacedPath:
 class Order:
     """What one path shall hold, what it holds now, and which of its files may be overwritten or deleted.
 
-    `partial` when only some of the files at the path are meant. With a `base`, `wanted` and `present` are
-    only what differs from the files there, all of which are as that stat cache says.
+    `partial` when only some of the files at the path are meant, or spoken of. With a `base`, `wanted` and
+    `present` are only what differs from the files there, all of which are as that stat cache says.
     """
 
     path: str
@@ -92,6 +92,8 @@ def to_place(project: Project, selected: Selected, progress: Progress = silent) 
     present = None if seen is None else present_of(project, *seen, progress)
     if present is not None and selected.parts:
         present = Present(present.scan.part(selected.covers), present.identities)
+    elif seen is not None and (order := _mended(project, tracked, *seen)):
+        return order
     wanted = tuple(wanted_entries(project, selected))
     digest = tracked.pointer.digest if not any(entry.mode in "ld" for entry in wanted) else None
     safe = _safe(project, present, wanted)
@@ -108,9 +110,28 @@ def _difference(project: Project, tracked: Tracked, scan: Scan, known: Known) ->
         return None
     if project.store.missing([base.digest]):
         return None
-    after = tree_text(project, tracked)
-    before = project.store.read(base.digest)
-    found = tree.difference(before, after, tracked.path)
+    return _between(project, tracked, scan, project.store.read(base.digest), base)
+
+
+def _mended(project: Project, tracked: Tracked, scan: Scan, known: Known) -> Order | None:
+    """The order for what differs from the files there, of which all are known by now.
+
+    Mostly few were edited: of a million files all entries would take most of a gigabyte.
+    """
+    if {scan.kind, tracked.pointer.kind} != {"tree"}:
+        return None
+    try:
+        before = scan.text(known.identities)
+    except BadRecord:
+        return None
+    return _between(project, tracked, scan, bytes(before), None)
+
+
+def _between(
+    project: Project, tracked: Tracked, scan: Scan, before: bytes, base: StatCache | None
+) -> Order | None:
+    """The order for what two lists of files don't both say; None if links or empty folders have to come."""
+    found = tree.difference(before, tree_text(project, tracked), tracked.path)
     if found is None or any(entry.mode in "ld" for entry in found[1]):
         return None
     gone, new = found
@@ -118,7 +139,16 @@ def _difference(project: Project, tracked: Tracked, scan: Scan, known: Known) ->
     identities = {entry.path: Identity(entry.digest, NO_FINGERPRINT) for entry in gone}
     present = Present(scan.part(touched.__contains__), identities)
     safe = _safe(project, present, new)
-    return Order(tracked.path, "tree", tuple(new), present, safe, tracked.pointer.digest, base=base)
+    return Order(
+        tracked.path,
+        "tree",
+        tuple(new),
+        present,
+        safe,
+        tracked.pointer.digest,
+        partial=base is None,
+        base=base,
+    )
 
 
 def to_take_away(project: Project, path: str, progress: Progress = silent) -> Order:
@@ -128,14 +158,14 @@ def to_take_away(project: Project, path: str, progress: Progress = silent) -> Or
     return Order(path, kind, (), present, _safe(project, present, ()))
 
 
-def _without_lost_links(project: Project, path: str, look: Callable[[], _Seen]) -> _Seen:
+def _without_lost_links(project: Project, path: str, looking: Callable[[], _Seen]) -> _Seen:
     """Look at a path; links that lead to where the store's files were stand in the way, and hold nothing."""
     try:
-        return look()
+        return looking()
     except Refused:
         if not project.worktree.drop_lost_links(path):
             raise
-        return look()
+        return looking()
 
 
 def check_losses(orders: Iterable[Order]) -> None:
@@ -171,12 +201,18 @@ def place(project: Project, order: Order, *, force: bool = False, progress: Prog
             progress=progress,
         )
     progress.end()
+    if placed.written or placed.ended:
+        _remember(project, order, placed, progress)
+    return _summary(order.path, placed)
+
+
+def _remember(project: Project, order: Order, placed: Placed, progress: Progress) -> None:
+    """Save who the files at a path are now; of those that an order did not speak of, another look tells."""
     if order.partial:
-        identified(project, order.path, progress)
-    elif placed.written or placed.ended:
+        look(project, order.path, progress)
+    else:
         cache_name = pointer_path_of(order.path)
         project.worktree.remember(cache_name, order.path, order.present, placed, order.digest, order.base)
-    return _summary(order.path, placed)
 
 
 @contextmanager
