@@ -8,7 +8,7 @@ import pytest
 
 from tallystick.digest import Digest
 from tallystick.errors import Refused
-from tests.project.house import opened
+from tests.project.house import edit_in_place, opened
 from tests.sandbox import Repo, Tally
 
 BIG = os.urandom(1_200_000)
@@ -29,13 +29,6 @@ def linked(project: Repo, tally: Tally) -> Repo:
 
 def stored(repo: Repo, data: bytes = BIG) -> Path:
     return opened(repo).store.object_name(Digest.of(data))
-
-
-def edit_in_place(file: Path) -> None:
-    """What somebody does whom mode bits don't stop."""
-    file.chmod(0o644)
-    with file.open("r+b") as opened_file:
-        opened_file.write(b"edited")
 
 
 def states(tally: Tally) -> dict[str, tuple[str, bool]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.digest import Digest
-from tests.project.house import opened
+from tests.project.house import edit_in_place, opened
 from tests.sandbox import Repo, Tally
 
 BIG = os.urandom(1_200_000)
@@ -26,13 +26,6 @@ def shared(project: Repo, tally: Tally) -> Repo:
 
 def stored(repo: Repo, data: bytes = BIG) -> Path:
     return opened(repo).store.object_name(Digest.of(data))
-
-
-def edit_in_place(file: Path) -> None:
-    """What an editor does that cares for no mode bits."""
-    file.chmod(0o644)
-    with file.open("r+b") as opened_file:
-        opened_file.write(b"edited")
 
 
 def test_a_large_file_is_added_without_a_copy_and_is_read_only_then(shared: Repo) -> None:

@@ -28,3 +28,10 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_symlink() or path.is_file()
     }
+
+
+def edit_in_place(file: Path) -> None:
+    """What somebody does whom mode bits don't stop."""
+    file.chmod(0o644)
+    with file.open("r+b") as opened_file:
+        opened_file.write(b"edited")
