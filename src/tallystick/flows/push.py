@@ -169,31 +169,37 @@ def _held(project: Project, blobs: Mapping[Digest, str]) -> dict[Digest, str]:
 def _made_durable(
     project: Project, store: RemoteStore, load: _Load, jobs: int, progress: Progress
 ) -> transfer.Pushed:
-    """Make sure that the remote has all of it, by the shortest way that the last push allows."""
-    sent = _settled(project, store, load) or _gone_on(project, store, load, jobs, progress)
-    return sent or _sent(project, store, load, jobs, progress)
+    """Make sure that the remote has all of it, by the shortest way that the last push allows.
+
+    A blob that is in neither place is named with the path that needs it.
+    """
+    settled = _settled(project, store, load)
+    if settled is not None:
+        return settled
+    bring_lists(project, load.needed, jobs=jobs, progress=progress)
+    try:
+        gone_on = _gone_on(project, store, load, jobs, progress)
+        return gone_on or _sent(project, store, load, jobs, progress)
+    except ObjectMissing as error:
+        raise nowhere(error.digests, load.paths(project), error.places) from error
 
 
 def _sent(
     project: Project, store: RemoteStore, load: _Load, jobs: int, progress: Progress
 ) -> transfer.Pushed:
-    """Send what the remote lacks; a blob that is in neither place is named with the path that needs it."""
-    bring_lists(project, load.needed, jobs=jobs, progress=progress)
-    try:
-        return transfer.push(
-            project.store,
-            store,
-            load.blobs(project),
-            repository=project.config.repository or "",
-            commits=load.commits,
-            roots=load.roots,
-            lasting=load.lasting,
-            covered=load.covered(),
-            jobs=jobs,
-            progress=progress,
-        )
-    except ObjectMissing as error:
-        raise nowhere(error.digests, load.paths(project), error.places) from error
+    """Send what the remote lacks."""
+    return transfer.push(
+        project.store,
+        store,
+        load.blobs(project),
+        repository=project.config.repository or "",
+        commits=load.commits,
+        roots=load.roots,
+        lasting=load.lasting,
+        covered=load.covered(),
+        jobs=jobs,
+        progress=progress,
+    )
 
 
 def _gone_on(
@@ -205,27 +211,23 @@ def _gone_on(
         return None
     if covered.rest != last.covered.rest or covered.lists.keys() != last.covered.lists.keys():
         return None
-    bring_lists(project, load.needed, jobs=jobs, progress=progress)
     new = beyond(project, load.lists(), last.covered.lists)
     if new is None or last.blobs + new.blobs != covered.blobs:
         return None
-    try:
-        return transfer.go_on(
-            project.store,
-            store,
-            last,
-            new.digests,
-            last.size + new.size,
-            covered,
-            repository=project.config.repository or "",
-            commits=load.commits,
-            roots=load.roots,
-            lasting=load.lasting,
-            jobs=jobs,
-            progress=progress,
-        )
-    except ObjectMissing as error:
-        raise nowhere(error.digests, load.paths(project), error.places) from error
+    return transfer.go_on(
+        project.store,
+        store,
+        last,
+        new.digests,
+        last.size + new.size,
+        covered,
+        repository=project.config.repository or "",
+        commits=load.commits,
+        roots=load.roots,
+        lasting=load.lasting,
+        jobs=jobs,
+        progress=progress,
+    )
 
 
 def _settled(project: Project, store: RemoteStore, load: _Load) -> transfer.Pushed | None:

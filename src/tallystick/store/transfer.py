@@ -82,13 +82,9 @@ def push(
         if not wanted:
             break
         root = remote.put_root(repository, commits, named, relied)
-        # Tombstones first, then what is there: the other way round a collection could pass between the two.
-        gone |= remote.condemned() & relied
-        gone |= relied - remote.pack_sizes().keys()
+        gone |= _lost(remote, relied)
         if not relied & gone:
-            with suppress(RemoteUnreachable):
-                # All is durable and found; what is merely untidy must not make a push fail.
-                remote.join_indexes()
+            _tidy(remote)
             key = key_of(repository, commits, named if lasting is None else lasting)
             is_exact = covered is not None and covered.blobs == len(wanted)
             held = remote.holdings(relied)
@@ -130,15 +126,27 @@ def go_on(
     relied = send(local, remote, digests, sent, jobs, progress)[0]
     relied |= {Digest(bytes.fromhex(pack)) for pack in last.packs}
     root = remote.put_root(repository, commits, roots, relied)
-    # In the same order as any push.
-    if relied & remote.condemned() or not relied <= remote.pack_sizes().keys():
+    if _lost(remote, relied):
         return None
-    with suppress(RemoteUnreachable):
-        remote.join_indexes()
+    _tidy(remote)
     key = key_of(repository, commits, lasting)
     held = remote.holdings(relied)
     remember(remote.cache, Settled(key, root, last.looked, *held, covered.blobs, size, covered))
     return Pushed(covered.blobs, size, sent.blobs, sent.bytes, sent.packs)
+
+
+def _lost(remote: RemoteStore, relied: set[Digest]) -> set[Digest]:
+    """The packs that a root record relies on in vain, asked for once it is written."""
+    # Tombstones first, then what is there: the other way round a collection could pass between the two.
+    condemned = remote.condemned() & relied
+    return condemned | (relied - remote.pack_sizes().keys())
+
+
+def _tidy(remote: RemoteStore) -> None:
+    """Join the remote's indexes where there are many."""
+    with suppress(RemoteUnreachable):
+        # All is durable and found; what is merely untidy must not make a push fail.
+        remote.join_indexes()
 
 
 def last_push(remote: RemoteStore) -> Settled | None:
