@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 from itertools import compress, groupby
 
 from tallystick.errors import Refused
-from tallystick.worktree.columns import DIGEST, FINGERPRINT, LATEST, Column, Files, Identities, StatCache
+from tallystick.sight import told
+from tallystick.worktree.columns import DIGEST, FINGERPRINT, Files, Identities, StatCache
 from tallystick.worktree.folders import Folders
 from tallystick.worktree.scan import Scan
 
 MOST = 500_000
 """Files that are remembered at most, those of the last look among them."""
-
-_PLAIN, _EXECUTABLE = b"fx"
 
 
 def scan(root: str | os.PathLike[str], paths: Iterable[bytes], stamp: int, *, others: bool = True) -> Scan:
@@ -31,13 +30,15 @@ def scan(root: str | os.PathLike[str], paths: Iterable[bytes], stamp: int, *, ot
                 descriptor = folders.at(folder)
             except (OSError, Refused):
                 continue
-            there, told = _looked(list(inside), len(folder) + 1 if folder else 0, descriptor)
-            fit = [look.st_dev == device and stat.S_ISREG(look.st_mode) for look in told]
+            there, found = _looked(list(inside), len(folder) + 1 if folder else 0, descriptor)
+            fit = [look.st_dev == device and stat.S_ISREG(look.st_mode) for look in found]
             if not all(fit):
-                there, told = list(compress(there, fit)), list(compress(told, fit))
+                there, found = list(compress(there, fit)), list(compress(found, fit))
             kept += there
-            looks += told
-    return Scan("files", "tree", _columns(kept, looks), {}, stamp, os.fsencode(root))
+            looks += found
+    files = Files()
+    files.add(kept, told(looks))
+    return Scan("files", "tree", files, {}, stamp, os.fsencode(root))
 
 
 def _looked(paths: list[bytes], cut: int, folder: int) -> tuple[list[bytes], list[os.stat_result]]:
@@ -125,19 +126,3 @@ def _taken(files: Files, identities: Identities, runs: Sequence[tuple[int, int]]
 
 def _folder(path: bytes) -> bytes:
     return path.rpartition(b"/")[0]
-
-
-def _columns(paths: list[bytes], looks: list[os.stat_result]) -> Files:
-    """What the system says of files, in columns."""
-    files = Files(paths)
-    files.modes.extend([_EXECUTABLE if look.st_mode & 0o100 else _PLAIN for look in looks])
-    files.sizes.extend([look.st_size for look in looks])
-    _extend(files.mtimes, [look.st_mtime_ns for look in looks])
-    _extend(files.ctimes, [look.st_ctime_ns for look in looks])
-    files.inodes.extend([look.st_ino for look in looks])
-    return files
-
-
-def _extend(column: Column, times: list[int]) -> None:
-    """Add times to a column."""
-    column.extend([min(each, LATEST) for each in times] if max(times, default=0) > LATEST else times)
