@@ -37,8 +37,9 @@ def test_a_helper_ends_after_its_task_when_whom_it_helps_is_gone(stdin: int, don
 
 
 def test_every_task_is_drawn_once_even_if_no_helper_can_start() -> None:
-    with crew.shared([2, 0, 1], "tallystick.nowhere", (), 2) as tasks:
-        assert list(tasks) == [2, 0, 1]
+    with crew.called("tallystick.nowhere", (), 2) as helpers:
+        helpers.share([2, 0, 1])
+        assert list(helpers.tasks()) == [2, 0, 1]
 
 
 def test_a_helper_tells_how_it_ended() -> None:

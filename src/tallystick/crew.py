@@ -54,16 +54,6 @@ def mapped(descriptor: int, size: int) -> mmap.mmap:
     return mmap.mmap(descriptor, 0)
 
 
-@contextmanager
-def shared(
-    tasks: Sequence[int], module: str, inherited: Sequence[int], wanted: int
-) -> Iterator[Iterator[int]]:
-    """Tasks, each given to one process only: the caller or one of the `wanted` helpers that run a module."""
-    with called(module, inherited, wanted) as crew:
-        crew.share(tasks)
-        yield crew.tasks()
-
-
 class Crew:
     """Helpers that wait for tasks; what they need to know of them may be written until there are some."""
 
